@@ -1,0 +1,150 @@
+// The contract between agent (Node) and runtime (workerd): route table, control messages, header names.
+// Types and constants only; type-checks under both. A change here is a change of both sides in one commit.
+
+/** Kinds of modules that the loader takes. `esm` is an ES module. */
+export type ModuleKind = "esm" | "cjs" | "text" | "data" | "json" | "wasm";
+
+/**
+ * Header of an artifact. The file is: 4 bytes magic "WRK1", 4 bytes length of the header (big endian), the header as
+ * UTF-8 JSON, then the bytes of the modules, one after the other, at `offset` (counted from the end of the header).
+ */
+export interface ArtifactHeader {
+  main: string;
+  modules: { name: string; kind: ModuleKind; offset: number; length: number }[];
+}
+export const ARTIFACT_MAGIC = "WRK1";
+
+/** All that the runtime must know to load a version; the code itself is read from the store by digest. */
+export interface VersionSpec {
+  /** UUID of the version. */
+  id: string;
+  /** `<64 hex>` of the artifact, without `sha256:`; stored at `artifacts/<first two>/<hex>`. */
+  artifact: string;
+  compatibilityDate: string;
+  compatibilityFlags: string[];
+  /** Strings and JSON values, by name, as they appear in `env`. */
+  vars: Record<string, unknown>;
+  /** Exports that are entry points ("default" and named), as the load check found them. */
+  entrypoints: string[];
+  /** Outbound service of the function: none, the public internet, or the public internet and `EGRESS_ALLOW`. */
+  egress: "none" | "public" | "private";
+  /** Raised when something outside the version's identity changed (a secret): part of the loader id. */
+  generation: number;
+}
+
+/** One function as the router knows it. */
+export interface RouteEntry {
+  /** What `<function>.<base>` serves; null while nothing ever loaded. */
+  latest: string | null;
+  /** Alias name → version id. Does not contain `latest`. */
+  aliases: Record<string, string>;
+  /** Versions reachable by id prefix, commit or alias, `latest` included; by id. */
+  versions: Record<string, VersionSpec>;
+  /** Which version the function had from a deployed revision on: sequence number of the revision → version id, or null
+   * where the function did not exist or had failed. Ascending by `seq`. */
+  history: { seq: number; version: string | null }[];
+  /** Exact custom hosts, lower case, that lead to `latest`. */
+  hosts: string[];
+  /** Why requests are answered 503 instead of reaching the function. */
+  blocked?: "suspended" | "quarantined";
+}
+
+/** A deployed revision, for hosts by commit prefix. `seq` ascends with time. */
+export interface RevisionRef {
+  seq: number;
+  /** 40 hex. */
+  commit: string;
+}
+
+/** All that the router serves. Written to `routes/table.json`, read by the router when it starts. */
+export interface RouteTable {
+  /** Ascends with every change; never goes back, also not over restarts. */
+  generation: number;
+  functions: Record<string, RouteEntry>;
+  revisions: RevisionRef[];
+}
+
+/** One atomic change of the table. A function whose value is null is removed. */
+export interface RouteChange {
+  /** Generation that the change starts from; any other answers 409 and the agent sends the whole table. */
+  from: number;
+  to: number;
+  functions: Record<string, RouteEntry | null>;
+  /** Revisions to add; the router keeps the newest `MAX_REVISIONS`. */
+  revisions: RevisionRef[];
+}
+export const MAX_REVISIONS = 1000;
+
+/** Control calls, on the unix socket `control.sock`, JSON both ways. Paths below; all POST but the first. */
+export const CONTROL = {
+  /** GET → RuntimeState. The watchdog's ping. */
+  state: "/state",
+  /** RouteChange → { generation }. 409 with { generation } when `from` does not fit. */
+  change: "/change",
+  /** RouteTable → { generation }. Replaces everything in one step. */
+  replace: "/replace",
+  /** PrepareRequest → PrepareResult: loads versions before they are routed, and asks health paths. */
+  prepare: "/prepare",
+  /** { on: boolean } → {}: synchronous reports of entry and exit on stdout, see TRACE_PREFIX. */
+  trace: "/trace",
+  /** { functions: string[] } → {}: drops the isolates of these functions, the next request loads them afresh. */
+  evict: "/evict",
+} as const;
+
+export interface RuntimeState {
+  generation: number;
+  /** Isolates believed to be loaded. */
+  isolates: number;
+  evictions: number;
+  coldLoads: number;
+  functions: number;
+  /** Requests to functions since the start. */
+  requests: number;
+}
+
+export interface PrepareRequest {
+  versions: { function: string; spec: VersionSpec; health?: string | undefined }[];
+}
+export interface PrepareResult {
+  /** By version id: null when fine, otherwise what went wrong. */
+  versions: Record<string, { kind: "load" | "health"; message: string } | null>;
+}
+
+/** Lines that the router writes to stdout while tracing: `wrkst-trace {"enter":…}`. One per entry and exit. */
+export const TRACE_PREFIX = "wrkst-trace ";
+
+/** Checker: POST /check, body = artifact bytes, header below = JSON of CheckRequest → CheckResult. */
+export const CHECK_PATH = "/check";
+export const CHECK_HEADER = "x-wrkst-check";
+export interface CheckRequest {
+  compatibilityDate: string;
+  compatibilityFlags: string[];
+  vars: Record<string, unknown>;
+}
+export type CheckResult =
+  | { ok: true; entrypoints: string[]; milliseconds: number }
+  /** `message` as workerd words it, with the stack's `name:line:column` places in terms of the artifact's modules. */
+  | { ok: false; message: string };
+
+/** Modules of ours inside every isolate; refused as names of a function's modules, and never selectable from outside. */
+export const RESERVED_MODULES = ["__wrkst_entry.js", "__wrkst_prelude.js"];
+export const HOST_ENTRYPOINT = "__WrkstHost";
+/** Var, secret and binding names that begin with this are refused. */
+export const RESERVED_PREFIX = "__wrkst";
+
+/** Set by the router on requests to agent and functions; stripped from what comes in. */
+export const HEADER = {
+  clientIp: "cf-connecting-ip",
+  requestId: "x-request-id",
+} as const;
+
+/** Bindings of the router worker. */
+export interface RouterSettings {
+  baseDomain: string;
+  /** Hosts of the API, lower case, without port: BASE_DOMAIN and the host of PUBLIC_URL. */
+  apiHosts: string[];
+  useForwardedHost: boolean;
+  /** CIDRs. */
+  trustedProxies: string[];
+  maxIsolates: number;
+}

@@ -1,0 +1,60 @@
+// Builds everything into dist/: Node code file by file (so that worker files and source positions keep their places),
+// code for workerd bundled, one file per *.worker.ts. Takes well under a second; prints nothing when all is well.
+import { cp, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { build as esbuild } from "esbuild";
+
+const NODE_FOLDERS = ["agent", "e2e", "bench"];
+const common = { outdir: "dist", outbase: ".", sourcemap: "linked", logLevel: "warning", target: "es2023" };
+
+/** Every .ts file under the folder, fixtures and dependencies left out. */
+async function filesOf(folder) {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  const nested = await Promise.all(
+    entries.map((entry) => {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) return ["node_modules", "fixtures", "dist"].includes(entry.name) ? [] : filesOf(path);
+      return entry.name.endsWith(".ts") && !entry.name.endsWith(".d.ts") ? [path] : [];
+    }),
+  );
+  return nested.flat();
+}
+
+export async function build() {
+  await rm("dist", { recursive: true, force: true });
+  const runtime = await filesOf("runtime");
+  const forNode = [
+    ...(await Promise.all(NODE_FOLDERS.map(filesOf))).flat(),
+    ...runtime.filter((f) => !f.endsWith(".worker.ts")),
+  ];
+  const forWorkerd = runtime.filter((file) => file.endsWith(".worker.ts"));
+  const cli = await filesOf("cli");
+  await Promise.all([
+    esbuild({ ...common, entryPoints: forNode, platform: "node", format: "esm" }),
+    esbuild({
+      ...common,
+      entryPoints: forWorkerd,
+      bundle: true,
+      format: "esm",
+      external: ["cloudflare:*"],
+      sourcemap: false,
+    }),
+    esbuild({ ...common, entryPoints: cli, platform: "node", format: "esm" }),
+    cli.includes(join("cli", "main.ts")) &&
+      esbuild({
+        entryPoints: ["cli/main.ts"],
+        outfile: "cli/dist/wrkst.mjs",
+        bundle: true,
+        platform: "node",
+        format: "esm",
+        target: "node20",
+        minify: true,
+        external: ["esbuild"],
+        legalComments: "none",
+        banner: { js: 'import{createRequire as __r}from"node:module";const require=__r(import.meta.url);' },
+      }),
+  ]);
+  await cp("examples", "dist/examples", { recursive: true, filter: (path) => !path.includes("node_modules") });
+}
+
+if (import.meta.url === `file://${process.argv[1]}`) await build();

@@ -1,0 +1,28 @@
+// Runs the built test files under the folders named (default: all), or the files named. Node 20 has no glob for --test.
+import { spawn } from "node:child_process";
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+function testsUnder(path) {
+  const target = path.startsWith("dist") ? path : join("dist", path.replace(/\.ts$/, ".js"));
+  if (!statSync(target, { throwIfNoEntry: false })) return [];
+  if (statSync(target).isFile()) return [target];
+  return readdirSync(target, { recursive: true })
+    .map((file) => join(target, String(file)))
+    .filter((file) => file.endsWith(".test.js") && !file.includes("node_modules"));
+}
+
+const args = process.argv.slice(2);
+const options = args.filter((arg) => arg.startsWith("--"));
+const names = args.filter((arg) => !arg.startsWith("--"));
+const files = (names.length ? names : ["agent", "runtime", "cli", "e2e"]).flatMap(testsUnder).sort();
+if (!files.length) {
+  console.error(`no test files under ${names.join(", ")}: run "npm run build" first`);
+  process.exit(1);
+}
+const child = spawn(
+  process.execPath,
+  ["--enable-source-maps", "--test", "--test-concurrency=2", ...options, ...files],
+  { stdio: "inherit" },
+);
+child.on("exit", (code, signal) => process.exit(signal ? 1 : code));
