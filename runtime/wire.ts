@@ -85,7 +85,7 @@ export const CONTROL = {
   replace: "/replace",
   /** PrepareRequest → PrepareResult: loads versions before they are routed, and asks health paths. */
   prepare: "/prepare",
-  /** { on: boolean } → {}: synchronous reports of entry and exit on stdout, see TRACE_PREFIX. */
+  /** TraceRequest → {}: synchronous reports of entry and exit on stdout, see TRACE_PREFIX. */
   trace: "/trace",
   /** { functions: string[] } → {}: drops the isolates of these functions, the next request loads them afresh. */
   evict: "/evict",
@@ -110,8 +110,16 @@ export interface PrepareResult {
   versions: Record<string, { kind: "load" | "health"; message: string } | null>;
 }
 
-/** Lines that the router writes to stdout while tracing: `wrkst-trace {"enter":…}`. One per entry and exit. */
+export interface TraceRequest {
+  on: boolean;
+  /** Secret of this process, repeated in every line: functions write to the same stdout and would forge lines otherwise. */
+  key: string;
+}
+
+/** Lines that the router writes to stdout while tracing: `wrkst-trace ` + JSON of a TraceLine. One per entry and exit. */
 export const TRACE_PREFIX = "wrkst-trace ";
+/** `enter` before anything of the function runs (also its load), `exit` when nothing of the request can run any more. */
+export type TraceLine = { key: string; enter: string } | { key: string; exit: string };
 
 /** Checker: POST /check, body = artifact bytes, header below = JSON of CheckRequest → CheckResult. */
 export const CHECK_PATH = "/check";
