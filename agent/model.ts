@@ -101,6 +101,9 @@ export interface Manifest {
   minify: boolean;
   keepNames: boolean;
   tsconfig?: string;
+  /** `jsx_factory` and `jsx_fragment` as the file sets them; esbuild's and wrangler's defaults are the same. */
+  jsxFactory?: string;
+  jsxFragment?: string;
   preserveFileNames: boolean;
   /** Exact custom hosts, from `routes`, lower case. */
   hosts: string[];

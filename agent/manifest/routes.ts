@@ -1,0 +1,53 @@
+// `route` and `routes` as exact hosts of one's own. Pure.
+// Whether a host is free to take (the base domain, the API's hosts, another account's) is not decided here.
+
+import { isIP } from "node:net";
+import { isTable } from "./document.js";
+import { fail, formatPath, inherited, listOf, type Setting, type Settings, show } from "./settings.js";
+
+const HINT = 'write the exact host, for example routes = ["shop.example.com/*"]';
+const HOST = /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/;
+
+/** Lower-case hosts, each once, in the order of the file. */
+export function readHosts(settings: Settings): string[] {
+  const route = inherited(settings, "route");
+  const routes = inherited(settings, "routes");
+  const atSameLevel = route && routes && route.path.length === routes.path.length;
+  if (atSameLevel) fail(settings, routes.path, 'expected one of "route" and "routes", received both');
+  // An empty `route` is ignored, and `routes` wins over a `route` of the other level, as in wrangler.
+  const single = route && route.value !== "" ? [route] : [];
+  const hosts = (routes ? listOf(settings, routes) : single).map((setting) => readHost(settings, setting));
+  return [...new Set(hosts.filter((host) => host !== undefined))];
+}
+
+/** The host, or undefined for a custom domain that is switched off. */
+function readHost(settings: Settings, setting: Setting): string | undefined {
+  const { value } = setting;
+  if (typeof value === "string") return parseHost(settings, setting, value);
+  if (!isTable(value) || typeof value.pattern !== "string") {
+    const expected = `a string, or a table with "pattern" and one of "custom_domain", "zone_name" and "zone_id"`;
+    fail(settings, setting.path, `expected "${formatPath(setting.path)}" to be ${expected}, received ${show(value)}`);
+  }
+  if (value.enabled === false) return undefined;
+  return parseHost(settings, { value, path: [...setting.path, "pattern"] }, value.pattern);
+}
+
+function parseHost(settings: Settings, setting: Setting, pattern: string): string {
+  const host = pattern.endsWith("/*") ? pattern.slice(0, -2) : pattern;
+  const refuse = (expected: string) =>
+    fail(settings, setting.path, `expected the route "${pattern}" to ${expected}`, { hint: HINT });
+  if (host.includes("://")) refuse("have no scheme");
+  if (host.includes("/")) refuse('have the path "/*" or none');
+  if (host.includes("*")) refuse("name one host, without a wildcard");
+  const name = canonicalHost(host);
+  if (name === undefined || !HOST.test(name)) return refuse("be a host name without port");
+  if (isIP(name)) refuse("be a host name, not an address");
+  if (name === "localhost" || name.endsWith(".localhost")) refuse("be a host name of your own, not localhost");
+  return name;
+}
+
+/** As the host arrives in requests: lower case, punycode, and every way to write an IPv4 address as one. */
+function canonicalHost(host: string): string | undefined {
+  if (/[:@?#\\\s[\]%]/.test(host) || host.endsWith(".")) return undefined;
+  return URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : undefined;
+}
