@@ -231,6 +231,41 @@ export interface PlatformEvent {
   error?: ErrorReport;
 }
 
+/** All that a route table is made from: what the registry answers and `route/` decides on. Live functions only. */
+export interface RouteState {
+  generation: number;
+  functions: RoutedFunction[];
+  /** Deployed revisions, ascending. */
+  revisions: { seq: number; commit: string }[];
+}
+
+export interface RoutedFunction {
+  account: string;
+  name: string;
+  state: FunctionState;
+  latest: string | null;
+  /** Raised when something outside a version's identity changed. */
+  generation: number;
+  /** Custom host → since when it is claimed, milliseconds since 1970. */
+  hosts: Record<string, number>;
+  /** Alias name → version id, without `latest`. */
+  aliases: Record<string, string>;
+  versions: RoutedVersion[];
+  history: { seq: number; version: string | null }[];
+}
+
+export interface RoutedVersion {
+  id: string;
+  /** `sha256:<64 hex>`. */
+  artifact: string;
+  manifest: Manifest;
+  entrypoints: string[];
+  /** When `latest` last moved away from it; null when it never did. */
+  replacedAt: number | null;
+  /** Whether it ever was `latest`. */
+  deployed: boolean;
+}
+
 /** What happened to one function in one pass. */
 export interface FunctionOutcome {
   name: string;

@@ -1,0 +1,99 @@
+// The log of what happened and the deployments. Both are only ever appended to; the log keeps its newest entries.
+
+import type { ErrorReport } from "../errors.js";
+import type { Deployment, PlatformEvent } from "../model.js";
+import type { Db } from "./database.js";
+import { optional, toJson } from "./json.js";
+
+/** How many events are kept. */
+export const MAX_EVENTS = 10_000;
+
+export type NewEvent = Omit<PlatformEvent, "id" | "at">;
+
+export interface EventQuery {
+  /** Events with a greater id, oldest first; otherwise the newest first. */
+  after?: number;
+  /** Events with a smaller id. */
+  before?: number;
+  kinds?: string[];
+  function?: string;
+  source?: string;
+  limit: number;
+}
+
+export interface Events {
+  events(query: EventQuery): PlatformEvent[];
+  addEvent(event: NewEvent): PlatformEvent;
+  /** Of one function, newest first. */
+  deployments(functionId: string, limit?: number): Deployment[];
+}
+
+export interface EventRows {
+  addDeployment(deployment: Deployment, functionId: string): void;
+}
+
+interface EventRow {
+  id: number;
+  at: number;
+  kind: string;
+  source: string | null;
+  function: string | null;
+  revision: string | null;
+  message: string;
+  error: string | null;
+}
+
+export function createEvents(db: Db, now: () => number, maxEvents = MAX_EVENTS): Events & EventRows {
+  const insert = db.prepare(
+    "INSERT INTO events (at, kind, source, function, revision, message, error) VALUES (?, ?, ?, ?, ?, ?, ?)",
+  );
+  const trim = db.prepare("DELETE FROM events WHERE id <= ?");
+  const select = (order: "ASC" | "DESC") =>
+    db.prepare<[Record<string, unknown>], EventRow>(
+      `SELECT * FROM events
+       WHERE id > coalesce(@after, 0) AND (@before IS NULL OR id < @before)
+         AND (@function IS NULL OR function = @function) AND (@source IS NULL OR source = @source)
+         AND (@kinds IS NULL OR kind IN (SELECT value FROM json_each(@kinds)))
+       ORDER BY id ${order} LIMIT @limit`,
+    );
+  const oldestFirst = select("ASC");
+  const newestFirst = select("DESC");
+  const addDeployment = db.prepare(
+    `INSERT INTO deployments (id, function_id, function, at, cause, author, revision, from_version, to_version)
+     VALUES (@id, @functionId, @function, @at, @cause, @author, @revision, @from, @to)`,
+  );
+  const deployments = db.prepare<[string, number], Deployment>(
+    `SELECT id, function, at, cause, author, revision, from_version AS "from", to_version AS "to" FROM deployments
+     WHERE function_id = ? ORDER BY seq DESC LIMIT ?`,
+  );
+
+  return {
+    events: (asked) => {
+      const { after = null, before = null, kinds, function: name = null, source = null, limit } = asked;
+      const statement = after === null ? newestFirst : oldestFirst;
+      return statement.all({ after, before, kinds: toJson(kinds), function: name, source, limit }).map(eventOf);
+    },
+    addEvent: (event) => {
+      const at = now();
+      const { kind, source = null, function: name = null, revision = null, message, error } = event;
+      const id = Number(insert.run(at, kind, source, name, revision, message, toJson(error)).lastInsertRowid);
+      trim.run(id - maxEvents);
+      return { ...event, id, at };
+    },
+    deployments: (functionId, limit = 100) => deployments.all(functionId, limit),
+    addDeployment: (deployment, functionId) => void addDeployment.run({ ...deployment, functionId }),
+  };
+}
+
+function eventOf(row: EventRow): PlatformEvent {
+  return {
+    id: row.id,
+    at: row.at,
+    kind: row.kind,
+    ...(row.source === null ? {} : { source: row.source }),
+    ...(row.function === null ? {} : { function: row.function }),
+    ...(row.revision === null ? {} : { revision: row.revision }),
+    message: row.message,
+    ...optional<"error", ErrorReport>("error", row.error),
+  };
+}

@@ -1,0 +1,148 @@
+// Functions. An id never changes and is never used again; a name belongs to one function until that is forgotten.
+
+import { type ErrorReport, WrkstError } from "../errors.js";
+import type { FunctionState, Warning } from "../model.js";
+import type { Db } from "./database.js";
+import { fromJson, optional, toJson } from "./json.js";
+
+export interface FunctionRecord {
+  /** UUID. */
+  id: string;
+  account: string;
+  name: string;
+  /** Null for a function that no source declares. */
+  source: string | null;
+  /** Relative to the source's root. */
+  folder: string | null;
+  state: FunctionState;
+  error?: ErrorReport;
+  warnings: Warning[];
+  /** Custom host → since when it is claimed. */
+  hosts: Record<string, number>;
+  /** Version that serves, or, of a removed function, that served last. */
+  latest: string | null;
+  /** Revision that `latest` came from, in the form of `formatRevision`; null for direct deploys. */
+  revision: string | null;
+  generation: number;
+  createdAt: number;
+  updatedAt: number;
+  removedAt: number | null;
+}
+
+export interface Functions {
+  /** Live functions by name, and after them declarations that came second (`name-taken`, they own nothing). */
+  functions(): FunctionRecord[];
+  /** A live function that owns its name. */
+  functionByName(name: string): FunctionRecord | undefined;
+  functionById(id: string): FunctionRecord | undefined;
+  /** Newest removal first. */
+  removedFunctions(): FunctionRecord[];
+  /** Sets state and error of a live function, for what happens outside a switch: failed, quarantined, ready again. */
+  setFunctionState(name: string, state: FunctionState, error?: ErrorReport): void;
+  /** Raises the loader generation of a function: its isolates are loaded afresh. */
+  bumpFunctionGeneration(name: string): number;
+}
+
+interface FunctionRow {
+  id: string;
+  account: string;
+  name: string;
+  source: string | null;
+  folder: string | null;
+  state: FunctionState;
+  error: string | null;
+  warnings: string;
+  hosts: string;
+  latest: string | null;
+  revision: string | null;
+  generation: number;
+  created_at: number;
+  updated_at: number;
+  removed_at: number | null;
+}
+
+/** The rows as the switch works on them, removed ones included. */
+export interface FunctionRows {
+  /** The function that owns the name, live or removed. */
+  owner(name: string): FunctionRecord | undefined;
+  /** The declaration in this folder that came second. */
+  second(source: string, folder: string): FunctionRecord | undefined;
+  save(record: FunctionRecord): void;
+  forget(id: string): void;
+}
+
+export function createFunctions(db: Db, now: () => number): Functions & FunctionRows {
+  const live = db.prepare<[], FunctionRow>(
+    "SELECT * FROM functions WHERE removed_at IS NULL ORDER BY state = 'name-taken', name",
+  );
+  const removed = db.prepare<[], FunctionRow>(
+    "SELECT * FROM functions WHERE removed_at IS NOT NULL ORDER BY removed_at DESC, name",
+  );
+  const byName = db.prepare<[string], FunctionRow>("SELECT * FROM functions WHERE name = ? AND state <> 'name-taken'");
+  const byId = db.prepare<[string], FunctionRow>("SELECT * FROM functions WHERE id = ?");
+  const bySecond = db.prepare<[string, string], FunctionRow>(
+    "SELECT * FROM functions WHERE source = ? AND folder = ? AND state = 'name-taken'",
+  );
+  const save = db.prepare(
+    `INSERT INTO functions (id, account, name, source, folder, state, error, warnings, hosts, latest, revision,
+       generation, created_at, updated_at, removed_at)
+     VALUES (@id, @account, @name, @source, @folder, @state, @error, @warnings, @hosts, @latest, @revision,
+       @generation, @createdAt, @updatedAt, @removedAt)
+     ON CONFLICT (id) DO UPDATE SET source = excluded.source, folder = excluded.folder, state = excluded.state,
+       error = excluded.error, warnings = excluded.warnings, hosts = excluded.hosts, latest = excluded.latest,
+       revision = excluded.revision, generation = excluded.generation, updated_at = excluded.updated_at,
+       removed_at = excluded.removed_at`,
+  );
+  const forget = db.prepare("DELETE FROM functions WHERE id = ?");
+
+  const record = (row: FunctionRow | undefined) => row && recordOf(row);
+  const functionByName = (name: string) => {
+    const found = record(byName.get(name));
+    return found?.removedAt === null ? found : undefined;
+  };
+  const saveRecord = (function_: FunctionRecord) =>
+    void save.run({
+      ...function_,
+      error: toJson(function_.error),
+      warnings: toJson(function_.warnings),
+      hosts: toJson(function_.hosts),
+    });
+
+  return {
+    functions: () => live.all().map(recordOf),
+    functionByName,
+    functionById: (id) => record(byId.get(id)),
+    removedFunctions: () => removed.all().map(recordOf),
+    setFunctionState: (name, state, error) => {
+      const { error: _, ...kept } = expectFunction(functionByName(name), name);
+      saveRecord({ ...kept, state, updatedAt: now(), ...(error ? { error } : {}) });
+    },
+    bumpFunctionGeneration: (name) => {
+      const found = expectFunction(functionByName(name), name);
+      saveRecord({ ...found, generation: found.generation + 1, updatedAt: now() });
+      return found.generation + 1;
+    },
+    owner: (name) => record(byName.get(name)),
+    second: (source, folder) => record(bySecond.get(source, folder)),
+    save: saveRecord,
+    forget: (id) => void forget.run(id),
+  };
+}
+
+export function expectFunction(found: FunctionRecord | undefined, name: string): FunctionRecord {
+  if (found) return found;
+  throw new WrkstError("ERR_NOT_FOUND", `there is no function "${name}"`);
+}
+
+function recordOf(row: FunctionRow): FunctionRecord {
+  const { error, warnings, hosts, created_at, updated_at, removed_at, ...rest } = row;
+  return {
+    ...rest,
+    warnings: fromJson(warnings),
+    hosts: fromJson(hosts),
+    createdAt: created_at,
+    updatedAt: updated_at,
+    removedAt: removed_at,
+    ...optional<"error", ErrorReport>("error", error),
+  };
+}

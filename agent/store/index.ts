@@ -1,0 +1,16 @@
+// The front of the store stage: the registry and the shapes of what it keeps.
+
+export type { EventQuery, NewEvent } from "./events.js";
+export type { FunctionRecord } from "./functions.js";
+export type { Garbage } from "./garbage.js";
+export { openRegistry, type Registry, type RegistryOptions } from "./registry.js";
+export type { RevisionRecord, SourceRecord } from "./sources.js";
+export {
+  type FunctionChange,
+  MAIN_ACCOUNT,
+  type NewBuild,
+  type NewVersion,
+  type Switch,
+  type SwitchResult,
+} from "./switch.js";
+export type { AliasRecord, BuildRecord } from "./versions.js";

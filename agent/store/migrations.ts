@@ -1,0 +1,156 @@
+// The schema of the registry as a list of steps. A step that was released is never changed; `user_version` counts the steps taken.
+
+import type { Database } from "better-sqlite3";
+import { WrkstError } from "../errors.js";
+
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE settings (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE sources (
+    name TEXT PRIMARY KEY,
+    repo TEXT NOT NULL,
+    branch TEXT NOT NULL,
+    path TEXT NOT NULL,
+    state TEXT NOT NULL,
+    error TEXT,
+    last_fetch INTEGER,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE revisions (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    source TEXT NOT NULL,
+    branch TEXT NOT NULL,
+    "commit" TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    result TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX revisions_source ON revisions (source, seq);
+
+  CREATE TABLE functions (
+    id TEXT PRIMARY KEY,
+    account TEXT NOT NULL,
+    name TEXT NOT NULL,
+    source TEXT,
+    folder TEXT,
+    state TEXT NOT NULL,
+    error TEXT,
+    warnings TEXT NOT NULL DEFAULT '[]',
+    hosts TEXT NOT NULL DEFAULT '{}',
+    latest TEXT REFERENCES versions (id) DEFERRABLE INITIALLY DEFERRED,
+    revision TEXT,
+    generation INTEGER NOT NULL DEFAULT 0,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    removed_at INTEGER
+  ) STRICT;
+  -- The name of a removed function stays its account's until it is forgotten; a declaration that came second holds no name.
+  CREATE UNIQUE INDEX functions_name ON functions (name) WHERE state <> 'name-taken';
+  CREATE INDEX functions_latest ON functions (latest);
+  CREATE UNIQUE INDEX functions_second ON functions (source, folder) WHERE state = 'name-taken';
+
+  CREATE TABLE versions (
+    id TEXT PRIMARY KEY,
+    function_id TEXT NOT NULL REFERENCES functions (id) ON DELETE CASCADE,
+    artifact TEXT NOT NULL,
+    source_maps TEXT,
+    size INTEGER NOT NULL,
+    manifest TEXT NOT NULL,
+    entrypoints TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX versions_function ON versions (function_id, created_at);
+  CREATE INDEX versions_artifact ON versions (artifact);
+  CREATE INDEX versions_source_maps ON versions (source_maps);
+
+  CREATE TABLE builds (
+    function_id TEXT NOT NULL REFERENCES functions (id) ON DELETE CASCADE,
+    environment TEXT NOT NULL,
+    tree_id TEXT NOT NULL,
+    bundler TEXT NOT NULL,
+    inputs_digest TEXT NOT NULL,
+    inputs TEXT NOT NULL,
+    version_id TEXT NOT NULL REFERENCES versions (id) ON DELETE CASCADE,
+    used INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (function_id, environment, tree_id, bundler, inputs_digest)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX builds_version ON builds (version_id);
+
+  CREATE TABLE aliases (
+    function_id TEXT NOT NULL REFERENCES functions (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    version_id TEXT NOT NULL REFERENCES versions (id),
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (function_id, name)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX aliases_version ON aliases (version_id);
+
+  CREATE TABLE history (
+    function_id TEXT NOT NULL REFERENCES functions (id) ON DELETE CASCADE,
+    seq INTEGER NOT NULL REFERENCES revisions (seq),
+    version_id TEXT REFERENCES versions (id),
+    PRIMARY KEY (function_id, seq)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX history_version ON history (version_id);
+  CREATE INDEX history_seq ON history (seq);
+
+  -- Append-only, and outlives what it speaks of. \`split\` is for gradual deployments.
+  CREATE TABLE deployments (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    function_id TEXT NOT NULL,
+    function TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    cause TEXT NOT NULL,
+    author TEXT NOT NULL,
+    revision TEXT,
+    from_version TEXT,
+    to_version TEXT,
+    split TEXT
+  ) STRICT;
+  CREATE INDEX deployments_function ON deployments (function_id, seq);
+  CREATE INDEX deployments_from ON deployments (from_version, at);
+  CREATE INDEX deployments_to ON deployments (to_version, at);
+
+  CREATE TABLE events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    source TEXT,
+    function TEXT,
+    revision TEXT,
+    message TEXT NOT NULL,
+    error TEXT
+  ) STRICT;
+  CREATE INDEX events_function ON events (function, id);
+  CREATE INDEX events_kind ON events (kind, id);
+  `,
+];
+
+/**
+ * Takes the steps that the file lacks, each in a transaction of its own, so that an interrupted upgrade goes on where it was.
+ * Throws ERR_STORE when the file is newer than this program.
+ */
+export function migrate(db: Database, steps: readonly string[] = MIGRATIONS): void {
+  const version = Number(db.pragma("user_version", { simple: true }));
+  if (version > steps.length) {
+    throw new WrkstError(
+      "ERR_STORE",
+      `the registry is of a newer version: expected schema ${steps.length} or older, received ${version}`,
+      { hint: "start the newer version of wrkst again, or restore the backup that was made before the upgrade" },
+    );
+  }
+  for (const [index, sql] of steps.entries()) {
+    if (index < version) continue;
+    db.transaction(() => {
+      db.exec(sql);
+      db.pragma(`user_version = ${index + 1}`);
+    }).immediate();
+  }
+}

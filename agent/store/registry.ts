@@ -1,0 +1,96 @@
+// The registry: one SQLite file with everything the platform must remember. All calls are synchronous, and what a call wrote is on disk when it returns.
+
+import { randomUUID } from "node:crypto";
+import { WrkstError } from "../errors.js";
+import type { RouteState } from "../model.js";
+import { closeDatabase, guarded, openDatabase } from "./database.js";
+import { createEvents, type Events } from "./events.js";
+import { createFunctions, type Functions } from "./functions.js";
+import { createGarbage, type Garbage } from "./garbage.js";
+import { createRouteState, type RouteStateQuery } from "./route-state.js";
+import { createSettings, type Settings } from "./settings.js";
+import { createSources, type Sources } from "./sources.js";
+import { createSwitch, type Switch, type SwitchResult } from "./switch.js";
+import { createVersions, type Versions } from "./versions.js";
+
+export interface RegistryOptions {
+  /** Milliseconds since 1970. */
+  now?: () => number;
+  /** Ids of functions and deployments; default: random UUIDs. */
+  newId?: () => string;
+  maxEvents?: number;
+}
+
+/** Failures of disk and file are ERR_STORE. */
+export interface Registry extends Settings, Omit<Sources, "recordRevision">, Functions, Versions, Events {
+  /** Records a pass, or a direct deploy, in one transaction. See `Switch`. */
+  applySwitch(wanted: Switch): SwitchResult;
+  /** What the route table is made from. */
+  routeState(query?: RouteStateQuery): RouteState;
+  /**
+   * Brings a removed function back on the version that served last. No source declares it then.
+   * Throws ERR_NOT_FOUND where no function of that name was removed.
+   */
+  restoreFunction(name: string, author: string): SwitchResult;
+  /** Forgets what is older than the retention and not referred to. Both in milliseconds. Must not run beside a pass. */
+  removeExpired(now: number, retention: number): Garbage;
+  close(): void;
+}
+
+/** Opens or creates the registry. Throws ERR_STORE for a file that is damaged, or newer than this program; it is never deleted. */
+export function openRegistry(file: string, options: RegistryOptions = {}): Registry {
+  const { now = Date.now, newId = randomUUID, maxEvents } = options;
+  const db = openDatabase(file);
+  const settings = createSettings(db);
+  const { recordRevision, ...sources } = createSources(db, now);
+  const { owner, second, save, forget, ...functions } = createFunctions(db, now);
+  const { addVersion, saveBuild, ...versions } = createVersions(db, now);
+  const { addDeployment, ...events } = createEvents(db, now, maxEvents);
+  const applySwitch = createSwitch({
+    db,
+    now,
+    newId,
+    settings,
+    sources: { ...sources, recordRevision },
+    functions: { owner, second, save, forget },
+    versions: { ...versions, addVersion, saveBuild },
+    events: { ...events, addDeployment },
+  });
+
+  function restoreFunction(name: string, author: string): SwitchResult {
+    const found = owner(name);
+    if (!found?.latest || found.removedAt === null) {
+      throw new WrkstError("ERR_NOT_FOUND", `there is no removed function "${name}"`);
+    }
+    const { account, latest } = found;
+    return applySwitch({
+      cause: "restore",
+      author,
+      functions: [{ account, name, source: null, folder: null, state: "ready", latest }],
+      events: [{ kind: "function.restored", function: name, message: `"${name}" was restored` }],
+    });
+  }
+
+  const registry: Registry = {
+    ...settings,
+    ...sources,
+    ...functions,
+    ...versions,
+    ...events,
+    applySwitch,
+    routeState: createRouteState(db, settings, { ...sources, recordRevision }),
+    restoreFunction,
+    removeExpired: createGarbage(db),
+    close: () => closeDatabase(db),
+  };
+  return wordingErrors(file, registry);
+}
+
+/** The same calls; what SQLite throws leaves them as a `WrkstError`. */
+function wordingErrors<T extends object>(file: string, calls: T): T {
+  const worded = Object.entries(calls).map(([name, call]) => [
+    name,
+    (...args: unknown[]) => guarded(file, () => call(...args)),
+  ]);
+  return Object.fromEntries(worded) as T;
+}

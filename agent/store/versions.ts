@@ -1,0 +1,173 @@
+// Versions, the builds that led to them, and aliases. A version never changes; equal inputs lead to it without a build.
+
+import { createHash } from "node:crypto";
+import type { BundleInputs, Version } from "../model.js";
+import type { Db } from "./database.js";
+import { fromJson } from "./json.js";
+
+/** What a version was built from; the same again needs no build. */
+export interface BuildRecord {
+  functionId: string;
+  /** `[env.<name>]` that was applied, or `""`. */
+  environment: string;
+  /** Object id of the function's own folder. */
+  treeId: string;
+  /** Bundler and its options. */
+  bundler: string;
+  /** What lies outside the folder. */
+  inputs: BundleInputs;
+  versionId: string;
+}
+
+export interface AliasRecord {
+  name: string;
+  versionId: string;
+  createdAt: number;
+  updatedAt: number;
+}
+
+export interface Versions {
+  version(id: string): Version | undefined;
+  /** Of one function, newest first. */
+  versions(functionId: string): Version[];
+  /** All builds of the function from the tree, last used first; whether the outside inputs match is for the caller to see. */
+  builds(functionId: string, treeId: string, environment: string): BuildRecord[];
+  /** The build last used of every live function, by function id. */
+  lastBuilds(): Map<string, BuildRecord>;
+  /** Aliases by name, `latest` first. */
+  aliases(functionId: string): AliasRecord[];
+  /** Creates or moves an alias (not `latest`, which only a switch moves). The caller raises the route generation. */
+  setAlias(functionId: string, name: string, versionId: string): void;
+  deleteAlias(functionId: string, name: string): boolean;
+  /** Digests of all artifacts and source maps that a version refers to. */
+  artifacts(): Set<string>;
+}
+
+export interface VersionRows {
+  /** A version that is there stays as it is. */
+  addVersion(version: Omit<Version, "function" | "account" | "createdAt">, functionId: string, at: number): void;
+  /** The same inputs again: moved to the version, and counted as used last. */
+  saveBuild(build: BuildRecord, at: number): void;
+}
+
+interface VersionRow {
+  id: string;
+  function: string;
+  account: string;
+  artifact: string;
+  source_maps: string | null;
+  size: number;
+  manifest: string;
+  entrypoints: string;
+  created_at: number;
+}
+
+interface BuildRow {
+  function_id: string;
+  environment: string;
+  tree_id: string;
+  bundler: string;
+  inputs: string;
+  version_id: string;
+}
+
+const VERSION = `SELECT v.id, f.name AS function, f.account, v.artifact, v.source_maps, v.size, v.manifest, v.entrypoints,
+  v.created_at FROM versions v JOIN functions f ON f.id = v.function_id`;
+const ALIAS = "name, version_id AS versionId, created_at AS createdAt, updated_at AS updatedAt";
+
+export function createVersions(db: Db, now: () => number): Versions & VersionRows {
+  const one = db.prepare<[string], VersionRow>(`${VERSION} WHERE v.id = ?`);
+  const ofFunction = db.prepare<[string], VersionRow>(
+    `${VERSION} WHERE v.function_id = ? ORDER BY v.created_at DESC, v.id`,
+  );
+  const add = db.prepare(
+    `INSERT OR IGNORE INTO versions (id, function_id, artifact, source_maps, size, manifest, entrypoints, created_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const matching = db.prepare<[string, string, string], BuildRow>(
+    "SELECT * FROM builds WHERE function_id = ? AND environment = ? AND tree_id = ? ORDER BY used DESC",
+  );
+  const lastUsed = db.prepare<[], BuildRow>(
+    `SELECT b.*, max(b.used) FROM builds b JOIN functions f ON f.id = b.function_id
+     WHERE f.removed_at IS NULL GROUP BY b.function_id`,
+  );
+  const saveBuild = db.prepare(
+    `INSERT INTO builds (function_id, environment, tree_id, bundler, inputs_digest, inputs, version_id, used, created_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET version_id = excluded.version_id, used = excluded.used`,
+  );
+  const nextUse = db
+    .prepare<[string], number>("SELECT coalesce(max(used), 0) + 1 FROM builds WHERE function_id = ?")
+    .pluck();
+  const aliases = db.prepare<[string], AliasRecord>(`SELECT ${ALIAS} FROM aliases WHERE function_id = ? ORDER BY name`);
+  const latest = db.prepare<[string], AliasRecord>(
+    `SELECT 'latest' AS name, latest AS versionId, created_at AS createdAt, updated_at AS updatedAt
+     FROM functions WHERE id = ? AND latest IS NOT NULL AND removed_at IS NULL`,
+  );
+  const setAlias = db.prepare(
+    `INSERT INTO aliases (function_id, name, version_id, created_at, updated_at) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET version_id = excluded.version_id, updated_at = excluded.updated_at`,
+  );
+  const deleteAlias = db.prepare("DELETE FROM aliases WHERE function_id = ? AND name = ?");
+  const artifacts = db
+    .prepare<[], string>(
+      "SELECT artifact FROM versions UNION SELECT source_maps FROM versions WHERE source_maps IS NOT NULL",
+    )
+    .pluck();
+
+  return {
+    version: (id) => {
+      const row = one.get(id);
+      return row && versionOf(row);
+    },
+    versions: (functionId) => ofFunction.all(functionId).map(versionOf),
+    builds: (functionId, treeId, environment) => matching.all(functionId, environment, treeId).map(buildOf),
+    lastBuilds: () => new Map(lastUsed.all().map((row) => [row.function_id, buildOf(row)])),
+    aliases: (functionId) => [...latest.all(functionId), ...aliases.all(functionId)],
+    setAlias: (functionId, name, versionId) => {
+      if (name === "latest") throw new TypeError(`the alias "latest" is moved by a switch only`);
+      setAlias.run(functionId, name, versionId, now(), now());
+    },
+    deleteAlias: (functionId, name) => deleteAlias.run(functionId, name).changes > 0,
+    artifacts: () => new Set(artifacts.all() as string[]),
+    addVersion: (version, functionId, at) => {
+      const { id, artifact, sourceMaps, size, manifest, entrypoints } = version;
+      const json = [JSON.stringify(manifest), JSON.stringify(entrypoints)];
+      add.run(id, functionId, artifact, sourceMaps ?? null, size, ...json, at);
+    },
+    saveBuild: ({ functionId, environment, treeId, bundler, inputs, versionId }, at) => {
+      const json = inputsJson(inputs);
+      const digest = createHash("sha256").update(json).digest("hex");
+      const used = nextUse.get(functionId);
+      saveBuild.run(functionId, environment, treeId, bundler, digest, json, versionId, used, at);
+    },
+  };
+}
+
+/** Equal inputs are equal text. */
+function inputsJson({ files, folders }: BundleInputs): string {
+  const sorted = (record: Record<string, string>) => Object.fromEntries(Object.entries(record).sort());
+  return JSON.stringify({ files: sorted(files), folders: sorted(folders) });
+}
+
+function versionOf(row: VersionRow): Version {
+  const { source_maps, created_at, manifest, entrypoints, ...rest } = row;
+  return {
+    ...rest,
+    manifest: fromJson(manifest),
+    entrypoints: fromJson(entrypoints),
+    createdAt: created_at,
+    ...(source_maps === null ? {} : { sourceMaps: source_maps }),
+  };
+}
+
+function buildOf(row: BuildRow): BuildRecord {
+  return {
+    functionId: row.function_id,
+    environment: row.environment,
+    treeId: row.tree_id,
+    bundler: row.bundler,
+    inputs: fromJson(row.inputs),
+    versionId: row.version_id,
+  };
+}
