@@ -1,0 +1,119 @@
+// Decides which host serves which version: the route table from what the registry knows. Pure; equal states give equal tables.
+
+import { isDeepStrictEqual } from "node:util";
+import {
+  MAX_REVISIONS,
+  type RouteChange,
+  type RouteEntry,
+  type RouteTable,
+  type VersionSpec,
+} from "../../runtime/wire.js";
+import { isFunctionName, type RoutedFunction, type RoutedVersion, type RouteState } from "../model.js";
+import { routeHosts } from "./route-hosts.js";
+
+export interface RouteOptions {
+  /** Milliseconds since 1970. */
+  now: number;
+  /** How long hosts of replaced versions answer, in milliseconds; 0 = for ever. */
+  previewRetention: number;
+  /** Functions that may reach `EGRESS_ALLOW`: `<account>/<name>` or `<account>/*`. */
+  privateEgress: string[];
+  /** No custom host may be it or lie under it. */
+  baseDomain: string;
+  /** Further hosts that no function may have, e.g. the one of PUBLIC_URL. */
+  reservedHosts?: string[];
+}
+
+/** The table for the state. Entries that equal those of `previous` are those of `previous`, so that comparing is cheap. */
+export function buildRouteTable(state: RouteState, options: RouteOptions, previous?: RouteTable): RouteTable {
+  const hosts = routeHosts(state.functions, options);
+  const oldestSeq = state.revisions.at(-MAX_REVISIONS)?.seq ?? 0;
+  const functions: Record<string, RouteEntry> = {};
+  for (const function_ of state.functions) {
+    if (!isFunctionName(function_.name) || function_.state === "removed" || function_.state === "name-taken") continue;
+    const entry = routeEntry(function_, hosts.get(function_.name) ?? [], oldestSeq, options);
+    const before = previous?.functions[function_.name];
+    functions[function_.name] = before && isDeepStrictEqual(before, entry) ? before : entry;
+  }
+  const revisions = state.revisions.slice(-MAX_REVISIONS).map(({ seq, commit }) => ({ seq, commit }));
+  return { generation: state.generation, functions, revisions };
+}
+
+/**
+ * What must be sent so that `before` becomes `after`, or null when they serve the same, whatever their generations.
+ * Where time alone changed the table, its generation has to be raised before it is published.
+ */
+export function diffRouteTables(before: RouteTable, after: RouteTable): RouteChange | null {
+  const functions: RouteChange["functions"] = {};
+  for (const [name, entry] of Object.entries(after.functions)) {
+    const old = Object.hasOwn(before.functions, name) ? before.functions[name] : undefined;
+    if (old !== entry && !isDeepStrictEqual(old, entry)) functions[name] = entry;
+  }
+  for (const name of Object.keys(before.functions)) if (!Object.hasOwn(after.functions, name)) functions[name] = null;
+  const newest = before.revisions.at(-1)?.seq ?? -1;
+  const revisions = after.revisions.filter(({ seq }) => seq > newest);
+  if (!Object.keys(functions).length && !revisions.length) return null;
+  return { from: before.generation, to: after.generation, functions, revisions };
+}
+
+function routeEntry(function_: RoutedFunction, hosts: string[], oldestSeq: number, options: RouteOptions): RouteEntry {
+  const { latest, aliases, state } = function_;
+  const reachable = function_.versions.filter((version) => isReachable(version, function_, options));
+  const versions = Object.fromEntries(
+    reachable.map((version) => [version.id, versionSpec(version, function_, options)]),
+  );
+  const blocked = state === "suspended" || state === "quarantined" ? { blocked: state } : {};
+  return {
+    latest,
+    aliases: { ...aliases },
+    versions,
+    history: shortHistory(function_, versions, oldestSeq),
+    hosts,
+    ...blocked,
+  };
+}
+
+/** Latest and aliases always; others as long as PREVIEW_RETENTION says, unless the version wants no preview URLs. */
+function isReachable(version: RoutedVersion, function_: RoutedFunction, options: RouteOptions): boolean {
+  if (version.id === function_.latest || Object.values(function_.aliases).includes(version.id)) return true;
+  if (!version.manifest.previewUrls) return false;
+  if (version.replacedAt === null || options.previewRetention === 0) return true;
+  return options.now - version.replacedAt < options.previewRetention;
+}
+
+function versionSpec(version: RoutedVersion, function_: RoutedFunction, options: RouteOptions): VersionSpec {
+  const { compatibilityDate, compatibilityFlags, vars } = version.manifest;
+  return {
+    id: version.id,
+    artifact: version.artifact.replace(/^sha256:/, ""),
+    compatibilityDate,
+    compatibilityFlags,
+    vars,
+    entrypoints: version.entrypoints,
+    egress: egressOf(version, function_, options),
+    generation: function_.generation,
+  };
+}
+
+/** Private networks are for what serves production: a version that is not latest, a preview among them, gets the internet only. */
+function egressOf(version: RoutedVersion, function_: RoutedFunction, options: RouteOptions): VersionSpec["egress"] {
+  if (version.manifest.egress === "none") return "none";
+  const { account, name, latest } = function_;
+  const allowed = options.privateEgress.some((rule) => rule === `${account}/${name}` || rule === `${account}/*`);
+  return allowed && version.id === latest ? "private" : "public";
+}
+
+/** Versions that are out of reach count as none, repetitions are left out, and of what lies before the oldest revision only the last entry stays. */
+function shortHistory(
+  function_: RoutedFunction,
+  versions: Record<string, VersionSpec>,
+  oldestSeq: number,
+): RouteEntry["history"] {
+  const history: RouteEntry["history"] = [];
+  for (const { seq, version } of function_.history) {
+    if (seq <= oldestSeq) history.length = 0;
+    const reachable = version !== null && Object.hasOwn(versions, version) ? version : null;
+    if ((history.at(-1)?.version ?? null) !== reachable) history.push({ seq, version: reachable });
+  }
+  return history;
+}
