@@ -155,4 +155,6 @@ export interface RouterSettings {
   /** CIDRs. */
   trustedProxies: string[];
   maxIsolates: number;
+  /** Present: traces from the very first request on, with this key in every line (see TraceRequest). */
+  traceKey?: string;
 }
