@@ -1,0 +1,54 @@
+// The calls of runtime/wire.ts to the serving runtime, over its control socket. Knows nothing of processes.
+import {
+  CONTROL,
+  type PrepareRequest,
+  type PrepareResult,
+  type RouteChange,
+  type RouteTable,
+  type RuntimeState,
+  type TraceRequest,
+} from "../../runtime/wire.js";
+import { WrkstError } from "../errors.js";
+import { openSocketClient } from "./socket-client.js";
+
+export interface Control {
+  state(timeout: number): Promise<RuntimeState>;
+  /** "out-of-step": the runtime's table is not the one that the change starts from. */
+  change(change: RouteChange): Promise<{ generation: number } | "out-of-step">;
+  replace(table: RouteTable): Promise<{ generation: number }>;
+  prepare(request: PrepareRequest): Promise<PrepareResult>;
+  trace(request: TraceRequest): Promise<void>;
+  evict(functions: string[]): Promise<void>;
+  close(): void;
+}
+
+/** Every call throws ERR_RUNTIME when the connection breaks or the answer is no success, ERR_TIMEOUT when none comes. */
+export function openControl(options: { socketPath: string; timeout: number }): Control {
+  const client = openSocketClient(options.socketPath);
+  const post = async (path: string, body: unknown) => {
+    const headers = { "content-type": "application/json" };
+    const answer = await client.send({ path, body: JSON.stringify(body), headers, timeout: options.timeout });
+    return answer;
+  };
+  const ask = async (path: string, body: unknown) => read(path, await post(path, body));
+  return {
+    state: async (timeout) => read(CONTROL.state, await client.send({ path: CONTROL.state, timeout })) as RuntimeState,
+    async change(change) {
+      const answer = await post(CONTROL.change, change);
+      return answer.status === 409 ? "out-of-step" : (read(CONTROL.change, answer) as { generation: number });
+    },
+    replace: async (table) => (await ask(CONTROL.replace, table)) as { generation: number },
+    prepare: async (request) => (await ask(CONTROL.prepare, request)) as PrepareResult,
+    trace: async (request) => void (await ask(CONTROL.trace, request)),
+    evict: async (functions) => void (await ask(CONTROL.evict, { functions })),
+    close: () => client.close(),
+  };
+}
+
+function read(path: string, answer: { status: number; body: Buffer }): unknown {
+  const text = answer.body.toString();
+  if (answer.status < 200 || answer.status > 299) {
+    throw new WrkstError("ERR_RUNTIME", `the runtime refused "${path}" with ${answer.status}: ${text.slice(0, 500)}`);
+  }
+  return text ? JSON.parse(text) : {};
+}

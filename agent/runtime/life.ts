@@ -1,0 +1,106 @@
+// One life of the serving process: workerd, the way to talk to it, and what is known about it. Begun by `beginLife`, over
+// when `workerd.ended` resolves.
+import { randomBytes } from "node:crypto";
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { WrkstError } from "../errors.js";
+import { type Control, openControl } from "./control.js";
+import type { Freeze } from "./culprit.js";
+import { createInFlight, type InFlight } from "./in-flight.js";
+import { within } from "./patience.js";
+import type { RuntimeOptions } from "./runtime.js";
+import { createRuntimeLog } from "./runtime-log.js";
+import { describeEnding, type Ending, ranOutOfMemory, startWorkerd, type Workerd } from "./workerd.js";
+
+export interface Life {
+  workerd: Workerd;
+  control: Control;
+  inFlight: InFlight;
+  traceKey: string;
+  /** Traced from the first request on, so that what was in flight is known without gaps. */
+  tracedFromStart: boolean;
+  tracing: boolean;
+  since: number;
+  /** Why we ended it; undefined while it runs and when it ended by itself. */
+  endedFor: "hang" | "memory" | undefined;
+}
+
+const START_LIMIT = 60_000;
+
+/** Resolves once all sockets listen. Otherwise throws, with nothing left running; so it does when `signal` aborts. */
+export async function beginLife(
+  options: RuntimeOptions,
+  start: { trace: boolean; signal: AbortSignal },
+): Promise<Life> {
+  const traceKey = randomBytes(16).toString("hex");
+  await options.beforeStart();
+  const configFile = await placeConfig(options, start.trace ? traceKey : undefined);
+  const socketPath = join(options.runDir, "control.sock");
+  await rm(socketPath, { force: true });
+  start.signal.throwIfAborted();
+  const now = options.now ?? Date.now;
+  const inFlight = createInFlight(traceKey);
+  const lines = createRuntimeLog({ log: options.log, process: "serving", now });
+  const workerd = startWorkerd({
+    dataDir: options.dataDir,
+    configFile,
+    folder: options.runDir,
+    sockets: options.sockets ?? ["public", "control"],
+    binary: options.binary,
+    environment: options.environment,
+    onLine: (stream, line) => {
+      if (stream === "stderr" || !inFlight.take(line)) lines.line(stream, line);
+    },
+  });
+  workerd.ended.then(lines.flush);
+  start.signal.addEventListener("abort", workerd.kill, { once: true });
+  try {
+    await within(workerd.listening, START_LIMIT, () => notStarted());
+  } catch (error) {
+    workerd.kill();
+    await workerd.ended;
+    throw error;
+  } finally {
+    start.signal.removeEventListener("abort", workerd.kill);
+  }
+  return {
+    workerd,
+    control: openControl({ socketPath, timeout: options.hangTimeout * 4 }),
+    inFlight,
+    traceKey,
+    tracedFromStart: start.trace,
+    tracing: start.trace,
+    since: now(),
+    endedFor: undefined,
+  };
+}
+
+/** Why it is over, for people. */
+export function reasonOf(life: Life, ending: Ending, hangTimeout: number): string {
+  if (life.endedFor === "hang") return `the runtime did not answer for ${hangTimeout} ms and was killed`;
+  if (life.endedFor === "memory") return "the runtime used too much memory and was replaced";
+  return ranOutOfMemory(ending) ? `memory of the runtime ran out: ${describeEnding(ending)}` : describeEnding(ending);
+}
+
+/**
+ * The end as a freeze that a function may have caused: a hang, or an abort of the process. Being killed from outside is
+ * none, and must not put anybody under suspicion.
+ */
+export function freezeOf(life: Life, ending: Ending, at: number): Freeze | undefined {
+  const aborts = ["SIGABRT", "SIGTRAP", "SIGSEGV", "SIGILL", "SIGBUS", "SIGFPE"];
+  const aborted = ranOutOfMemory(ending) || (ending.signal !== null && aborts.includes(ending.signal));
+  if (life.endedFor === "memory" || !(life.endedFor === "hang" || aborted)) return undefined;
+  return { at, traced: life.tracedFromStart && life.tracing, inFlight: life.inFlight.names() };
+}
+
+async function placeConfig(options: RuntimeOptions, traceKey: string | undefined): Promise<string> {
+  const config = await options.writeConfig(traceKey === undefined ? {} : { traceKey });
+  if (!config.includes("\n")) return config;
+  const file = join(options.runDir, "serving.capnp");
+  await writeFile(file, config, { mode: 0o600 });
+  return file;
+}
+
+function notStarted(): WrkstError {
+  return new WrkstError("ERR_RUNTIME", `the runtime did not start within ${START_LIMIT / 1000} s`);
+}

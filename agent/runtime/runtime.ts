@@ -1,0 +1,330 @@
+// The serving runtime: keeps a workerd running whatever functions do to it, and passes on control calls.
+// At most one process at any time: the next starts only when the last is gone.
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { PrepareRequest, PrepareResult, RouteChange, RouteTable, RuntimeState } from "../../runtime/wire.js";
+import { WrkstError } from "../errors.js";
+import type { RuntimeStatus } from "../model.js";
+import { backoff, SERVED_WELL } from "./backoff.js";
+import type { Control } from "./control.js";
+import { type Freeze, isSuspicious, judge, SUSPICION } from "./culprit.js";
+import { beginLife, freezeOf, type Life, reasonOf } from "./life.js";
+import { createMemoryGuard } from "./memory.js";
+import { pause, within } from "./patience.js";
+import type { Log } from "./runtime-log.js";
+import { createWatch } from "./watch.js";
+import type { Ending } from "./workerd.js";
+
+/** Something that a person may want to know; `kind` is noun.verb, as in PlatformEvent. */
+export interface RuntimeEvent {
+  kind:
+    | "runtime.started"
+    | "runtime.stopped"
+    | "runtime.crashed"
+    | "runtime.hung"
+    | "runtime.memory"
+    | "runtime.start-failed"
+    | "runtime.culprit"
+    | "runtime.suspects";
+  message: string;
+  /** Functions; exactly one with `runtime.culprit`, which is to be quarantined. */
+  suspects?: string[];
+}
+
+export interface RuntimeOptions {
+  /** Absolute and real: no links in it. */
+  dataDir: string;
+  /** Folder for unix sockets, see `openRunFolder`. workerd listens on `control.sock` in it. */
+  runDir: string;
+  /** Text of the capnp configuration, or the absolute path of a file with it. Called before every start. With a key, the
+   * router must trace from its first request on (`RouterSettings.traceKey`). */
+  writeConfig(start: { traceKey?: string }): Promise<string>;
+  /** Called before every start: brings `routes/table.json` up to date. */
+  beforeStart(): Promise<void>;
+  /** Names of all functions: what is unloaded when memory runs short. */
+  functionNames?(): string[];
+  binary?: string;
+  /** Milliseconds without an answer after which it is killed. */
+  hangTimeout: number;
+  /** Bytes of resident memory above which functions are unloaded, then the process replaced. */
+  memoryLimit: number;
+  /** Milliseconds that requests in flight have when it is stopped; default 5,000. */
+  grace?: number;
+  /** Names of the sockets in the configuration; default `public` and `control`. */
+  sockets?: string[];
+  /** The environment of the process; nothing of the agent's is inherited. */
+  environment?: Record<string, string>;
+  log: Log;
+  onEvent(event: RuntimeEvent): void;
+  now?: () => number;
+}
+
+/**
+ * Control calls wait while the runtime is being restarted, and are repeated once when it ended before it answered. They
+ * throw ERR_RUNTIME when it does not come back in time, ERR_TIMEOUT when it does not answer.
+ */
+export interface Runtime {
+  /** Resolves when it serves. A failure of the first start is thrown (ERR_RUNTIME), and nothing is left running. */
+  start(): Promise<void>;
+  /** Ends it for good; resolves when nothing is left running. */
+  stop(): Promise<void>;
+  status(): RuntimeStatus;
+  /** Whether it serves at this moment. */
+  isRunning(): boolean;
+  /** Port by name of the socket in the configuration. */
+  ports(): Record<string, number>;
+  state(): Promise<RuntimeState>;
+  /** "out-of-step": send the whole table. */
+  change(change: RouteChange): Promise<{ generation: number } | "out-of-step">;
+  replace(table: RouteTable): Promise<{ generation: number }>;
+  /** Never repeated: one of the versions may be why the runtime ended. */
+  prepare(request: PrepareRequest): Promise<PrepareResult>;
+  /** Switches reports of entry and exit on or off, until the next start. */
+  trace(on: boolean): Promise<void>;
+  evict(functions: string[]): Promise<void>;
+}
+
+export function openRuntime(options: RuntimeOptions): Runtime {
+  return new Supervisor(options);
+}
+
+class Supervisor implements Runtime {
+  readonly #options: RuntimeOptions;
+  readonly #now: () => number;
+  readonly #stopping = new AbortController();
+  #life: Life | undefined;
+  #state: RuntimeStatus["state"] = "stopped";
+  #supervision: Promise<void> = Promise.resolve();
+  #waiting: (() => void)[] = [];
+  #freezes: Freeze[] = [];
+  #failures = 0;
+  #restarts = 0;
+  #lastRestart: RuntimeStatus["lastRestart"];
+  #lastState: RuntimeState | undefined;
+
+  constructor(options: RuntimeOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+  }
+
+  async start(): Promise<void> {
+    if (this.#state !== "stopped" || this.#stopping.signal.aborted) throw new TypeError("a runtime is started once");
+    this.#state = "starting";
+    try {
+      const life = await this.#begin();
+      await life.control.state(this.#options.hangTimeout * 4);
+      this.#supervision = this.#supervise(life);
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    const wasRunning = this.#life !== undefined;
+    await this.#life?.workerd.stop(this.#options.grace ?? 5_000);
+    await this.#supervision;
+    this.#life?.control.close();
+    this.#life = undefined;
+    this.#state = "stopped";
+    for (const resume of this.#waiting.splice(0)) resume();
+    await rm(join(this.#options.runDir, "control.sock"), { force: true });
+    if (wasRunning) this.#options.onEvent({ kind: "runtime.stopped", message: "the runtime was stopped" });
+  }
+
+  status(): RuntimeStatus {
+    return {
+      state: this.#state,
+      pid: this.#life?.workerd.pid ?? null,
+      restarts: this.#restarts,
+      isolates: this.#life ? (this.#lastState?.isolates ?? 0) : 0,
+      ...(this.#lastRestart ? { lastRestart: this.#lastRestart } : {}),
+    };
+  }
+
+  isRunning(): boolean {
+    return this.#life !== undefined && !this.#life.endedFor;
+  }
+
+  ports(): Record<string, number> {
+    return { ...this.#life?.workerd.ports };
+  }
+
+  state(): Promise<RuntimeState> {
+    return this.#repeated((control) => control.state(this.#options.hangTimeout * 4));
+  }
+
+  change(change: RouteChange): Promise<{ generation: number } | "out-of-step"> {
+    return this.#repeated(async (control, isRepeat) => {
+      // A new process has read the table, which the agent may have written with the change already in it.
+      const state = isRepeat ? await control.state(this.#options.hangTimeout * 4) : undefined;
+      return state?.generation === change.to ? { generation: change.to } : control.change(change);
+    });
+  }
+
+  replace(table: RouteTable): Promise<{ generation: number }> {
+    return this.#repeated((control) => control.replace(table));
+  }
+
+  async prepare(request: PrepareRequest): Promise<PrepareResult> {
+    return (await this.#living()).control.prepare(request);
+  }
+
+  async trace(on: boolean): Promise<void> {
+    const life = await this.#living();
+    await life.control.trace({ on, key: life.traceKey });
+    life.tracing = on;
+  }
+
+  evict(functions: string[]): Promise<void> {
+    return this.#repeated((control) => control.evict(functions));
+  }
+
+  /** Starts the process and the watch over it. */
+  async #begin(): Promise<Life> {
+    const trace = isSuspicious(this.#freezes, this.#now());
+    const life = await beginLife(this.#options, { trace, signal: this.#stopping.signal });
+    this.#life = life;
+    this.#state = "running";
+    this.#watch(life);
+    for (const resume of this.#waiting.splice(0)) resume();
+    this.#options.onEvent({ kind: "runtime.started", message: `the runtime serves, pid ${life.workerd.pid}` });
+    return life;
+  }
+
+  #watch(life: Life): void {
+    const { hangTimeout, memoryLimit } = this.#options;
+    const memory = createMemoryGuard({ limit: memoryLimit, patience: hangTimeout });
+    const watch = createWatch({
+      interval: hangTimeout / 6,
+      limit: hangTimeout,
+      ping: async () => {
+        this.#lastState = await life.control.state(hangTimeout * 4);
+      },
+      onSilent: () => {
+        life.endedFor ??= "hang";
+        life.workerd.kill();
+      },
+      onTick: () => {
+        if (life.tracedFromStart && life.tracing && !isSuspicious(this.#freezes, this.#now())) {
+          life.tracing = false;
+          this.#quietly(life.control.trace({ on: false, key: life.traceKey }));
+        }
+        const bytes = life.workerd.residentBytes();
+        if (bytes !== undefined && !life.endedFor) this.#boundMemory(life, bytes, memory.next(bytes, this.#now()));
+      },
+    });
+    watch.start();
+    life.workerd.ended.then(watch.stop);
+  }
+
+  #boundMemory(life: Life, bytes: number, step: "none" | "evict" | "replace"): void {
+    if (step === "none") return;
+    const used = `${inMiB(bytes)} in use, limit ${inMiB(this.#options.memoryLimit)}`;
+    if (step === "evict") {
+      this.#options.onEvent({ kind: "runtime.memory", message: `${used}: unloading functions` });
+      this.#quietly(life.control.evict(this.#options.functionNames?.() ?? []));
+    } else {
+      this.#options.onEvent({ kind: "runtime.memory", message: `still ${used}: replacing the process` });
+      life.endedFor = "memory";
+      void life.workerd.stop(this.#options.grace ?? 5_000);
+    }
+  }
+
+  /** Follows the process to its end, starts the next, and so on until stopped. */
+  async #supervise(first: Life): Promise<void> {
+    let life: Life | undefined = first;
+    while (life) {
+      const ending: Ending = await life.workerd.ended;
+      life.control.close();
+      this.#life = undefined;
+      if (this.#stopping.signal.aborted) return;
+      this.#state = "restarting";
+      this.#report(life, ending);
+      life = await this.#next(life);
+    }
+  }
+
+  /** The next life, as soon as it can be had; undefined when stopped meanwhile. */
+  async #next(past: Life): Promise<Life | undefined> {
+    // A hang takes its time before it is one, so that hangs in a row need no growing pause: others want to be served.
+    if (past.endedFor || this.#now() - past.since >= SERVED_WELL) this.#failures = 0;
+    const { signal } = this.#stopping;
+    for (;;) {
+      const wait = backoff(++this.#failures);
+      await pause(wait, signal);
+      if (signal.aborted) return undefined;
+      try {
+        const life = await this.#begin();
+        this.#restarts++;
+        return life;
+      } catch (error) {
+        if (signal.aborted) return undefined;
+        const message = `${(error as Error).message}; next attempt in ${backoff(this.#failures + 1)} ms`;
+        this.#options.onEvent({ kind: "runtime.start-failed", message });
+      }
+    }
+  }
+
+  #report(life: Life, ending: Ending): void {
+    const now = this.#now();
+    const reason = reasonOf(life, ending, this.#options.hangTimeout);
+    this.#lastRestart = { at: new Date(now).toISOString(), reason };
+    if (life.endedFor !== "memory") {
+      this.#options.onEvent({ kind: life.endedFor === "hang" ? "runtime.hung" : "runtime.crashed", message: reason });
+    }
+    const freeze = freezeOf(life, ending, now);
+    if (!freeze) return;
+    this.#freezes = [...this.#freezes.filter(({ at }) => at > now - SUSPICION), freeze];
+    this.#accuse(judge(this.#freezes));
+  }
+
+  #accuse(verdict: ReturnType<typeof judge>): void {
+    if (verdict.kind === "culprit") {
+      const message = `function "${verdict.name}" stopped the runtime: nothing else was in flight`;
+      this.#options.onEvent({ kind: "runtime.culprit", message, suspects: [verdict.name] });
+    } else if (verdict.kind === "suspects") {
+      const names = verdict.suspects.map((name) => `"${name}"`).join(", ");
+      const message = `one of these functions stopped the runtime: ${names}; together at ${verdict.freezes} freezes`;
+      this.#options.onEvent({ kind: "runtime.suspects", message, suspects: verdict.suspects });
+    }
+  }
+
+  /** The present life, waited for if need be. */
+  async #living(): Promise<Life> {
+    const deadline = this.#now() + this.#options.hangTimeout * 4;
+    while (!this.#life || this.#life.endedFor) {
+      if (this.#state === "stopped") throw new WrkstError("ERR_RUNTIME", "the runtime is stopped");
+      const rest = Math.max(0, deadline - this.#now());
+      await within(new Promise<void>((resolve) => this.#waiting.push(resolve)), rest, () => {
+        return new WrkstError("ERR_RUNTIME", "the runtime is being restarted and did not come back in time");
+      });
+    }
+    return this.#life;
+  }
+
+  /** Sends a call, and once more to the next life when the one it was sent to ended before it answered. */
+  async #repeated<T>(call: (control: Control, isRepeat: boolean) => Promise<T>): Promise<T> {
+    const life = await this.#living();
+    try {
+      return await call(life.control, false);
+    } catch (error) {
+      // A connection breaks a moment before the end of the process is known.
+      const isOver = await within(life.workerd.ended, 500, () => new Error("still running")).then(
+        () => true,
+        () => false,
+      );
+      if (!isOver) throw error;
+      return call((await this.#living()).control, true);
+    }
+  }
+
+  #quietly(call: Promise<unknown>): void {
+    call.catch((error: unknown) => this.#options.log.warn({ err: error }, "a call to the runtime failed"));
+  }
+}
+
+function inMiB(bytes: number): string {
+  return `${Math.round(bytes / 2 ** 20)} MiB`;
+}
