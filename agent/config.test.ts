@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import test from "node:test";
+import { documentedVariables, type Environment, parseConfig } from "./config.js";
+import { WrkstError } from "./errors.js";
+
+const surroundings = { folder: "/srv/wrkst", memory: 1000 * 2 ** 20, terminal: false };
+const parse = (env: Environment) => parseConfig(env, surroundings);
+
+function refusal(env: Environment): WrkstError {
+  try {
+    parse(env);
+  } catch (error) {
+    if (error instanceof WrkstError) return error;
+  }
+  throw new assert.AssertionError({ message: `${JSON.stringify(env)} was taken` });
+}
+
+test("needs no variable at all", () => {
+  const config = parse({});
+  assert.equal(config.publicUrl, "http://localhost:8080");
+  assert.equal(config.dataDir, "/srv/wrkst/data");
+  assert.equal(config.git.repo, undefined);
+  assert.equal(config.git.pollInterval, 10_000);
+  assert.equal(config.runtime.memoryLimit, 750 * 2 ** 20);
+  assert.deepEqual(config.git.pruneLimit, { share: 0.5, count: 3 });
+  assert.deepEqual(config.log, { level: "info", format: "json" });
+  assert.deepEqual(config.warnings, []);
+});
+
+test("takes an empty variable as unset", () => {
+  assert.deepEqual(parse({ PORT: "", BASE_DOMAIN: " ", GIT_REPO: "", WEBHOOK_SECRET: "" }), parse({}));
+});
+
+const taken: [string, Environment, (config: ReturnType<typeof parse>) => unknown, unknown][] = [
+  ["a base domain in lower case", { BASE_DOMAIN: "Fn.Example.COM." }, (c) => c.publicUrl, "http://fn.example.com:8080"],
+  ["port 80 without saying it", { PORT: "80" }, (c) => c.publicUrl, "http://localhost"],
+  ["a public address", { PUBLIC_URL: "https://fn.example.com/" }, (c) => c.publicUrl, "https://fn.example.com"],
+  ["an admin port alone as loopback", { ADMIN_LISTEN: "8081" }, (c) => c.adminListen?.host, "127.0.0.1"],
+  ["an admin address of IPv6", { ADMIN_LISTEN: "[::1]:81" }, (c) => c.adminListen, { host: "::1", port: 81 }],
+  [
+    "networks and single addresses",
+    { TRUSTED_PROXIES: "10.0.0.0/8, ::1" },
+    (c) => c.trustedProxies.join(),
+    "10.0.0.0/8,::1/128",
+  ],
+  ["no polling", { GIT_POLL_INTERVAL: "0" }, (c) => c.git.pollInterval, null],
+  ["milliseconds", { GIT_POLL_INTERVAL: "500ms" }, (c) => c.git.pollInterval, 500],
+  ["days", { PREVIEW_RETENTION: "3d" }, (c) => c.previewRetention, 259_200_000],
+  ["previews for ever", { PREVIEW_RETENTION: "0" }, (c) => c.previewRetention, null],
+  ["bytes with a unit", { RUNTIME_MEMORY_LIMIT: "2GiB" }, (c) => c.runtime.memoryLimit, 2 ** 31],
+  ["a number of removals", { GIT_PRUNE_LIMIT: "10" }, (c) => c.git.pruneLimit, { share: 0, count: 10 }],
+  ["a relative repository as a path", { GIT_REPO: "../fns" }, (c) => c.git.repo, "/srv/fns"],
+  [
+    "an https repository as it is",
+    { GIT_REPO: "https://h.example/a.git" },
+    (c) => c.git.repo,
+    "https://h.example/a.git",
+  ],
+  [
+    "the short form of ssh",
+    { GIT_REPO: "git@h.example:a.git", GIT_KNOWN_HOSTS_FILE: "hosts" },
+    (c) => [c.git.repo, c.git.knownHostsFile],
+    ["git@h.example:a.git", "/srv/wrkst/hosts"],
+  ],
+  ["a folder without its slashes", { GIT_PATH: "/functions/" }, (c) => c.git.path, "functions"],
+  ["wrangler's own variable", { CLOUDFLARE_ENV: "staging" }, (c) => c.wranglerEnv, "staging"],
+  ["our variable before wrangler's", { WRANGLER_ENV: "a", CLOUDFLARE_ENV: "b" }, (c) => c.wranglerEnv, "a"],
+  ["the admin token off", { ADMIN_TOKEN: "off" }, (c) => c.adminToken, false],
+  ["egress lists", { EGRESS_ALLOW: "public,10.1.2.3" }, (c) => c.egress.allow, ["public", "10.1.2.3/32"]],
+  [
+    "functions of the private network",
+    { EGRESS_PRIVATE: "main/a main/*" },
+    (c) => c.egress.private,
+    ["main/a", "main/*"],
+  ],
+];
+for (const [name, env, read, value] of taken) {
+  test(`takes ${name}`, () => assert.deepEqual(read(parse(env)), value));
+}
+
+const refused: [string, Environment][] = [
+  ["a port that is none", { PORT: "80a" }],
+  ["a port that is too large", { PORT: "65536" }],
+  ["a base domain with a port", { BASE_DOMAIN: "example.com:80" }],
+  ["an address as base domain", { BASE_DOMAIN: "127.0.0.1" }],
+  ["a public address with a path", { PUBLIC_URL: "https://example.com/x" }],
+  ["a public address that is no web address", { PUBLIC_URL: "javascript:alert(1)" }],
+  ["an admin address without port", { ADMIN_LISTEN: "127.0.0.1" }],
+  ["a network of too many bits", { TRUSTED_PROXIES: "10.0.0.0/33" }],
+  ["an address that only looks like one", { TRUSTED_PROXIES: "010.1" }],
+  ["a duration without unit", { GIT_POLL_INTERVAL: "10" }],
+  ["a hang timeout of nothing", { RUNTIME_HANG_TIMEOUT: "0" }],
+  ["a memory limit of nothing", { RUNTIME_MEMORY_LIMIT: "0%" }],
+  ["a share above all", { GIT_PRUNE_LIMIT: "101%" }],
+  ["an option as repository", { GIT_REPO: "--upload-pack=x" }],
+  ["a transport that runs commands", { GIT_REPO: "ext::sh -c x" }],
+  ["credentials in the address", { GIT_REPO: "https://me:word@h.example/a.git" }],
+  ["ssh without host keys", { GIT_REPO: "ssh://git@h.example/a.git" }],
+  ["an option as branch", { GIT_BRANCH: "-x" }],
+  ["a branch with two dots", { GIT_BRANCH: "a..b" }],
+  ["a folder above the repository", { GIT_PATH: "a/../../b" }],
+  ["a token where on or off belongs", { ADMIN_TOKEN: "my-token" }],
+  ["a boolean that is none", { USE_FORWARDED_HOST: "maybe" }],
+  ["a private function without account", { EGRESS_PRIVATE: "orders" }],
+  ["an unknown log level", { LOG_LEVEL: "loud" }],
+  ["signers of commits, which this release would not check", { GIT_VERIFY_SIGNERS: "/etc/signers" }],
+];
+for (const [name, env] of refused) {
+  test(`refuses ${name}, and names the variable`, () => {
+    const error = refusal(env);
+    assert.equal(error.code, "ERR_CONFIG");
+    const [variable = ""] = name.includes("host keys") ? ["GIT_KNOWN_HOSTS_FILE"] : Object.keys(env);
+    assert.ok(error.message.startsWith(`${variable}: expected `), error.message);
+    assert.ok(error.hint);
+  });
+}
+
+test("reports every wrong variable at once", () => {
+  const { message } = refusal({ PORT: "x", GIT_POLL_INTERVAL: "soon", LOG_FORMAT: "xml" });
+  for (const name of ["PORT", "GIT_POLL_INTERVAL", "LOG_FORMAT"]) assert.ok(message.includes(`${name}: expected`));
+});
+
+test("never shows a secret, also not a wrong one", () => {
+  const error = refusal({
+    ADMIN_TOKEN: "canary-1",
+    GIT_REPO: "https://me:canary-2@h.example/a",
+    GIT_TOKEN: "canary-3",
+  });
+  assert.doesNotMatch(`${error.message} ${error.hint}`, /canary/);
+});
+
+test("says which variables have no effect yet", () => {
+  const { warnings } = parse({ OIDC_ISSUER: "https://id.example", JWT_SECRET: "canary", PORT: "8080" });
+  assert.equal(warnings.length, 2);
+  assert.doesNotMatch(warnings.join(), /canary/);
+});
+
+test("documents every variable with its default in .env.example, and no other", () => {
+  const lines = readFileSync(".env.example", "utf8").split("\n");
+  const documented = lines.flatMap((line) => {
+    const [, name, value] = /^# ([A-Z][A-Z0-9_]*)=(.*)$/.exec(line) ?? [];
+    return name === undefined ? [] : [[name, value]];
+  });
+  assert.deepEqual(Object.fromEntries(documented), documentedVariables());
+});

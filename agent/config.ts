@@ -1,0 +1,328 @@
+// The settings of the platform: every variable, its default, its check. The only file that names process.env.
+
+import { totalmem } from "node:os";
+import { constrainedMemory, cwd, stdout } from "node:process";
+import {
+  Expected,
+  isSshRepository,
+  type ListenAddress,
+  type Parse,
+  type PruneLimit,
+  parseBoolean,
+  parseBranch,
+  parseDomain,
+  parseDurationOrNone,
+  parseEgress,
+  parseFunctionPattern,
+  parseInteger,
+  parseList,
+  parseListenAddress,
+  parseListenHost,
+  parseMemory,
+  parseNetwork,
+  parseOneOf,
+  parseOnOff,
+  parseOrigin,
+  parsePath,
+  parsePositiveDuration,
+  parsePruneLimit,
+  parseRepository,
+  parseRepositoryFolder,
+} from "./config-values.js";
+import { WrkstError } from "./errors.js";
+
+export type { ListenAddress, PruneLimit };
+
+export interface Config {
+  /** `*` is every interface. */
+  host: string;
+  /** 0: any free one. */
+  port: number;
+  /** Lower case. Functions are `<name>.<baseDomain>`. */
+  baseDomain: string;
+  /** Origin without trailing slash. */
+  publicUrl: string;
+  adminListen: ListenAddress | undefined;
+  /** CIDRs. */
+  trustedProxies: string[];
+  useForwardedHost: boolean;
+  /** Absolute. */
+  dataDir: string;
+  git: GitConfig;
+  /** Milliseconds; null: for ever. */
+  previewRetention: number | null;
+  /** Milliseconds. */
+  retention: number;
+  /** `[env.<name>]` of the wrangler files. */
+  wranglerEnv: string | undefined;
+  webhookSecret: string | undefined;
+  /** Whether the generated token works. */
+  adminToken: boolean;
+  egress: EgressConfig;
+  runtime: RuntimeConfig;
+  log: { level: LogLevel; format: LogFormat };
+  /** Sentences for the operator, to be logged at start. */
+  warnings: string[];
+}
+
+export interface GitConfig {
+  /** URL, or absolute path; undefined: the embedded repository. */
+  repo: string | undefined;
+  branch: string;
+  /** Folder inside the repository, `""` for its root. */
+  path: string;
+  /** Milliseconds; null: never asked without a reason. */
+  pollInterval: number | null;
+  token: string | undefined;
+  username: string | undefined;
+  sshKeyFile: string | undefined;
+  knownHostsFile: string | undefined;
+  pruneLimit: PruneLimit;
+}
+
+export interface EgressConfig {
+  /** `public` and CIDRs, as workerd's `network.allow` takes them. */
+  allow: string[];
+  /** CIDRs. */
+  deny: string[];
+  /** `account/function` or `account/*`: who may use the CIDRs of `allow`. */
+  private: string[];
+}
+
+export interface RuntimeConfig {
+  maxIsolates: number;
+  /** Milliseconds. */
+  hangTimeout: number;
+  /** Bytes. */
+  memoryLimit: number;
+}
+
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
+export type LogFormat = "pretty" | "json";
+export type Environment = Record<string, string | undefined>;
+
+/** What defaults depend on, beside the environment. */
+export interface Surroundings {
+  /** Folder that relative paths start from. */
+  folder: string;
+  /** Bytes that this machine or container has. */
+  memory: number;
+  /** Whether the output is read by a person. */
+  terminal: boolean;
+}
+
+interface Variable<T> {
+  parse: Parse<T>;
+  /** Text that stands for an unset variable, in the form a person would write. */
+  fallback?: string;
+  /** The value is never shown. */
+  secret?: true;
+}
+
+const text: Parse<string> = (raw) => raw;
+
+function variable<T>(parse: Parse<T>, fallback: string, options: { secret?: true } = {}) {
+  return { parse, fallback, ...options };
+}
+function optional<T>(parse: Parse<T>, options: { secret?: true } = {}): Variable<T | undefined> {
+  return { parse, ...options };
+}
+
+function variablesOf({ folder, memory, terminal }: Surroundings) {
+  return {
+    PORT: variable(parseInteger(0, 65_535), "8080"),
+    HOST: variable(parseListenHost, "*"),
+    BASE_DOMAIN: variable(parseDomain, "localhost"),
+    PUBLIC_URL: optional(parseOrigin),
+    ADMIN_LISTEN: optional(parseListenAddress),
+    TRUSTED_PROXIES: variable(parseList(parseNetwork), ""),
+    USE_FORWARDED_HOST: variable(parseBoolean, "false"),
+    DATA_DIR: variable(parsePath(folder), "./data"),
+    GIT_REPO: optional(parseRepository(folder), { secret: true }),
+    GIT_BRANCH: variable(parseBranch, "main"),
+    GIT_PATH: variable(parseRepositoryFolder, ""),
+    GIT_POLL_INTERVAL: variable(parseDurationOrNone, "10s"),
+    GIT_USERNAME: optional(text),
+    GIT_TOKEN: optional(text, { secret: true }),
+    GIT_SSH_KEY_FILE: optional(parsePath(folder)),
+    GIT_KNOWN_HOSTS_FILE: optional(parsePath(folder)),
+    GIT_PRUNE_LIMIT: variable(parsePruneLimit, "50%"),
+    PREVIEW_RETENTION: variable(parseDurationOrNone, "7d"),
+    RETENTION: variable(parsePositiveDuration, "30d"),
+    WRANGLER_ENV: optional(text),
+    CLOUDFLARE_ENV: optional(text),
+    WEBHOOK_SECRET: optional(text, { secret: true }),
+    ADMIN_TOKEN: variable(parseOnOff, "on", { secret: true }),
+    EGRESS_ALLOW: variable(parseList(parseEgress), "public"),
+    EGRESS_DENY: variable(parseList(parseNetwork), ""),
+    EGRESS_PRIVATE: variable(parseList(parseFunctionPattern), ""),
+    RUNTIME_MAX_ISOLATES: variable(parseInteger(1, 4000), "1000"),
+    RUNTIME_HANG_TIMEOUT: variable(parsePositiveDuration, "3s"),
+    RUNTIME_MEMORY_LIMIT: variable(parseMemory(memory), "75%"),
+    LOG_LEVEL: variable(parseOneOf("trace", "debug", "info", "warn", "error", "fatal", "silent"), "info"),
+    LOG_FORMAT: variable(parseOneOf("pretty", "json"), terminal ? "pretty" : "json"),
+  };
+}
+
+type Values = {
+  [K in keyof ReturnType<typeof variablesOf>]: Exclude<
+    ReturnType<ReturnType<typeof variablesOf>[K]["parse"]> | UnsetOf<ReturnType<typeof variablesOf>[K]>,
+    Expected
+  >;
+};
+type UnsetOf<V> = V extends { fallback: string } ? never : undefined;
+
+/** Variables of later releases: set now, they would have no effect, which is said. */
+const LATER = [
+  "JWT_SECRET",
+  "ENCRYPTION_KEY",
+  "D1_BACKUP_INTERVAL",
+  "LOG_RETENTION",
+  "OIDC_ISSUER",
+  "OIDC_CLIENT_ID",
+  "OIDC_CLIENT_SECRET",
+  "OIDC_REDIRECT_URI",
+  "OIDC_AUTHORIZATION_ENDPOINT",
+  "OIDC_TOKEN_ENDPOINT",
+  "OIDC_USERINFO_ENDPOINT",
+  "OIDC_JWKS_URI",
+  "OIDC_CI_RULES",
+  "OIDC_REDIRECTS",
+  "OIDC_ALLOW",
+  "OIDC_ADMINS",
+];
+
+/** Names and default texts of all variables, for the test of `.env.example`. */
+export function documentedVariables(): Record<string, string> {
+  const variables: Record<string, Variable<unknown>> = variablesOf({ folder: "/", memory: 0, terminal: true });
+  return Object.fromEntries(Object.entries(variables).map(([name, { fallback }]) => [name, fallback ?? ""]));
+}
+
+/** The configuration of this process. Throws as `parseConfig` does. */
+export function readConfig(): Config {
+  const total = totalmem();
+  const constrained = constrainedMemory() || total;
+  return parseConfig(process.env, {
+    folder: cwd(),
+    memory: Math.min(total, constrained),
+    terminal: stdout.isTTY === true,
+  });
+}
+
+/**
+ * The configuration that these variables describe. An empty value counts as unset. Every wrong variable is named in one
+ * error.
+ * @throws WrkstError ERR_CONFIG
+ */
+export function parseConfig(env: Environment, surroundings: Surroundings): Config {
+  const { values, faults, hints } = parseValues(env, surroundings);
+  faults.push(...contradictions(env, values, hints));
+  if (faults.length) throw configError(faults, hints);
+  const v = values as Values;
+  return {
+    host: v.HOST,
+    port: v.PORT,
+    baseDomain: v.BASE_DOMAIN,
+    publicUrl: v.PUBLIC_URL ?? defaultPublicUrl(v.BASE_DOMAIN, v.PORT),
+    adminListen: v.ADMIN_LISTEN,
+    trustedProxies: v.TRUSTED_PROXIES,
+    useForwardedHost: v.USE_FORWARDED_HOST,
+    dataDir: v.DATA_DIR,
+    git: gitConfig(v),
+    previewRetention: v.PREVIEW_RETENTION,
+    retention: v.RETENTION,
+    wranglerEnv: v.WRANGLER_ENV ?? v.CLOUDFLARE_ENV,
+    webhookSecret: v.WEBHOOK_SECRET,
+    adminToken: v.ADMIN_TOKEN,
+    egress: { allow: v.EGRESS_ALLOW, deny: v.EGRESS_DENY, private: v.EGRESS_PRIVATE },
+    runtime: {
+      maxIsolates: v.RUNTIME_MAX_ISOLATES,
+      hangTimeout: v.RUNTIME_HANG_TIMEOUT,
+      memoryLimit: v.RUNTIME_MEMORY_LIMIT,
+    },
+    log: { level: v.LOG_LEVEL, format: v.LOG_FORMAT },
+    warnings: warningsOf(env, v),
+  };
+}
+
+/** What `PUBLIC_URL` is when nobody says. Also for whoever learns the real port later, with `PORT=0`. */
+export function defaultPublicUrl(baseDomain: string, port: number): string {
+  return port === 80 ? `http://${baseDomain}` : `http://${baseDomain}:${port}`;
+}
+
+function parseValues(env: Environment, surroundings: Surroundings) {
+  const variables: Record<string, Variable<unknown>> = variablesOf(surroundings);
+  const values: Record<string, unknown> = {};
+  const faults: string[] = [];
+  const hints: string[] = [];
+  for (const [name, { parse, fallback, secret }] of Object.entries(variables)) {
+    const given = env[name]?.trim();
+    const raw = given || fallback;
+    const value = raw === undefined ? undefined : parse(raw);
+    if (value instanceof Expected) {
+      faults.push(`${name}: expected ${value.what}, received ${secret ? "something else (not shown)" : `"${raw}"`}`);
+      if (value.hint) hints.push(value.hint);
+    } else values[name] = value;
+  }
+  return { values: values as Partial<Values>, faults, hints };
+}
+
+/** What is wrong though each variable by itself is fine. */
+function contradictions(env: Environment, values: Partial<Values>, hints: string[]): string[] {
+  const faults: string[] = [];
+  if (env.GIT_VERIFY_SIGNERS?.trim()) {
+    faults.push("GIT_VERIFY_SIGNERS: expected to be unset, since this release does not check signatures of commits");
+    hints.push("unset GIT_VERIFY_SIGNERS only if unsigned commits may be deployed");
+  }
+  if (values.GIT_REPO && isSshRepository(values.GIT_REPO) && !values.GIT_KNOWN_HOSTS_FILE) {
+    faults.push("GIT_KNOWN_HOSTS_FILE: expected a file with the host keys of GIT_REPO, received nothing");
+    hints.push('write one with "ssh-keyscan <host> > known_hosts" and compare its keys with those the host publishes');
+  }
+  return faults;
+}
+
+function configError(faults: string[], hints: string[]): WrkstError {
+  const message =
+    faults.length === 1 ? `${faults[0]}` : `${faults.length} settings are wrong:\n  ${faults.join("\n  ")}`;
+  const hint = [...new Set(hints), 'every variable is described in ".env.example"'].join("; ");
+  return new WrkstError("ERR_CONFIG", message, { hint });
+}
+
+function gitConfig(v: Values): GitConfig {
+  return {
+    repo: v.GIT_REPO,
+    branch: v.GIT_BRANCH,
+    path: v.GIT_PATH,
+    pollInterval: v.GIT_POLL_INTERVAL,
+    token: v.GIT_TOKEN,
+    username: v.GIT_USERNAME,
+    sshKeyFile: v.GIT_SSH_KEY_FILE,
+    knownHostsFile: v.GIT_KNOWN_HOSTS_FILE,
+    pruneLimit: v.GIT_PRUNE_LIMIT,
+  };
+}
+
+function warningsOf(env: Environment, v: Values): string[] {
+  const warnings = LATER.filter((name) => env[name]?.trim()).map(
+    (name) => `${name} is set and has no effect: not supported by this release`,
+  );
+  const networks = v.EGRESS_ALLOW.some((network) => network !== "public");
+  const checks: [boolean, string][] = [
+    [
+      !v.EGRESS_ALLOW.includes("public"),
+      'EGRESS_ALLOW does not list "public": functions do not reach the public internet',
+    ],
+    [
+      networks && !v.EGRESS_PRIVATE.length,
+      "EGRESS_ALLOW lists networks that no function may use: EGRESS_PRIVATE is empty",
+    ],
+    [!networks && v.EGRESS_PRIVATE.length > 0, "EGRESS_PRIVATE has no effect: EGRESS_ALLOW lists no private network"],
+    [(v.WEBHOOK_SECRET?.length ?? 16) < 16, "WEBHOOK_SECRET is short and can be guessed: use 16 characters or more"],
+    [
+      Boolean(v.WRANGLER_ENV && v.CLOUDFLARE_ENV && v.WRANGLER_ENV !== v.CLOUDFLARE_ENV),
+      "CLOUDFLARE_ENV has no effect: WRANGLER_ENV is set to something else",
+    ],
+    [Boolean(v.GIT_TOKEN && v.GIT_REPO?.startsWith("http://")), "GIT_TOKEN travels unencrypted: GIT_REPO is not https"],
+  ];
+  return [...warnings, ...checks.filter(([holds]) => holds).map(([, sentence]) => sentence)];
+}
