@@ -30,10 +30,7 @@ const WRITES_AT_ONCE = 16;
 /** Opens the folder, creates what is missing of it, and removes what an interrupted `put` left. One process at a time. */
 export function openArtifactStore(dir: string): ArtifactStore {
   const temporary = join(dir, TEMPORARY);
-  rmSync(temporary, { recursive: true, force: true });
-  mkdirSync(temporary, { recursive: true });
-  const present = new Set(readdirSync(dir));
-  for (const shard of SHARDS) if (!present.has(shard)) mkdirSync(join(dir, shard), { recursive: true });
+  prepareFolders(dir, temporary);
 
   /** Folders whose entries are known to be on disk. A file that a killed process renamed may be there and yet not synced. */
   const synced = new Set<string>();
@@ -106,6 +103,17 @@ export function openArtifactStore(dir: string): ArtifactStore {
     delete: (digest) => rm(pathOf(digest), { force: true }),
     list,
   };
+}
+
+function prepareFolders(dir: string, temporary: string): void {
+  try {
+    rmSync(temporary, { recursive: true, force: true });
+    mkdirSync(temporary, { recursive: true });
+    const present = new Set(readdirSync(dir));
+    for (const shard of SHARDS) if (!present.has(shard)) mkdirSync(join(dir, shard));
+  } catch (cause) {
+    throw storeError("open", cause);
+  }
 }
 
 interface Entry {
@@ -185,11 +193,11 @@ const DISK_FULL: ReadonlySet<string | undefined> = new Set(["ENOSPC", "EDQUOT", 
 function storeError(verb: string, cause: unknown): WrkstError {
   const { code, message } = cause as NodeJS.ErrnoException;
   if (DISK_FULL.has(code)) {
-    return new WrkstError("ERR_STORE", `cannot ${verb} an artifact: no space left on the disk`, {
+    return new WrkstError("ERR_STORE", `cannot ${verb} artifacts: no space left on the disk`, {
       cause,
       hint: "free space under DATA_DIR (`df -h`); the work is tried again by itself",
     });
   }
   const hint = "check that DATA_DIR can be read and written by the agent";
-  return new WrkstError("ERR_STORE", `cannot ${verb} an artifact: ${message}`, { cause, hint });
+  return new WrkstError("ERR_STORE", `cannot ${verb} artifacts: ${message}`, { cause, hint });
 }

@@ -22,7 +22,7 @@ export function mapErrorPositions(message: string, maps: Record<string, string>)
     return traces.get(name);
   };
   let position: Position | undefined;
-  const places = new RegExp(`(?<![\\w.-])(${names.map(escapeRegExp).join("|")}):(\\d+):(\\d+)`, "g");
+  const places = new RegExp(`(?<![\\w./-])(${names.map(escapeRegExp).join("|")}):(\\d+):(\\d+)`, "g");
   const mapped = message.replace(places, (place, name: string, line: string, column: string) => {
     const found = sourcePlace(trace(name), Number(line), Number(column));
     if (!found) return place;

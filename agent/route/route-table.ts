@@ -1,6 +1,5 @@
 // Decides which host serves which version: the route table from what the registry knows. Pure; equal states give equal tables.
 
-import { isDeepStrictEqual } from "node:util";
 import {
   MAX_REVISIONS,
   type RouteChange,
@@ -9,6 +8,7 @@ import {
   type VersionSpec,
 } from "../../runtime/wire.js";
 import { isFunctionName, type RoutedFunction, type RoutedVersion, type RouteState } from "../model.js";
+import { isEqualJson } from "./equal-json.js";
 import { routeHosts } from "./route-hosts.js";
 
 export interface RouteOptions {
@@ -33,7 +33,7 @@ export function buildRouteTable(state: RouteState, options: RouteOptions, previo
     if (!isFunctionName(function_.name) || function_.state === "removed" || function_.state === "name-taken") continue;
     const entry = routeEntry(function_, hosts.get(function_.name) ?? [], oldestSeq, options);
     const before = previous?.functions[function_.name];
-    functions[function_.name] = before && isDeepStrictEqual(before, entry) ? before : entry;
+    functions[function_.name] = before && isEqualJson(before, entry) ? before : entry;
   }
   const revisions = state.revisions.slice(-MAX_REVISIONS).map(({ seq, commit }) => ({ seq, commit }));
   return { generation: state.generation, functions, revisions };
@@ -47,7 +47,7 @@ export function diffRouteTables(before: RouteTable, after: RouteTable): RouteCha
   const functions: RouteChange["functions"] = {};
   for (const [name, entry] of Object.entries(after.functions)) {
     const old = Object.hasOwn(before.functions, name) ? before.functions[name] : undefined;
-    if (old !== entry && !isDeepStrictEqual(old, entry)) functions[name] = entry;
+    if (!isEqualJson(old, entry)) functions[name] = entry;
   }
   for (const name of Object.keys(before.functions)) if (!Object.hasOwn(after.functions, name)) functions[name] = null;
   const newest = before.revisions.at(-1)?.seq ?? -1;

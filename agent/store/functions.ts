@@ -3,7 +3,7 @@
 import { type ErrorReport, WrkstError } from "../errors.js";
 import type { FunctionState, Warning } from "../model.js";
 import type { Db } from "./database.js";
-import { fromJson, optional, toJson } from "./json.js";
+import { fromJson, toJson } from "./json.js";
 
 export interface FunctionRecord {
   /** UUID. */
@@ -134,15 +134,24 @@ export function expectFunction(found: FunctionRecord | undefined, name: string):
   throw new WrkstError("ERR_NOT_FOUND", `there is no function "${name}"`);
 }
 
+/** Spelled out, since it runs for every function in every pass. */
 function recordOf(row: FunctionRow): FunctionRecord {
-  const { error, warnings, hosts, created_at, updated_at, removed_at, ...rest } = row;
-  return {
-    ...rest,
-    warnings: fromJson(warnings),
-    hosts: fromJson(hosts),
-    createdAt: created_at,
-    updatedAt: updated_at,
-    removedAt: removed_at,
-    ...optional<"error", ErrorReport>("error", error),
+  const record: FunctionRecord = {
+    id: row.id,
+    account: row.account,
+    name: row.name,
+    source: row.source,
+    folder: row.folder,
+    state: row.state,
+    warnings: fromJson(row.warnings),
+    hosts: fromJson(row.hosts),
+    latest: row.latest,
+    revision: row.revision,
+    generation: row.generation,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    removedAt: row.removed_at,
   };
+  if (row.error !== null) record.error = fromJson(row.error);
+  return record;
 }
