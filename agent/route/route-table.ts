@@ -27,7 +27,8 @@ export interface RouteOptions {
 /** The table for the state. Entries that equal those of `previous` are those of `previous`, so that comparing is cheap. */
 export function buildRouteTable(state: RouteState, options: RouteOptions, previous?: RouteTable): RouteTable {
   const hosts = routeHosts(state.functions, options);
-  const oldestSeq = state.revisions.at(-MAX_REVISIONS)?.seq ?? 0;
+  const revisions = state.revisions.slice(-MAX_REVISIONS).map(({ seq, commit }) => ({ seq, commit }));
+  const oldestSeq = revisions[0]?.seq ?? 0;
   const functions: Record<string, RouteEntry> = {};
   for (const function_ of state.functions) {
     if (!isFunctionName(function_.name) || function_.state === "removed" || function_.state === "name-taken") continue;
@@ -35,7 +36,6 @@ export function buildRouteTable(state: RouteState, options: RouteOptions, previo
     const before = previous?.functions[function_.name];
     functions[function_.name] = before && isEqualJson(before, entry) ? before : entry;
   }
-  const revisions = state.revisions.slice(-MAX_REVISIONS).map(({ seq, commit }) => ({ seq, commit }));
   return { generation: state.generation, functions, revisions };
 }
 

@@ -1,0 +1,177 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { BundleInputs } from "../model.js";
+import { change, newRegistry, push } from "./test-registry.js";
+
+test("settings are kept by key, and the generation of the routes only ascends", (t) => {
+  const { registry } = newRegistry(t);
+  assert.equal(registry.setting("embedded.seeded"), undefined);
+  registry.setSetting("embedded.seeded", "1");
+  registry.setSetting("embedded.seeded", "2");
+  assert.equal(registry.setting("embedded.seeded"), "2");
+  registry.deleteSetting("embedded.seeded");
+  assert.equal(registry.setting("embedded.seeded"), undefined);
+  assert.deepEqual(
+    [registry.routeGeneration(), registry.bumpRouteGeneration(), registry.bumpRouteGeneration()],
+    [0, 1, 2],
+  );
+  assert.equal(push(registry, "a", {}).generation, 3);
+});
+
+test("a source is saved whole and keeps the time it was made", (t) => {
+  const { registry, clock } = newRegistry(t);
+  const source = { name: "default", repo: "embedded", branch: "main", path: "", state: "pending" as const };
+  registry.saveSource({ ...source, lastFetch: null });
+  const createdAt = clock.now;
+  clock.now += 5;
+  const error = { code: "ERR_GIT" as const, message: "no" };
+  registry.saveSource({ ...source, state: "failed", lastFetch: clock.now, error });
+  assert.deepEqual(registry.source("default"), { ...source, state: "failed", lastFetch: clock.now, error, createdAt });
+  registry.saveSource({ ...source, state: "ready", lastFetch: clock.now });
+  assert.equal(registry.source("default")?.error, undefined);
+  assert.equal(registry.source("other"), undefined);
+  assert.equal(registry.sources().length, 1);
+});
+
+const inputs = (blob: string): BundleInputs => ({ files: { "b.ts": "1", "a.ts": blob }, folders: { "": "d" } });
+const build = (label: string, treeId: string, blob: string, environment = "") => ({
+  function: "hello",
+  environment,
+  treeId,
+  bundler: "esbuild@1",
+  inputs: inputs(blob),
+  versionId: `hello@${label}`,
+});
+
+test("all builds of a tree are found, last used first, so that a revert finds the one with its outside inputs", (t) => {
+  const { registry } = newRegistry(t);
+  push(registry, "a", { hello: "1" }, { builds: [build("1", "tree", "x")] });
+  push(registry, "b", { hello: "2" }, { builds: [build("2", "tree", "y"), build("2", "other", "y")] });
+  push(registry, "c", { hello: "2" }, { builds: [build("2", "tree", "x", "staging")] });
+  const { id } = registry.functionByName("hello")!;
+  assert.deepEqual(
+    registry.builds(id, "tree", "").map((found) => [found.versionId, found.inputs.files["a.ts"]]),
+    [
+      ["hello@2", "y"],
+      ["hello@1", "x"],
+    ],
+  );
+  push(registry, "d", { hello: "1" }, { builds: [build("1", "tree", "x")] });
+  assert.deepEqual(
+    registry.builds(id, "tree", "").map(({ versionId }) => versionId),
+    ["hello@1", "hello@2"],
+  );
+  assert.deepEqual(registry.builds(id, "nowhere", ""), []);
+  assert.equal(registry.lastBuilds().get(id)?.versionId, "hello@1");
+});
+
+test("versions of a function are listed newest first, source maps only where there are some", (t) => {
+  const { registry, clock } = newRegistry(t);
+  push(registry, "a", { hello: "1" });
+  clock.now += 1;
+  push(registry, "b", { hello: "2" });
+  const { id } = registry.functionByName("hello")!;
+  assert.deepEqual(
+    registry.versions(id).map((version) => version.id),
+    ["hello@2", "hello@1"],
+  );
+  assert.equal(registry.version("hello@1")?.sourceMaps, undefined);
+  assert.equal(registry.version("nothing"), undefined);
+  assert.equal(registry.functionById(id)?.name, "hello");
+});
+
+test("aliases are listed with latest, moved and removed, but latest itself moves by a switch only", (t) => {
+  const { registry } = newRegistry(t);
+  push(registry, "a", { hello: "1" });
+  push(registry, "b", { hello: "2" });
+  const { id } = registry.functionByName("hello")!;
+  registry.setAlias(id, "stable", "hello@1");
+  registry.setAlias(id, "beta", "hello@1");
+  registry.setAlias(id, "beta", "hello@2");
+  assert.deepEqual(
+    registry.aliases(id).map(({ name, versionId }) => [name, versionId]),
+    [
+      ["latest", "hello@2"],
+      ["beta", "hello@2"],
+      ["stable", "hello@1"],
+    ],
+  );
+  assert.deepEqual(registry.routeState().functions[0]?.aliases, { stable: "hello@1", beta: "hello@2" });
+  assert.equal(registry.deleteAlias(id, "beta"), true);
+  assert.equal(registry.deleteAlias(id, "beta"), false);
+  assert.throws(() => registry.setAlias(id, "latest", "hello@1"), TypeError);
+  assert.throws(() => registry.setAlias(id, "x", "nothing"), { code: "ERR_STORE" });
+});
+
+test("events are found by kind and function, forward and backward, within a limit", (t) => {
+  const { registry } = newRegistry(t);
+  for (let n = 1; n <= 6; n++) {
+    registry.addEvent({ kind: n % 2 ? "a.odd" : "a.even", message: `${n}`, ...(n > 3 ? { function: "hello" } : {}) });
+  }
+  const ids = (query: Parameters<typeof registry.events>[0]) => registry.events(query).map(({ id }) => id);
+  assert.deepEqual(ids({ limit: 2 }), [6, 5]);
+  assert.deepEqual(ids({ before: 5, limit: 2 }), [4, 3]);
+  assert.deepEqual(ids({ after: 2, limit: 2 }), [3, 4]);
+  assert.deepEqual(ids({ after: 1, before: 4, limit: 9 }), [2, 3]);
+  assert.deepEqual(ids({ kinds: ["a.odd"], limit: 9 }), [5, 3, 1]);
+  assert.deepEqual(ids({ kinds: ["a.odd", "a.even"], function: "hello", limit: 9 }), [6, 5, 4]);
+  assert.deepEqual(ids({ kinds: [], limit: 9 }), []);
+});
+
+test("only the newest events are kept, and their ids go on ascending", (t) => {
+  const { registry } = newRegistry(t, { maxEvents: 3 });
+  const error = { code: "ERR_LOAD" as const, message: "no" };
+  for (let n = 0; n < 5; n++) registry.addEvent({ kind: "a.b", message: "", error });
+  assert.deepEqual(
+    registry.events({ limit: 9 }).map(({ id }) => id),
+    [5, 4, 3],
+  );
+  assert.deepEqual(registry.events({ limit: 1 })[0]?.error, error);
+});
+
+test("the state of a function can be set between switches, and its generation raised", (t) => {
+  const { registry } = newRegistry(t);
+  push(registry, "a", { hello: "1" });
+  const error = { code: "ERR_RUNTIME" as const, message: "it hung" };
+  registry.setFunctionState("hello", "quarantined", error);
+  assert.deepEqual(registry.functionByName("hello")?.error, error);
+  assert.equal(registry.routeState().functions[0]?.state, "quarantined");
+  registry.setFunctionState("hello", "ready");
+  assert.equal(registry.functionByName("hello")?.error, undefined);
+  assert.equal(registry.bumpFunctionGeneration("hello"), 1);
+  assert.equal(registry.routeState().functions[0]?.generation, 1);
+  assert.throws(() => registry.setFunctionState("other", "ready"), { code: "ERR_NOT_FOUND" });
+});
+
+test("route state tells when versions were replaced, and leaves out those replaced long ago unless an alias names them", (t) => {
+  const { registry, clock } = newRegistry(t);
+  push(registry, "a", { hello: "1" });
+  clock.now += 100;
+  push(registry, "b", { hello: "2" });
+  const second = clock.now;
+  clock.now += 100;
+  push(
+    registry,
+    "c",
+    { hello: "3" },
+    {
+      versions: ["3", "4"].map((label) => ({ ...registry.version("hello@1")!, id: `hello@${label}` })),
+    },
+  );
+  const read = (replacedAfter?: number) =>
+    registry
+      .routeState(replacedAfter === undefined ? {} : { replacedAfter })
+      .functions[0]?.versions.map(({ id, replacedAt, deployed }) => [id, replacedAt, deployed])
+      .sort();
+  const third = ["hello@2", clock.now, true];
+  const rest = [
+    ["hello@3", null, true],
+    ["hello@4", null, false],
+  ];
+  assert.deepEqual(read(), [["hello@1", second, true], third, ...rest]);
+  assert.deepEqual(read(second + 1), [third, ...rest]);
+  registry.setAlias(registry.functionByName("hello")!.id, "old", "hello@1");
+  assert.deepEqual(read(second + 1), [["hello@1", second, true], third, ...rest]);
+  push(registry, "d", { hello: "1" }, { functions: [change("hello", "1")] });
+  assert.deepEqual(read()?.[0], ["hello@1", null, true], "a version that serves again is not replaced");
+});
