@@ -2,22 +2,28 @@
 // Whether a host is free to take (the base domain, the API's hosts, another account's) is not decided here.
 
 import { isIP } from "node:net";
-import { isTable } from "./document.js";
-import { fail, formatPath, inherited, listOf, type Setting, type Settings, show } from "./settings.js";
+import { isTable, type Path, type Table } from "./document.js";
+import { fail, formatPath, inherited, listOf, type Setting, type Settings, show, topLevel } from "./settings.js";
 
 const HINT = 'write the exact host, for example routes = ["shop.example.com/*"]';
 const HOST = /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/;
 
 /** Lower-case hosts, each once, in the order of the file. */
 export function readHosts(settings: Settings): string[] {
-  const route = inherited(settings, "route");
+  refuseBoth(settings, settings.document.value, []);
+  if (settings.section) refuseBoth(settings, settings.section, ["env", settings.environment!]);
   const routes = inherited(settings, "routes");
-  const atSameLevel = route && routes && route.path.length === routes.path.length;
-  if (atSameLevel) fail(settings, routes.path, 'expected one of "route" and "routes", received both');
-  // An empty `route` is ignored, and `routes` wins over a `route` of the other level, as in wrangler.
-  const single = route && route.value !== "" ? [route] : [];
+  // An empty `route` counts as none, and `routes` wins over a `route` of the other level, as in wrangler.
+  const written = [inherited(settings, "route"), topLevel(settings, "route")];
+  const single = written.flatMap((route) => (route && route.value !== "" ? [route] : [])).slice(0, 1);
   const hosts = (routes ? listOf(settings, routes) : single).map((setting) => readHost(settings, setting));
   return [...new Set(hosts.filter((host) => host !== undefined))];
+}
+
+/** One level, the top or an environment's, says one of the two. */
+function refuseBoth(settings: Settings, level: Table, path: Path): void {
+  if (level.route === undefined || level.route === "" || level.routes === undefined) return;
+  fail(settings, [...path, "routes"], 'expected one of "route" and "routes", received both');
 }
 
 /** The host, or undefined for a custom domain that is switched off. */

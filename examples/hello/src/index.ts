@@ -1,7 +1,7 @@
 // The smallest useful function: one handler, called once for each request.
 //
 //   curl http://hello.localhost:8080
-//   curl http://hello.localhost:8080?name=Ada
+//   curl "http://hello.localhost:8080?name=Ada"
 
 export default {
   async fetch(request) {

@@ -1,7 +1,7 @@
 // A function of several modules. The bundler follows the imports, also out of this folder, and makes one file of them.
 //
 //   curl http://modules.localhost:8080
-//   curl http://modules.localhost:8080/shout?text=hello
+//   curl "http://modules.localhost:8080/shout?text=hello"
 
 import { escapeHtml, page } from "../../shared/html";
 import { transforms } from "./transforms";

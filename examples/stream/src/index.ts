@@ -1,7 +1,7 @@
 // Streams: an answer that begins before it is finished, and a body that passes through without ever being held whole.
 //
 //   curl -N http://stream.localhost:8080                       counts down, one line a second
-//   curl -N http://stream.localhost:8080?from=10
+//   curl -N "http://stream.localhost:8080?from=10"
 //   curl -T some-file http://stream.localhost:8080             sends it back in capitals, however large it is
 
 export default {
