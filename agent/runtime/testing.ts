@@ -140,3 +140,64 @@ export async function testRuntime(t: TestContext, changes: Partial<RuntimeOption
     until(() => events.filter((event) => event.kind === kind)[count - 1], `event ${kind}, the ${count}.`);
   return { runtime, dataDir, events, log, ask, event };
 }
+
+const CHECKER = `
+const decoder = new TextDecoder();
+let count = 0;
+export default {
+  async fetch(request, env) {
+    const spec = JSON.parse(request.headers.get("x-wrkst-check"));
+    const bytes = new Uint8Array(await request.arrayBuffer());
+    const length = new DataView(bytes.buffer).getUint32(4);
+    const header = JSON.parse(decoder.decode(bytes.subarray(8, 8 + length)));
+    const code = bytes.subarray(8 + length);
+    const modules = Object.fromEntries(header.modules.map((m) => [m.name, { js: decoder.decode(code.subarray(m.offset, m.offset + m.length)) }]));
+    modules["__entry.js"] = { js: \`
+      import { WorkerEntrypoint, abortIsolate } from "cloudflare:workers";
+      import * as user from "./\${header.main}";
+      export class Host extends WorkerEntrypoint {
+        describe() { return Object.keys(user); }
+        evict() { abortIsolate("done"); }
+      }\` };
+    const started = Date.now();
+    const host = env.LOADER.get("check" + count++, () => ({
+      compatibilityDate: spec.compatibilityDate, compatibilityFlags: spec.compatibilityFlags,
+      mainModule: "__entry.js", modules, env: spec.vars, globalOutbound: null,
+    })).getEntrypoint("Host");
+    try {
+      const entrypoints = await host.describe();
+      await host.evict().catch(() => {});
+      return Response.json({ ok: true, entrypoints, milliseconds: Date.now() - started });
+    } catch (error) {
+      return Response.json({ ok: false, message: String(error.message) });
+    }
+  },
+};
+`;
+
+/** Text of a checker's configuration. */
+export function checkerConfig(socketPath: string): string {
+  const text = JSON.stringify;
+  return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [(name = "checker", worker = .checker)],
+  sockets = [(name = "check", address = ${text(`unix:${socketPath}`)}, http = (), service = "checker")],
+);
+const checker :Workerd.Worker = (
+  modules = [(name = "checker.js", esModule = ${text(CHECKER)})],
+  compatibilityDate = "2026-08-01",
+  compatibilityFlags = ["experimental"],
+  bindings = [(name = "LOADER", workerLoader = (id = "checks"))],
+);
+`;
+}
+
+/** The artifact of one module, in the form of runtime/wire.ts. */
+export function artifactOf(code: string): Uint8Array {
+  const bytes = Buffer.from(code);
+  const modules = [{ name: "index.js", kind: "esm", offset: 0, length: bytes.length }];
+  const header = Buffer.from(JSON.stringify({ main: "index.js", modules }));
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(header.length);
+  return Buffer.concat([Buffer.from("WRK1"), length, header, bytes]);
+}

@@ -1,0 +1,204 @@
+// One checker process: loads versions that nobody trusts yet, and is killed when one of them takes too much time or
+// memory. It cannot tell which one it was; that is for the caller to find out, by asking again with one alone.
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { CHECK_HEADER, CHECK_PATH, type CheckRequest, type CheckResult } from "../../runtime/wire.js";
+import { cpuMilliseconds } from "./identity.js";
+import { within } from "./patience.js";
+import { createRuntimeLog, type Log } from "./runtime-log.js";
+import { createSilence } from "./silence.js";
+import { openSocketClient } from "./socket-client.js";
+import { ranOutOfMemory, startWorkerd } from "./workerd.js";
+
+export interface Check {
+  artifact: Uint8Array;
+  spec: CheckRequest;
+}
+
+export interface CheckLimits {
+  /** Of the top level of one version. */
+  milliseconds: number;
+  /** Above what the process occupies when it has loaded nothing. */
+  memoryBytes: number;
+}
+
+/** Why a process was lost while a check was in flight. */
+export type Loss = "time" | "memory" | "crash";
+export type Outcome = { kind: "answer"; result: CheckResult } | { kind: "lost"; loss: Loss };
+
+export interface CheckProcess {
+  readonly inFlight: number;
+  /** Has done its share, or is gone: to be given no further check. It ends when its last check is answered. */
+  readonly isUsedUp: boolean;
+  run(check: Check): Promise<Outcome>;
+  /** Ends it now; checks in flight are lost. */
+  close(): Promise<void>;
+}
+
+export interface CheckProcessOptions {
+  dataDir: string;
+  runDir: string;
+  /** Name for its socket, of at most 16 bytes with `.sock`; no other process of the folder has it. */
+  name: string;
+  writeConfig(socketPath: string): Promise<string>;
+  limits: CheckLimits;
+  /** Whether it gets one check only. Time is then CPU time where that can be told, so that a busy machine harms nobody. */
+  isAlone: boolean;
+  binary?: string | undefined;
+  environment?: Record<string, string> | undefined;
+  log: Log;
+}
+
+const TICK = 50;
+const MOST_CHECKS = 300;
+const WORN_BYTES = 384 * 2 ** 20;
+/** A check alone that does not use its CPU (it waits, or the machine is busy) may take so many times the limit. */
+const WALL_FACTOR = 4;
+
+export async function startCheckProcess(options: CheckProcessOptions): Promise<CheckProcess> {
+  const socketPath = join(options.runDir, `${options.name}.sock`);
+  const written = join(options.runDir, `${options.name}.capnp`);
+  const config = await options.writeConfig(socketPath);
+  const isText = config.includes("\n");
+  if (isText) await writeFile(written, config, { mode: 0o600 });
+  const lines = createRuntimeLog({ log: options.log, process: "checker", now: Date.now });
+  const workerd = startWorkerd({
+    ...options,
+    configFile: isText ? written : config,
+    folder: options.runDir,
+    sockets: ["check"],
+    onLine: lines.line,
+  });
+  const client = openSocketClient(socketPath);
+  const ended = workerd.ended.then(async (ending) => {
+    client.close();
+    lines.flush();
+    await Promise.all([rm(socketPath, { force: true }), rm(written, { force: true })]);
+    return ending;
+  });
+  try {
+    await workerd.listening;
+  } catch (error) {
+    await ended;
+    throw error;
+  }
+
+  const idleBytes = workerd.residentBytes() ?? 0;
+  let inFlight = 0;
+  let checks = 0;
+  let loss: Loss | undefined;
+  let isOver = false;
+  void workerd.ended.then(() => {
+    isOver = true;
+  });
+  const lose = (why: Loss) => {
+    loss ??= why;
+    workerd.kill();
+  };
+  const grownBytes = () => (workerd.residentBytes() ?? 0) - idleBytes;
+  const guard = createGuard({
+    isLate: options.isAlone
+      ? lateAlone(workerd.pid, options.limits.milliseconds)
+      : lateTogether(options.limits.milliseconds),
+    onTick: (isLate) => {
+      if (grownBytes() > options.limits.memoryBytes) lose("memory");
+      else if (isLate) lose("time");
+    },
+  });
+  const isUsedUp = () => isOver || loss !== undefined || checks >= MOST_CHECKS;
+
+  return {
+    get inFlight() {
+      return inFlight;
+    },
+    get isUsedUp() {
+      return isUsedUp();
+    },
+    async run(check) {
+      checks++;
+      inFlight++;
+      if (inFlight === 1) guard.start();
+      const sent = client.send({ path: CHECK_PATH, body: check.artifact, headers: headersOf(check.spec), timeout: 0 });
+      try {
+        const answer = await sent;
+        guard.answered();
+        if (answer.status !== 200)
+          throw new Error(`the checker answered ${answer.status}: ${answer.body.toString().slice(0, 500)}`);
+        return { kind: "answer", result: JSON.parse(answer.body.toString()) as CheckResult };
+      } catch (error) {
+        if (!(await endsSoon(ended, loss !== undefined))) throw error;
+        const ending = await ended;
+        return { kind: "lost", loss: loss ?? (ranOutOfMemory(ending) ? "memory" : "crash") };
+      } finally {
+        inFlight--;
+        if (inFlight === 0) guard.stop();
+        if (grownBytes() > WORN_BYTES) checks = MOST_CHECKS;
+        if (inFlight === 0 && isUsedUp()) workerd.kill();
+      }
+    },
+    async close() {
+      workerd.kill();
+      await ended;
+    },
+  };
+}
+
+/** Ticks while checks are in flight. */
+function createGuard(options: { isLate: LateCounter; onTick(isLate: boolean): void }) {
+  let timer: NodeJS.Timeout | undefined;
+  let lastTick = 0;
+  return {
+    answered: options.isLate.reset,
+    start() {
+      lastTick = performance.now();
+      options.isLate.reset();
+      timer = setInterval(() => {
+        const elapsed = performance.now() - lastTick;
+        lastTick += elapsed;
+        options.onTick(options.isLate.tick(elapsed));
+      }, TICK);
+    },
+    stop: () => clearInterval(timer),
+  };
+}
+
+interface LateCounter {
+  reset(): void;
+  /** Whether the limit is reached. */
+  tick(elapsed: number): boolean;
+}
+
+/** With several in flight: late is a process that gave no answer to anybody for the whole limit. */
+function lateTogether(limit: number): LateCounter {
+  const silence = createSilence({ interval: TICK, limit });
+  return { reset: silence.answered, tick: silence.tick };
+}
+
+/** With one alone: late is one that used the CPU for the whole limit, or took much longer in all. */
+function lateAlone(pid: number, limit: number): LateCounter {
+  const isCpuKnown = cpuMilliseconds(pid) !== undefined;
+  const silence = createSilence({ interval: TICK, limit: isCpuKnown ? limit * WALL_FACTOR : limit });
+  let before = 0;
+  return {
+    reset() {
+      silence.answered();
+      before = cpuMilliseconds(pid) ?? 0;
+    },
+    tick: (elapsed) => silence.tick(elapsed) || (cpuMilliseconds(pid) ?? 0) - before >= limit,
+  };
+}
+
+/** JSON in ASCII: a header takes nothing else. */
+function headersOf(spec: CheckRequest): Record<string, string> {
+  const toAscii = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return { [CHECK_HEADER]: JSON.stringify(spec).replace(/[\u007f-\uffff]/g, toAscii) };
+}
+
+/** A connection breaks a moment before the end of the process is known. */
+async function endsSoon(ended: Promise<unknown>, isCertain: boolean): Promise<boolean> {
+  if (isCertain) return true;
+  return within(ended, 500, () => new Error("still running")).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,152 @@
+// Loads new versions outside the serving runtime, so that one which loops, devours memory or crashes harms nobody and is
+// named. Checks run many at a time; when their process is lost, each of them is asked again alone, in a process of its own.
+import { setMaxListeners } from "node:events";
+import type { CheckResult } from "../../runtime/wire.js";
+import { WrkstError } from "../errors.js";
+import {
+  type Check,
+  type CheckLimits,
+  type CheckProcess,
+  type Loss,
+  type Outcome,
+  startCheckProcess,
+} from "./check-process.js";
+import { createGate } from "./gate.js";
+import type { Log } from "./runtime-log.js";
+
+export type { Check, CheckLimits };
+
+export interface CheckerOptions {
+  /** Absolute and real: no links in it. */
+  dataDir: string;
+  /** Folder for unix sockets, see `openRunFolder`. */
+  runDir: string;
+  /** Text of the capnp configuration of a checker whose socket `check` is this path, or the absolute path of a file with it. */
+  writeConfig(socketPath: string): Promise<string>;
+  /** Processes that share the checks; default 1. */
+  processes?: 1 | 2;
+  /** Default 2,000 ms and 512 MiB. */
+  limits?: CheckLimits;
+  binary?: string;
+  environment?: Record<string, string>;
+  log: Log;
+}
+
+export interface Checker {
+  /**
+   * Loads a version and runs its top level. `ok: false` says what is wrong with the version; throws ERR_RUNTIME when the
+   * checker itself does not work, and the reason of the signal when that aborts.
+   */
+  check(check: Check, signal: AbortSignal): Promise<CheckResult>;
+  /** Starts the process ahead of the first check. */
+  warm(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const LIMITS: CheckLimits = { milliseconds: 2_000, memoryBytes: 512 * 2 ** 20 };
+const TOGETHER = 8;
+
+export function openChecker(options: CheckerOptions): Checker {
+  return new ProcessChecker(options);
+}
+
+class ProcessChecker implements Checker {
+  readonly #options: CheckerOptions;
+  readonly #limits: CheckLimits;
+  readonly #closing = new AbortController();
+  readonly #together;
+  readonly #alone = createGate(1);
+  readonly #shared: (Promise<CheckProcess> | undefined)[];
+  readonly #running = new Set<CheckProcess>();
+  #started = 0;
+
+  constructor(options: CheckerOptions) {
+    this.#options = options;
+    this.#limits = options.limits ?? LIMITS;
+    const processes = options.processes ?? 1;
+    this.#shared = Array.from({ length: processes });
+    this.#together = createGate(TOGETHER * processes);
+    setMaxListeners(0, this.#closing.signal);
+  }
+
+  async check(check: Check, signal: AbortSignal): Promise<CheckResult> {
+    const both = AbortSignal.any([signal, this.#closing.signal]);
+    both.throwIfAborted();
+    const work = this.#work(check, both);
+    // What has begun in a process cannot be called back; nobody waits for it any more.
+    work.catch(() => {});
+    return Promise.race([work, aborted(both)]);
+  }
+
+  async warm(): Promise<void> {
+    await this.#sharedProcess(0);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new WrkstError("ERR_RUNTIME", "the checker was closed"));
+    await Promise.allSettled(this.#shared);
+    await Promise.all([...this.#running].map((running) => running.close()));
+  }
+
+  async #work(check: Check, signal: AbortSignal): Promise<CheckResult> {
+    const first = await this.#together.pass(signal, async () => (await this.#leastBusy()).run(check));
+    if (first.kind === "answer") return first.result;
+    const second = await this.#alone.pass(signal, () => this.#runAlone(check));
+    return second.kind === "answer" ? second.result : { ok: false, message: wordsFor(second.loss, this.#limits) };
+  }
+
+  /** In a fresh process: not even a check that was fine may have left anything behind. */
+  async #runAlone(check: Check): Promise<Outcome> {
+    const fresh = await this.#start(true);
+    try {
+      return await fresh.run(check);
+    } finally {
+      await fresh.close();
+      this.#running.delete(fresh);
+    }
+  }
+
+  async #leastBusy(): Promise<CheckProcess> {
+    const processes = await Promise.all(this.#shared.map((_, index) => this.#sharedProcess(index)));
+    return processes.reduce((least, next) => (next.inFlight < least.inFlight ? next : least));
+  }
+
+  async #sharedProcess(index: number): Promise<CheckProcess> {
+    const present = this.#shared[index];
+    const running = await present?.catch(() => undefined);
+    if (running && !running.isUsedUp) return running;
+    if (this.#shared[index] !== present) return this.#sharedProcess(index);
+    if (running) this.#running.delete(running);
+    const next = this.#start(false);
+    this.#shared[index] = next;
+    return next;
+  }
+
+  async #start(isAlone: boolean): Promise<CheckProcess> {
+    this.#closing.signal.throwIfAborted();
+    const started = await startCheckProcess({
+      dataDir: this.#options.dataDir,
+      runDir: this.#options.runDir,
+      name: `check-${this.#started++ % 10_000}`,
+      writeConfig: this.#options.writeConfig,
+      limits: this.#limits,
+      isAlone,
+      binary: this.#options.binary,
+      environment: this.#options.environment,
+      log: this.#options.log,
+    });
+    this.#running.add(started);
+    if (this.#closing.signal.aborted) await started.close();
+    return started;
+  }
+}
+
+function wordsFor(loss: Loss, limits: CheckLimits): string {
+  if (loss === "time") return `the top level did not finish within ${limits.milliseconds / 1000} s`;
+  if (loss === "memory") return `the top level used more than ${Math.round(limits.memoryBytes / 2 ** 20)} MiB`;
+  return "the top level made the runtime crash";
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
+}
