@@ -94,13 +94,9 @@ export function openArtifactStore(dir: string): ArtifactStore {
   return {
     put: async (bytes) => (await putMany([bytes]))[0]!,
     putMany,
-    get: (digest) => readChecked(pathOf(digest), digest),
-    has: (digest) =>
-      stat(pathOf(digest)).then(
-        (found) => found.isFile(),
-        () => false,
-      ),
-    delete: (digest) => rm(pathOf(digest), { force: true }),
+    get: async (digest) => readChecked(pathOf(digest), digest),
+    has: async (digest) => isFile(pathOf(digest)),
+    delete: async (digest) => rm(pathOf(digest), { force: true }),
     list,
   };
 }
@@ -138,6 +134,11 @@ async function isIntact(path: string, bytes: Uint8Array): Promise<boolean> {
     (kept) => kept.equals(bytes),
     () => false,
   );
+}
+
+async function isFile(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.isFile() ?? false;
 }
 
 async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {

@@ -38,7 +38,7 @@ export function closeDatabase(db: Db): void {
   db.close();
 }
 
-/** Runs the work and words what SQLite throws. */
+/** Runs the work and words what SQLite throws. A reference to nothing, or a second of what is unique, is a mistake of the caller. */
 export function guarded<T>(file: string, work: () => T): T {
   try {
     return work();
@@ -73,6 +73,7 @@ function storeError(file: string, error: unknown): unknown {
       hint: "free space under DATA_DIR (`df -h`); the work is tried again by itself",
     });
   }
+  if (error.code.startsWith("SQLITE_CONSTRAINT")) return new TypeError(error.message, { cause: error });
   return unusable(file, error);
 }
 

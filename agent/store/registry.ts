@@ -6,7 +6,7 @@ import type { RouteState } from "../model.js";
 import { closeDatabase, guarded, openDatabase } from "./database.js";
 import { createEvents, type Events } from "./events.js";
 import { createFunctions, type Functions } from "./functions.js";
-import { createGarbage, type Garbage } from "./garbage.js";
+import { createGarbage, type Garbage, KEPT_DEPLOYMENTS } from "./garbage.js";
 import { createRouteState, type RouteStateQuery } from "./route-state.js";
 import { createSettings, type Settings } from "./settings.js";
 import { createSources, type Sources } from "./sources.js";
@@ -59,16 +59,22 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
 
   function restoreFunction(name: string, author: string): SwitchResult {
     const found = owner(name);
-    if (!found?.latest || found.removedAt === null) {
+    const latest = found && (found.latest ?? lastServed(found.id));
+    if (!latest || found.removedAt === null) {
       throw new WrkstError("ERR_NOT_FOUND", `there is no removed function "${name}"`);
     }
-    const { account, latest } = found;
+    const { account } = found;
     return applySwitch({
       cause: "restore",
       author,
       functions: [{ account, name, source: null, folder: null, state: "ready", latest }],
       events: [{ kind: "function.restored", function: name, message: `"${name}" was restored` }],
     });
+  }
+
+  /** A function that came back broken after a removal, and was removed again, has no latest of its own. */
+  function lastServed(functionId: string): string | undefined {
+    return events.deployments(functionId, KEPT_DEPLOYMENTS).find(({ from }) => from !== null)?.from ?? undefined;
   }
 
   const registry: Registry = {

@@ -126,13 +126,13 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
     return { seq, generation: settings.bumpRouteGeneration(), deployments, events: noted };
   }
 
-  /** Takes the routes away. What never served is forgotten at once, a declaration that came second too. */
+  /** Takes the routes away. What has no version is forgotten at once, a declaration that came second too. */
   function removeFunction(change: FunctionChange, at: number): Move | undefined {
     const second = secondOf(change);
-    if (second) return void functions.forget(second.id);
+    if (second?.name === change.name) return void functions.forget(second.id);
     const owner = functions.owner(change.name);
     if (!owner || owner.removedAt !== null) return undefined;
-    if (owner.latest === null) return void functions.forget(owner.id);
+    if (owner.latest === null && !versions.versions(owner.id).length) return void functions.forget(owner.id);
     const { error: _, ...kept } = owner;
     functions.save({ ...kept, state: "removed", hosts: {}, updatedAt: at, removedAt: at });
     return { functionId: owner.id, name: owner.name, from: owner.latest, to: null, declared: null };
