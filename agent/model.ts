@@ -258,7 +258,7 @@ export interface RoutedVersion {
   id: string;
   /** `sha256:<64 hex>`. */
   artifact: string;
-  manifest: Manifest;
+  manifest: Pick<Manifest, "compatibilityDate" | "compatibilityFlags" | "vars" | "egress" | "previewUrls">;
   entrypoints: string[];
   /** When `latest` last moved away from it; null when it never did. */
   replacedAt: number | null;

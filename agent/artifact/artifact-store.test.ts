@@ -125,9 +125,10 @@ test("a process that is killed in the middle of puts leaves whole artifacts only
   const child = spawn(process.execPath, ["--input-type=module", "-e", script, dir], {
     stdio: ["ignore", "pipe", "inherit"],
   });
-  for (let seen = 0; seen < 5; seen++) await once(child.stdout, "data");
+  const exited = once(child, "exit");
+  for (let seen = 0; seen < 5; seen++) await Promise.race([once(child.stdout, "data"), exited]);
   child.kill("SIGKILL");
-  await once(child, "exit");
+  await exited;
   const store = openArtifactStore(dir);
   const kept = await collect(store.list());
   assert.ok(kept.length >= 5);

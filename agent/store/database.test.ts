@@ -43,9 +43,10 @@ test("a switch that returned survives the killing of the process", async (t) => 
   });
   let told = "";
   child.stdout.on("data", (chunk) => (told += chunk));
-  while (!told.includes("\n20\n")) await once(child.stdout, "data");
+  const closed = once(child, "close");
+  while (!told.includes("\n20\n") && child.exitCode === null) await Promise.race([once(child.stdout, "data"), closed]);
   child.kill("SIGKILL");
-  await once(child, "close");
+  await closed;
   const acknowledged = Number(told.trimEnd().split("\n").at(-1));
   const registry = openRegistry(file);
   t.after(() => registry.close());

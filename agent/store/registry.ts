@@ -7,7 +7,7 @@ import { closeDatabase, guarded, openDatabase } from "./database.js";
 import { createEvents, type Events } from "./events.js";
 import { createFunctions, type Functions } from "./functions.js";
 import { createGarbage, type Garbage, KEPT_DEPLOYMENTS } from "./garbage.js";
-import { createRouteState, type RouteStateQuery } from "./route-state.js";
+import { createRouteState } from "./route-state.js";
 import { createSettings, type Settings } from "./settings.js";
 import { createSources, type Sources } from "./sources.js";
 import { createSwitch, type Switch, type SwitchResult } from "./switch.js";
@@ -25,8 +25,8 @@ export interface RegistryOptions {
 export interface Registry extends Settings, Omit<Sources, "recordRevision">, Functions, Versions, Events {
   /** Records a pass, or a direct deploy, in one transaction. See `Switch`. */
   applySwitch(wanted: Switch): SwitchResult;
-  /** What the route table is made from. */
-  routeState(query?: RouteStateQuery): RouteState;
+  /** What the route table is made from. Functions that did not change are the same objects as in the last answer. */
+  routeState(): RouteState;
   /**
    * Brings a removed function back on the version that served last. No source declares it then.
    * Throws ERR_NOT_FOUND where no function of that name was removed.

@@ -1,4 +1,5 @@
-// Reads what the route table is made from: a handful of queries, whatever the number of functions.
+// What the route table is made from. Answers are kept per function and read again only where rows changed, which SQLite
+// itself notes by triggers: no caller can forget to tell, and what is rolled back is not noted.
 
 import { MAX_REVISIONS } from "../../runtime/wire.js";
 import type { FunctionState, Manifest, RoutedFunction, RoutedVersion, RouteState } from "../model.js";
@@ -7,9 +8,59 @@ import { fromJson } from "./json.js";
 import type { Settings } from "./settings.js";
 import type { Sources } from "./sources.js";
 
-export interface RouteStateQuery {
-  /** Leaves out versions that were replaced before this time and that no alias names; default: leaves out none. */
-  replacedAfter?: number;
+/** Tables that an entry is made from, and their column that names the function. */
+const WATCHED = {
+  functions: "id",
+  versions: "function_id",
+  aliases: "function_id",
+  history: "function_id",
+  deployments: "function_id",
+};
+
+type ById = Map<string, RoutedFunction>;
+
+/** Makes `routeState`. Functions that did not change are the same objects in every answer; nobody may change them. */
+export function createRouteState(db: Db, settings: Settings, sources: Sources): () => RouteState {
+  watch(db);
+  const takeStale = db.prepare<[], string>("DELETE FROM temp.stale_routes RETURNING function_id").pluck();
+  const readAll = createReader(db, "");
+  const readOne = createReader(db, "AND f.id = ?");
+  let known: ById | undefined;
+
+  function read(): RouteState {
+    const kept = known;
+    known = undefined;
+    const stale = takeStale.all() as string[];
+    known = kept && stale.length < kept.size / 4 ? refresh(kept, stale) : readAll();
+    const functions = [...known.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const revisions = sources.revisions(MAX_REVISIONS).map(({ seq, commit }) => ({ seq, commit }));
+    return { generation: settings.routeGeneration(), functions, revisions };
+  }
+
+  function refresh(functions: ById, stale: string[]): ById {
+    for (const id of stale) {
+      const again = readOne(id).get(id);
+      if (again) functions.set(id, again);
+      else functions.delete(id);
+    }
+    return functions;
+  }
+
+  const transaction = db.transaction(read);
+  return () => transaction.deferred();
+}
+
+function watch(db: Db): void {
+  const triggers = Object.entries(WATCHED).flatMap(([table, column]) =>
+    ["INSERT", "UPDATE", "DELETE"].map((verb) => {
+      const id = `${verb === "DELETE" ? "old" : "new"}.${column}`;
+      // Not "INSERT OR IGNORE": the policy of the outer statement would win.
+      return `CREATE TEMP TRIGGER stale_${table}_${verb} AFTER ${verb} ON main.${table} BEGIN
+        INSERT INTO stale_routes SELECT ${id} WHERE ${id} NOT IN (SELECT function_id FROM stale_routes); END;`;
+    }),
+  );
+  db.pragma("temp_store = MEMORY");
+  db.exec(`CREATE TEMP TABLE stale_routes (function_id TEXT PRIMARY KEY) WITHOUT ROWID; ${triggers.join("\n")}`);
 }
 
 interface FunctionRow {
@@ -23,78 +74,63 @@ interface FunctionRow {
 }
 
 interface VersionRow {
-  id: string;
   function_id: string;
+  id: string;
+  artifact: string;
+  manifest: string;
+  entrypoints: string;
   replaced_at: number | null;
   deployed: number;
 }
 
-type VersionContent = Pick<RoutedVersion, "artifact" | "manifest" | "entrypoints">;
-
-const LIVE = "f.removed_at IS NULL AND f.state <> 'name-taken'";
-
-/** Makes `routeState`. Contents of versions never change, so those of the last answer are kept. */
-export function createRouteState(
-  db: Db,
-  settings: Settings,
-  sources: Sources,
-): (query?: RouteStateQuery) => RouteState {
-  const functions = db.prepare<[], FunctionRow>(
-    `SELECT f.id, f.account, f.name, f.state, f.latest, f.generation, f.hosts FROM functions f
-     WHERE ${LIVE} ORDER BY f.name`,
+/** Reads live functions that fit the condition in four queries, whatever their number. */
+function createReader(db: Db, condition: string): (...values: string[]) => ById {
+  const live = `f.removed_at IS NULL AND f.state <> 'name-taken' ${condition}`;
+  const functions = db.prepare<string[], FunctionRow>(
+    `SELECT f.id, f.account, f.name, f.state, f.latest, f.generation, f.hosts FROM functions f WHERE ${live}`,
   );
-  const versions = db.prepare<[number], VersionRow>(
-    `SELECT * FROM (
-       SELECT v.id, v.function_id, f.latest,
-         (SELECT max(at) FROM deployments WHERE from_version = v.id) AS replaced_at,
-         EXISTS (SELECT 1 FROM deployments WHERE to_version = v.id) AS deployed
-       FROM versions v JOIN functions f ON f.id = v.function_id WHERE ${LIVE})
-     WHERE replaced_at IS NULL OR replaced_at >= ? OR id = latest
-       OR EXISTS (SELECT 1 FROM aliases WHERE version_id = id)`,
+  const versions = db.prepare<string[], VersionRow>(
+    `SELECT v.function_id, v.id, v.artifact, v.manifest, v.entrypoints,
+       (SELECT max(at) FROM deployments WHERE from_version = v.id) AS replaced_at,
+       EXISTS (SELECT 1 FROM deployments WHERE to_version = v.id) AS deployed
+     FROM versions v JOIN functions f ON f.id = v.function_id WHERE ${live} ORDER BY v.function_id, v.created_at, v.id`,
   );
-  const content = db.prepare<[string], { artifact: string; manifest: string; entrypoints: string }>(
-    "SELECT artifact, manifest, entrypoints FROM versions WHERE id = ?",
+  const aliases = db.prepare<string[], { function_id: string; name: string; version_id: string }>(
+    `SELECT a.function_id, a.name, a.version_id FROM aliases a JOIN functions f ON f.id = a.function_id WHERE ${live}`,
   );
-  const aliases = db.prepare<[], { function_id: string; name: string; version_id: string }>(
-    "SELECT function_id, name, version_id FROM aliases",
-  );
-  const history = db.prepare<[], { function_id: string; seq: number; version: string | null }>(
+  const history = db.prepare<string[], { function_id: string; seq: number; version: string | null }>(
     `SELECT h.function_id, h.seq, h.version_id AS version FROM history h JOIN functions f ON f.id = h.function_id
-     WHERE ${LIVE} ORDER BY h.function_id, h.seq`,
+     WHERE ${live} ORDER BY h.function_id, h.seq`,
   );
-  let known = new Map<string, VersionContent>();
 
-  function contentOf(id: string): VersionContent {
-    const cached = known.get(id);
-    if (cached) return cached;
-    const { artifact, manifest, entrypoints } = content.get(id)!;
-    return { artifact, manifest: fromJson<Manifest>(manifest), entrypoints: fromJson<string[]>(entrypoints) };
-  }
-
-  function read(query: RouteStateQuery = {}): RouteState {
-    const byId = new Map<string, RoutedFunction>();
-    for (const { id, hosts, ...row } of functions.all()) {
+  return (...values) => {
+    const byId: ById = new Map();
+    for (const { id, hosts, ...row } of functions.all(...values)) {
       byId.set(id, { ...row, hosts: fromJson(hosts), aliases: {}, versions: [], history: [] });
     }
-    const seen = new Map<string, VersionContent>();
-    for (const row of versions.all(query.replacedAfter ?? 0)) {
+    for (const row of versions.all(...values)) {
       const owner = byId.get(row.function_id);
-      if (!owner) continue;
-      const contents = contentOf(row.id);
-      seen.set(row.id, contents);
-      const replacedAt = owner.latest === row.id ? null : row.replaced_at;
-      owner.versions.push({ id: row.id, ...contents, replacedAt, deployed: row.deployed === 1 });
+      owner?.versions.push(versionOf(row, owner.latest));
     }
-    known = seen;
-    for (const row of aliases.all()) {
-      const owner = byId.get(row.function_id);
-      if (owner) owner.aliases[row.name] = row.version_id;
+    for (const { function_id, name, version_id } of aliases.all(...values)) {
+      const owner = byId.get(function_id);
+      if (owner) owner.aliases[name] = version_id;
     }
-    for (const { function_id, ...entry } of history.all()) byId.get(function_id)?.history.push(entry);
-    const revisions = sources.revisions(MAX_REVISIONS).map(({ seq, commit }) => ({ seq, commit }));
-    return { generation: settings.routeGeneration(), functions: [...byId.values()], revisions };
-  }
+    for (const { function_id, ...entry } of history.all(...values)) byId.get(function_id)?.history.push(entry);
+    return byId;
+  };
+}
 
-  const transaction = db.transaction(read);
-  return (query) => transaction.deferred(query);
+/** Of the manifest only what routes need is kept: the answer stays in memory. */
+function versionOf(row: VersionRow, latest: string | null): RoutedVersion {
+  const manifest = fromJson<Manifest>(row.manifest);
+  const { compatibilityDate, compatibilityFlags, vars, egress, previewUrls } = manifest;
+  return {
+    id: row.id,
+    artifact: row.artifact,
+    manifest: { compatibilityDate, compatibilityFlags, vars, egress, previewUrls },
+    entrypoints: fromJson(row.entrypoints),
+    replacedAt: row.id === latest ? null : row.replaced_at,
+    deployed: row.deployed === 1,
+  };
 }

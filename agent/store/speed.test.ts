@@ -34,8 +34,11 @@ test(`${FUNCTIONS} functions (reported)`, (t) => {
   report(t, "switch of one", (run) => push(registry, `b${run}`, { f7: `b${run}` }));
   report(t, "switch of all", (run) => push(registry, `c${run}`, all(`c${run}`), { builds: builds(`c${run}`) }), 3);
   report(t, "route state, first", () => registry.routeState(), 1);
-  report(t, "route state", () => registry.routeState());
-  report(t, "route state, replaced ones left out", () => registry.routeState({ replacedAfter: clock.now + 1 }));
+  report(t, "route state, nothing changed", () => registry.routeState());
+  report(t, "switch of one and route state", (run) => {
+    push(registry, `d${run}`, { f7: `d${run}` });
+    registry.routeState();
+  });
   report(t, "functions", () => registry.functions());
   const ids = registry.functions().map(({ id }) => id);
   report(t, "builds of each", () => {
