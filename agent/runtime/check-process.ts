@@ -66,7 +66,7 @@ export async function startCheckProcess(options: CheckProcessOptions): Promise<C
     ...options,
     configFile: isText ? written : config,
     folder: options.runDir,
-    sockets: ["check"],
+    sockets: ["control"],
     onLine: lines.line,
   });
   const client = openSocketClient(socketPath);

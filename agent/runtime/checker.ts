@@ -21,7 +21,7 @@ export interface CheckerOptions {
   dataDir: string;
   /** Folder for unix sockets, see `openRunFolder`. */
   runDir: string;
-  /** Text of the capnp configuration of a checker whose socket `check` is this path, or the absolute path of a file with it. */
+  /** Text of the capnp configuration of a checker whose socket `control` has this path, or the absolute path of a file with it. */
   writeConfig(socketPath: string): Promise<string>;
   /** Processes that share the checks; default 1. */
   processes?: 1 | 2;

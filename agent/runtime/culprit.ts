@@ -3,6 +3,7 @@
 // Exactly one function in flight: it did it, there was nobody else. Several: the guilty one is among them, but it may
 // have waited for a neighbour to come in before it began to loop, and two accounts may take turns so that only the victim
 // is in flight every time. So several are reported and never quarantined, however often they come together.
+// All of it holds only as far as an exit means that nothing of the request can still run, `waitUntil` included.
 // Missing here, on purpose: suspects in a runtime process of their own until one is proven.
 
 /** A stop of the runtime that a function may have caused. */

@@ -8,81 +8,14 @@ import type { RuntimeStatus } from "../model.js";
 import { backoff, SERVED_WELL } from "./backoff.js";
 import type { Control } from "./control.js";
 import { type Freeze, isSuspicious, judge, SUSPICION } from "./culprit.js";
+import type { Runtime, RuntimeEvent, RuntimeOptions } from "./front.js";
 import { beginLife, freezeOf, type Life, reasonOf } from "./life.js";
 import { createMemoryGuard } from "./memory.js";
 import { pause, within } from "./patience.js";
-import type { Log } from "./runtime-log.js";
 import { createWatch } from "./watch.js";
 import type { Ending } from "./workerd.js";
 
-/** Something that a person may want to know; `kind` is noun.verb, as in PlatformEvent. */
-export interface RuntimeEvent {
-  kind:
-    | "runtime.started"
-    | "runtime.stopped"
-    | "runtime.crashed"
-    | "runtime.hung"
-    | "runtime.memory"
-    | "runtime.start-failed"
-    | "runtime.culprit"
-    | "runtime.suspects";
-  message: string;
-  /** Functions; exactly one with `runtime.culprit`, which is to be quarantined. */
-  suspects?: string[];
-}
-
-export interface RuntimeOptions {
-  /** Absolute and real: no links in it. */
-  dataDir: string;
-  /** Folder for unix sockets, see `openRunFolder`. workerd listens on `control.sock` in it. */
-  runDir: string;
-  /** Text of the capnp configuration, or the absolute path of a file with it. Called before every start. With a key, the
-   * router must trace from its first request on (`RouterSettings.traceKey`). */
-  writeConfig(start: { traceKey?: string }): Promise<string>;
-  /** Called before every start: brings `routes/table.json` up to date. */
-  beforeStart(): Promise<void>;
-  /** Names of all functions: what is unloaded when memory runs short. */
-  functionNames?(): string[];
-  binary?: string;
-  /** Milliseconds without an answer after which it is killed. */
-  hangTimeout: number;
-  /** Bytes of resident memory above which functions are unloaded, then the process replaced. */
-  memoryLimit: number;
-  /** Milliseconds that requests in flight have when it is stopped; default 5,000. */
-  grace?: number;
-  /** Names of the sockets in the configuration; default `public` and `control`. */
-  sockets?: string[];
-  /** The environment of the process; nothing of the agent's is inherited. */
-  environment?: Record<string, string>;
-  log: Log;
-  onEvent(event: RuntimeEvent): void;
-  now?: () => number;
-}
-
-/**
- * Control calls wait while the runtime is being restarted, and are repeated once when it ended before it answered. They
- * throw ERR_RUNTIME when it does not come back in time, ERR_TIMEOUT when it does not answer.
- */
-export interface Runtime {
-  /** Resolves when it serves. A failure of the first start is thrown (ERR_RUNTIME), and nothing is left running. */
-  start(): Promise<void>;
-  /** Ends it for good; resolves when nothing is left running. */
-  stop(): Promise<void>;
-  status(): RuntimeStatus;
-  /** Whether it serves at this moment. */
-  isRunning(): boolean;
-  /** Port by name of the socket in the configuration. */
-  ports(): Record<string, number>;
-  state(): Promise<RuntimeState>;
-  /** "out-of-step": send the whole table. */
-  change(change: RouteChange): Promise<{ generation: number } | "out-of-step">;
-  replace(table: RouteTable): Promise<{ generation: number }>;
-  /** Never repeated: one of the versions may be why the runtime ended. */
-  prepare(request: PrepareRequest): Promise<PrepareResult>;
-  /** Switches reports of entry and exit on or off, until the next start. */
-  trace(on: boolean): Promise<void>;
-  evict(functions: string[]): Promise<void>;
-}
+export type { Runtime, RuntimeEvent, RuntimeOptions };
 
 export function openRuntime(options: RuntimeOptions): Runtime {
   return new Supervisor(options);
@@ -185,6 +118,10 @@ class Supervisor implements Runtime {
   async #begin(): Promise<Life> {
     const trace = isSuspicious(this.#freezes, this.#now());
     const life = await beginLife(this.#options, { trace, signal: this.#stopping.signal });
+    if (this.#stopping.signal.aborted) {
+      await life.workerd.stop(0);
+      throw stopped();
+    }
     this.#life = life;
     this.#state = "running";
     this.#watch(life);
@@ -295,7 +232,7 @@ class Supervisor implements Runtime {
   async #living(): Promise<Life> {
     const deadline = this.#now() + this.#options.hangTimeout * 4;
     while (!this.#life || this.#life.endedFor) {
-      if (this.#state === "stopped") throw new WrkstError("ERR_RUNTIME", "the runtime is stopped");
+      if (this.#state === "stopped") throw stopped();
       const rest = Math.max(0, deadline - this.#now());
       await within(new Promise<void>((resolve) => this.#waiting.push(resolve)), rest, () => {
         return new WrkstError("ERR_RUNTIME", "the runtime is being restarted and did not come back in time");
@@ -323,6 +260,10 @@ class Supervisor implements Runtime {
   #quietly(call: Promise<unknown>): void {
     call.catch((error: unknown) => this.#options.log.warn({ err: error }, "a call to the runtime failed"));
   }
+}
+
+function stopped(): WrkstError {
+  return new WrkstError("ERR_RUNTIME", "the runtime is stopped");
 }
 
 function inMiB(bytes: number): string {

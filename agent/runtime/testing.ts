@@ -181,7 +181,7 @@ export function checkerConfig(socketPath: string): string {
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [(name = "checker", worker = .checker)],
-  sockets = [(name = "check", address = ${text(`unix:${socketPath}`)}, http = (), service = "checker")],
+  sockets = [(name = "control", address = ${text(`unix:${socketPath}`)}, http = (), service = "checker")],
 );
 const checker :Workerd.Worker = (
   modules = [(name = "checker.js", esModule = ${text(CHECKER)})],

@@ -1,0 +1,73 @@
+// The front of the serving runtime: what it is given, what it tells, what can be asked of it. Types only.
+import type { PrepareRequest, PrepareResult, RouteChange, RouteTable, RuntimeState } from "../../runtime/wire.js";
+import type { RuntimeStatus } from "../model.js";
+import type { Log } from "./runtime-log.js";
+
+/** Something that a person may want to know; `kind` is noun.verb, as in PlatformEvent. */
+export interface RuntimeEvent {
+  kind:
+    | "runtime.started"
+    | "runtime.stopped"
+    | "runtime.crashed"
+    | "runtime.hung"
+    | "runtime.memory"
+    | "runtime.start-failed"
+    | "runtime.culprit"
+    | "runtime.suspects";
+  message: string;
+  /** Functions; exactly one with `runtime.culprit`, which is to be quarantined. */
+  suspects?: string[];
+}
+
+export interface RuntimeOptions {
+  /** Absolute and real: no links in it. */
+  dataDir: string;
+  /** Folder for unix sockets, see `openRunFolder`. workerd listens on `control.sock` in it. */
+  runDir: string;
+  /** Text of the capnp configuration, or the absolute path of a file with it. Called before every start. With a key, the
+   * router must trace from its first request on (`RouterSettings.traceKey`). */
+  writeConfig(start: { traceKey?: string }): Promise<string>;
+  /** Called before every start: brings `routes/table.json` up to date. */
+  beforeStart(): Promise<void>;
+  /** Names of all functions: what is unloaded when memory runs short. */
+  functionNames?(): string[];
+  binary?: string;
+  /** Milliseconds without an answer after which it is killed. */
+  hangTimeout: number;
+  /** Bytes of resident memory above which functions are unloaded, then the process replaced. */
+  memoryLimit: number;
+  /** Milliseconds that requests in flight have when it is stopped; default 5,000. */
+  grace?: number;
+  /** Names of the sockets in the configuration; default `public` and `control`. */
+  sockets?: string[];
+  /** The environment of the process; nothing of the agent's is inherited. */
+  environment?: Record<string, string>;
+  log: Log;
+  onEvent(event: RuntimeEvent): void;
+  now?: () => number;
+}
+
+/**
+ * Control calls wait while the runtime is being restarted, and are repeated once when it ended before it answered. They
+ * throw ERR_RUNTIME when it does not come back in time, ERR_TIMEOUT when it does not answer.
+ */
+export interface Runtime {
+  /** Resolves when it serves. A failure of the first start is thrown (ERR_RUNTIME), and nothing is left running. */
+  start(): Promise<void>;
+  /** Ends it for good; resolves when nothing is left running. */
+  stop(): Promise<void>;
+  status(): RuntimeStatus;
+  /** Whether it serves at this moment. */
+  isRunning(): boolean;
+  /** Port by name of the socket in the configuration. */
+  ports(): Record<string, number>;
+  state(): Promise<RuntimeState>;
+  /** "out-of-step": send the whole table. */
+  change(change: RouteChange): Promise<{ generation: number } | "out-of-step">;
+  replace(table: RouteTable): Promise<{ generation: number }>;
+  /** Never repeated: one of the versions may be why the runtime ended. */
+  prepare(request: PrepareRequest): Promise<PrepareResult>;
+  /** Switches reports of entry and exit on or off, until the next start. */
+  trace(on: boolean): Promise<void>;
+  evict(functions: string[]): Promise<void>;
+}
