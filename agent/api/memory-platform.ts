@@ -1,0 +1,111 @@
+// A platform in memory, for tests of what stands in front of one: the API and the command line.
+
+import { WrkstError } from "../errors.js";
+import type { FunctionStatus, PassReport, PlatformEvent, SourceStatus } from "../model.js";
+import type { FunctionDetail, Job, Platform, SyncRequest } from "./platform.js";
+
+export interface MemoryPlatform extends Platform {
+  /** Every sync that was asked for. */
+  syncs: ({ source: string } & SyncRequest)[];
+  functionList: FunctionStatus[];
+  sourceList: SourceStatus[];
+  /** What the next passes answer. */
+  outcome: PassReport;
+  reasons: string[];
+  calls: string[];
+}
+
+const COMMIT = "3f2a91c0".padEnd(40, "d");
+
+export function functionStatus(name: string, more: Partial<FunctionStatus> = {}): FunctionStatus {
+  return {
+    name,
+    account: "main",
+    source: "default",
+    folder: name,
+    version: "1a2b3c4d-0000-8000-8000-000000000000",
+    revision: `main@sha1:${COMMIT}`,
+    state: "ready",
+    url: `http://${name}.localhost:8080`,
+    updatedAt: "2026-01-01T00:00:00.000Z",
+    ...more,
+  };
+}
+
+export function passReport(more: Partial<PassReport> = {}): PassReport {
+  const to = `main@sha1:${COMMIT}`;
+  return {
+    source: "default",
+    from: null,
+    to,
+    result: "switched",
+    functions: [],
+    phases: {},
+    milliseconds: 12,
+    ...more,
+  };
+}
+
+export function createMemoryPlatform(): MemoryPlatform {
+  const jobs = new Map<string, Job>();
+  const events: PlatformEvent[] = [1, 2, 3].map((id) => ({
+    id,
+    at: id,
+    kind: "source.synced",
+    message: `event ${id}`,
+  }));
+  const source: SourceStatus = {
+    name: "default",
+    repo: "embedded",
+    branch: "main",
+    path: "",
+    revision: `main@sha1:${COMMIT}`,
+    state: "ready",
+    lastFetch: "2026-01-01T00:00:00.000Z",
+  };
+  const platform: MemoryPlatform = {
+    syncs: [],
+    calls: [],
+    functionList: [functionStatus("hello"), functionStatus("wasm")],
+    sourceList: [source],
+    outcome: passReport(),
+    reasons: [],
+    runtime: () => ({ state: "running", pid: 1, restarts: 0, isolates: 2 }),
+    ready: () => ({ ready: platform.reasons.length === 0, reasons: platform.reasons }),
+    sources: () => platform.sourceList,
+    async status() {
+      return { sources: platform.sourceList, functions: platform.functionList, runtime: platform.runtime() };
+    },
+    async functions({ source, state }) {
+      return platform.functionList
+        .filter((entry) => source === undefined || entry.source === source)
+        .filter((entry) => state === undefined || entry.state === state);
+    },
+    async function(name) {
+      const entry = platform.functionList.find((candidate) => candidate.name === name);
+      return entry && ({ ...entry, deployments: [], versions: [] } satisfies FunctionDetail);
+    },
+    async events({ after = 0, limit }) {
+      const page = events.filter(({ id }) => id > after).slice(0, limit);
+      return { events: page, cursor: page.length === limit ? String(page.at(-1)?.id) : null };
+    },
+    async sync(name, request) {
+      if (name !== "default") throw new WrkstError("ERR_NOT_FOUND", `there is no source "${name}"`);
+      platform.syncs.push({ source: name, ...request });
+      if (request.wait) return platform.outcome;
+      const job: Job = { id: `job-${platform.syncs.length}`, source: name, state: "running" };
+      jobs.set(job.id, job);
+      return job;
+    },
+    job: (id) => jobs.get(id),
+    async restore(name, author) {
+      platform.calls.push(`restore ${name} ${author}`);
+      return functionStatus(name);
+    },
+    async release(name, author) {
+      platform.calls.push(`release ${name} ${author}`);
+      return functionStatus(name);
+    },
+  };
+  return platform;
+}

@@ -1,0 +1,74 @@
+// What the API asks of the platform; implemented by whoever wires the agent. Types only.
+
+import type {
+  Deployment,
+  FunctionState,
+  FunctionStatus,
+  PassReport,
+  PlatformEvent,
+  RuntimeStatus,
+  SourceStatus,
+  Status,
+} from "../model.js";
+
+/** A sync that nobody waits for. */
+export interface Job {
+  id: string;
+  source: string;
+  state: "waiting" | "running" | "done";
+  report?: PassReport;
+}
+
+export interface FunctionDetail extends FunctionStatus {
+  /** Newest first. */
+  deployments: Deployment[];
+  versions: { id: string; artifact: string; size: number; createdAt: number }[];
+}
+
+export interface SyncRequest {
+  /** Answer when the pass is done, with its report; otherwise at once, with the job. */
+  wait: boolean;
+  cause: "sync" | "webhook";
+  author: string;
+  /** Plan although the revision was handled before. */
+  force: boolean;
+  /** Remove beyond the prune limit. */
+  prune: boolean;
+  /** Commit that was announced and may not show yet. */
+  goal?: string;
+  /** Aborted when whoever waits is gone. The pass itself goes on. */
+  signal: AbortSignal;
+}
+
+export interface EventQuery {
+  /** Events after this id, ascending; without it the newest first. */
+  after?: number;
+  before?: number;
+  limit: number;
+  kind?: string;
+  function?: string;
+}
+
+export interface EventPage {
+  events: PlatformEvent[];
+  /** For the `after` or `before` of the next page; null at the end. */
+  cursor: string | null;
+}
+
+export interface Platform {
+  status(): Promise<Status>;
+  /** Cheap: asked by health checks. */
+  runtime(): RuntimeStatus;
+  ready(): { ready: boolean; reasons: string[] };
+  functions(query: { source?: string; state?: FunctionState }): Promise<FunctionStatus[]>;
+  function(name: string): Promise<FunctionDetail | undefined>;
+  events(query: EventQuery): Promise<EventPage>;
+  sources(): SourceStatus[];
+  /** @throws WrkstError ERR_NOT_FOUND */
+  sync(source: string, request: SyncRequest): Promise<PassReport | Job>;
+  job(id: string): Job | undefined;
+  /** Brings a removed function back. @throws WrkstError ERR_NOT_FOUND */
+  restore(name: string, author: string): Promise<FunctionStatus>;
+  /** Ends a quarantine. @throws WrkstError ERR_NOT_FOUND */
+  release(name: string, author: string): Promise<FunctionStatus>;
+}

@@ -1,0 +1,96 @@
+// Serves the API over a platform in memory, on a real socket, for tests.
+
+import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
+import { createLog } from "../log.js";
+import { createApi } from "./index.js";
+import { type ListenOptions, listenOn } from "./listen.js";
+import { createMemoryPlatform } from "./memory-platform.js";
+
+export const TOKEN = "wrkst_token-of-the-tests-only";
+export const SECRET = "a webhook secret of the tests";
+
+export interface Answer {
+  status: number;
+  headers: IncomingHttpHeaders;
+  text: string;
+  json: Record<string, unknown>;
+}
+
+export interface Ask {
+  method?: string;
+  headers?: Record<string, string>;
+  body?: string | Buffer;
+  /** Send the token (default). */
+  token?: string | null;
+}
+
+export async function serveApi(where: Partial<ListenOptions> = {}, config: { webhookSecret?: string } = {}) {
+  let now = 1_000_000;
+  let logged = "";
+  const destination = {
+    write: (line: string) => {
+      logged += line;
+    },
+  };
+  const platform = createMemoryPlatform();
+  const git: { pathInfo: string; who: string; bytes: number }[] = [];
+  const api = createApi({
+    platform,
+    auth: {
+      authenticate: (header) =>
+        header === `Bearer ${TOKEN}` || header === `Basic ${Buffer.from(`x:${TOKEN}`).toString("base64")}`
+          ? { account: "main", role: "admin", name: "admin" }
+          : undefined,
+    },
+    git: (req, res, pathInfo, who) => {
+      let bytes = 0;
+      req.on("data", (chunk: Buffer) => {
+        bytes += chunk.length;
+      });
+      req.on("end", () => {
+        git.push({ pathInfo, who, bytes });
+        res.end(req.url);
+      });
+    },
+    config: { trustedProxies: ["10.0.0.0/8"], webhookSecret: SECRET, ...config },
+    log: createLog({ level: "debug", format: "json", destination }),
+    now: () => now,
+  });
+  const options = where.socketPath === undefined ? { host: "127.0.0.1", port: 0 } : {};
+  const listening = await listenOn({ handler: api.handler, ...options, ...where });
+  const target = where.socketPath === undefined ? { host: "127.0.0.1", port: listening.port } : where;
+  return {
+    api,
+    platform,
+    git,
+    port: listening.port,
+    url: `http://127.0.0.1:${listening.port}`,
+    logged: () => logged,
+    pass: (milliseconds: number) => {
+      now += milliseconds;
+    },
+    close: () => listening.close(100),
+    ask: (path: string, { method = "GET", headers = {}, body, token = TOKEN }: Ask = {}) =>
+      new Promise<Answer>((resolve, reject) => {
+        const authorization: Record<string, string> = token === null ? {} : { authorization: `Bearer ${token}` };
+        const { socketPath } = where;
+        const options = {
+          ...(socketPath ? { socketPath } : target),
+          method,
+          path,
+          headers: { ...authorization, ...headers },
+        };
+        const req = httpRequest(options as object, (res) => {
+          const chunks: Buffer[] = [];
+          res.on("data", (chunk: Buffer) => chunks.push(chunk));
+          res.on("end", () => {
+            const text = Buffer.concat(chunks).toString();
+            const json = /json/.test(res.headers["content-type"] ?? "") ? JSON.parse(text || "{}") : {};
+            resolve({ status: res.statusCode ?? 0, headers: res.headers, text, json });
+          });
+        });
+        req.on("error", reject);
+        req.end(body);
+      }),
+  };
+}
