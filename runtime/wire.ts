@@ -121,6 +121,16 @@ export const TRACE_PREFIX = "wrkst-trace ";
 /** `enter` before anything of the function runs (also its load), `exit` when nothing of the request can run any more. */
 export type TraceLine = { key: string; enter: string } | { key: string; exit: string };
 
+/** Lines that the router writes to stderr for the agent's log: `wrkst-log ` + JSON of a LogLine. Functions can write such lines too. */
+export const LOG_PREFIX = "wrkst-log ";
+export interface LogLine {
+  event: "function.threw" | "function.load-failed" | "routes.unreadable" | "agent.unreachable";
+  function?: string;
+  version?: string;
+  request?: string;
+  message: string;
+}
+
 /** Checker: POST /check, body = artifact bytes, header below = JSON of CheckRequest → CheckResult. */
 export const CHECK_PATH = "/check";
 export const CHECK_HEADER = "x-wrkst-check";

@@ -1,0 +1,124 @@
+// Writes the configurations that workerd is started with, as capnp text. Pure: reads no file and knows no default.
+import { HEADER, type RouterSettings } from "../../runtime/wire.js";
+
+export interface ServingOptions {
+  /** Source text of `dist/runtime/router.worker.js`. */
+  routerJs: string;
+  /** As workerd takes it, e.g. `*:8080`, `127.0.0.1:0`. */
+  listen: { address: string };
+  /** Absolute path of the unix socket on which the router takes control calls. */
+  controlSocket: string;
+  /** Absolute path of the unix socket on which the agent answers the API. */
+  agentSocket: string;
+  /** Absolute; the folders `routes` and `artifacts` in it must exist when workerd starts. */
+  dataDir: string;
+  settings: RouterSettings;
+  /** CIDRs: `allow` is what the private outbound reaches beside the internet, `deny` is refused by both. */
+  egress: { allow: string[]; deny: string[] };
+}
+
+export interface CheckerOptions {
+  /** Source text of `dist/runtime/checker.worker.js`. */
+  checkerJs: string;
+  /** Absolute path of the unix socket on which it answers CHECK_PATH. */
+  controlSocket: string;
+}
+
+/** What "public" must not mean, though it is not private by the standards: NAT64, 6to4 and carrier ranges lead inside. */
+const NEVER_PUBLIC = ["64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "100.64.0.0/10"];
+const EVERYTHING = ["0.0.0.0/0", "::/0"];
+const COMPATIBILITY_DATE = "2026-08-01";
+
+/**
+ * The serving process: router, its outbound networks, and sockets named `public` and `control`. Start it with
+ * `--experimental`.
+ */
+export function servingConfig(options: ServingOptions): string {
+  const { dataDir, egress } = options;
+  const deny = [...NEVER_PUBLIC.filter((block) => !egress.allow.includes(block)), ...egress.deny];
+  // Two narrow folders rather than DATA_DIR: the router can then never be talked into reading `secrets/` or the registry.
+  // In a cluster both become `bucket` services; the router only fetches from what the bindings name.
+  const services = [
+    `(name = "router", worker = .router)`,
+    `(name = "agent", external = (address = ${text(`unix:${options.agentSocket}`)}, http = (style = host)))`,
+    `(name = "routes", disk = (path = ${text(`${dataDir}/routes`)}))`,
+    `(name = "artifacts", disk = (path = ${text(`${dataDir}/artifacts`)}))`,
+    network("public", ["public"], [...NEVER_PUBLIC, ...egress.deny]),
+    network("private", ["public", ...egress.allow], deny),
+    network("none", [], EVERYTHING),
+  ];
+  const stripped = Object.values(HEADER).map((name) => `(name = ${text(name)})`);
+  const sockets = [
+    `(name = "public", address = ${text(options.listen.address)}, service = "router",
+      http = (injectRequestHeaders = ${list(stripped)}))`,
+    controlSocket(options.controlSocket, `(name = "router", entrypoint = "Control")`),
+  ];
+  return config(services, sockets, {
+    name: "router",
+    source: options.routerJs,
+    bindings: [
+      `(name = "LOADER", workerLoader = (id = "functions"))`,
+      `(name = "SETTINGS", json = ${text(JSON.stringify(options.settings))})`,
+      ...["AGENT", "ROUTES", "ARTIFACTS", "PUBLIC", "PRIVATE", "NONE"].map(service),
+    ],
+  });
+}
+
+/** The checker's process: loads what it is given with no network and no data. Start it with `--experimental`. */
+export function checkerConfig(options: CheckerOptions): string {
+  const services = [`(name = "checker", worker = .checker)`, network("none", [], EVERYTHING)];
+  return config(services, [controlSocket(options.controlSocket, `"checker"`)], {
+    name: "checker",
+    source: options.checkerJs,
+    bindings: [`(name = "LOADER", workerLoader = (id = "checks"))`, service("NONE")],
+  });
+}
+
+function config(
+  services: string[],
+  sockets: string[],
+  worker: { name: string; source: string; bindings: string[] },
+): string {
+  return `using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = ${list(services)},
+  sockets = ${list(sockets)},
+);
+
+const ${worker.name} :Workerd.Worker = (
+  modules = [(name = ${text(`${worker.name}.js`)}, esModule = ${text(worker.source)})],
+  compatibilityDate = ${text(COMPATIBILITY_DATE)},
+  compatibilityFlags = ["experimental"],
+  globalOutbound = "none",
+  bindings = ${list(worker.bindings)},
+);
+`;
+}
+
+function network(name: string, allow: string[], deny: string[]): string {
+  const blocks = `allow = ${list(allow.map(text))}, deny = ${list(deny.map(text))}`;
+  return `(name = ${text(name)}, network = (${blocks}, tlsOptions = (trustBrowserCas = true)))`;
+}
+
+function controlSocket(path: string, designator: string): string {
+  return `(name = "control", address = ${text(`unix:${path}`)}, http = (), service = ${designator})`;
+}
+
+function service(binding: string): string {
+  return `(name = ${text(binding)}, service = ${text(binding.toLowerCase())})`;
+}
+
+function list(items: string[]): string {
+  return items.length ? `[\n    ${items.join(",\n    ")},\n  ]` : "[]";
+}
+
+/** A capnp string literal. Unlike JSON's, its escapes name bytes, so that only control characters are escaped by number. */
+function text(value: string): string {
+  const escaped = value.replace(/[\\"\x00-\x1f\x7f]/g, (character) => {
+    if (character === "\\" || character === '"') return `\\${character}`;
+    if (character === "\n") return "\\n";
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
+  return `"${escaped}"`;
+}

@@ -1,0 +1,38 @@
+// Loads what it is given, with no data and no network, and tells what it exports or why it does not load. Keeps nothing.
+import { env } from "cloudflare:workers";
+import { decodeArtifact } from "./artifact.js";
+import type { CheckerBindings } from "./bindings.js";
+import { type ExportKind, entrypointsOf } from "./exports.js";
+import { checkModules } from "./modules.js";
+import { CHECK_HEADER, CHECK_PATH, type CheckRequest, type CheckResult, HOST_ENTRYPOINT } from "./wire.js";
+
+type HostEntrypoint = Fetcher & { describe(): Promise<ExportKind[]>; evict(): Promise<void> };
+
+const { LOADER: loader, NONE: outbound } = env as CheckerBindings;
+
+export default {
+  async fetch(request, _env, context) {
+    if (new URL(request.url).pathname !== CHECK_PATH) return new Response(null, { status: 404 });
+    const settings = JSON.parse(request.headers.get(CHECK_HEADER) ?? "") as CheckRequest;
+    const bytes = new Uint8Array(await request.arrayBuffer());
+    return Response.json(await check(bytes, settings, (promise) => context.waitUntil(promise)));
+  },
+} satisfies ExportedHandler<CheckerBindings>;
+
+async function check(
+  bytes: Uint8Array,
+  { compatibilityDate, compatibilityFlags, vars }: CheckRequest,
+  keep: (promise: Promise<unknown>) => void,
+): Promise<CheckResult> {
+  const start = Date.now();
+  try {
+    const modules = checkModules(decodeArtifact(bytes));
+    const code = { ...modules, compatibilityDate, compatibilityFlags, env: vars, globalOutbound: outbound };
+    const host = loader.get(crypto.randomUUID(), () => code).getEntrypoint(HOST_ENTRYPOINT) as HostEntrypoint;
+    const kinds = await host.describe();
+    keep(host.evict().catch(() => {}));
+    return { ok: true, entrypoints: entrypointsOf(kinds), milliseconds: Date.now() - start };
+  } catch (error) {
+    return { ok: false, message: error instanceof Error ? error.message : String(error) };
+  }
+}

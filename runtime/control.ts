@@ -1,0 +1,96 @@
+// Answers the agent's calls on the control socket (CONTROL in wire.ts). Whoever reaches the socket is the agent.
+import { describeThrown } from "./log.js";
+import { isRouteChange, isRouteTable } from "./route-table.js";
+import type { Router } from "./router.js";
+import { CONTROL, type PrepareRequest, type PrepareResult, type TraceRequest } from "./wire.js";
+
+type Keep = (promise: Promise<unknown>) => void;
+type Preparation = PrepareRequest["versions"][number];
+
+/** Milliseconds that a version has to load, and again to answer its health path. */
+const PREPARE_LIMIT = 2_000;
+
+export async function handleControl(router: Router, request: Request, keep: Keep): Promise<Response> {
+  const { pathname } = new URL(request.url);
+  if (pathname === CONTROL.state) {
+    await router.ready(keep);
+    return Response.json(router.state());
+  }
+  if (request.method !== "POST") return refuse(405, "control calls are POST");
+  const body: unknown = await request.json().catch(() => undefined);
+  if (typeof body !== "object" || body === null) return refuse(400, "the body is not a JSON object");
+  await router.ready(keep);
+  switch (pathname) {
+    case CONTROL.change: {
+      if (!isRouteChange(body)) return refuse(400, "the body is not a change of routes");
+      const isDone = router.change(body, keep);
+      return Response.json({ generation: router.state().generation }, { status: isDone ? 200 : 409 });
+    }
+    case CONTROL.replace:
+      if (!isRouteTable(body)) return refuse(400, "the body is not a route table");
+      router.replace(body, keep);
+      return Response.json({ generation: body.generation });
+    case CONTROL.prepare:
+      return Response.json(await prepare(router, body as PrepareRequest, keep));
+    case CONTROL.trace: {
+      const { on, key } = body as TraceRequest;
+      router.trace(on ? key : undefined);
+      return Response.json({});
+    }
+    case CONTROL.evict:
+      router.evict((body as { functions: string[] }).functions, keep);
+      return Response.json({});
+    default:
+      return refuse(404, `no control call "${pathname}"`);
+  }
+}
+
+function refuse(status: number, message: string): Response {
+  return Response.json({ error: message }, { status });
+}
+
+async function prepare(router: Router, { versions }: PrepareRequest, keep: Keep): Promise<PrepareResult> {
+  const outcomes = await Promise.all(
+    versions.map(async (version) => [version.spec.id, await prepareOne(router, version, keep)] as const),
+  );
+  return { versions: Object.fromEntries(outcomes) };
+}
+
+async function prepareOne(
+  router: Router,
+  version: Preparation,
+  keep: Keep,
+): Promise<PrepareResult["versions"][string]> {
+  const slot = router.slot(version.function, version.spec);
+  try {
+    await within(router.load(slot, keep), "the version did not load");
+  } catch (error) {
+    return { kind: "load", message: messageOf(error) };
+  }
+  if (version.health === undefined) return null;
+  try {
+    const request = new Request(new URL(version.health, "http://health.invalid"), { redirect: "manual" });
+    const response = await within(router.serve(slot, request), `"${version.health}" did not answer`);
+    await response.body?.cancel();
+    if (response.ok) return null;
+    return { kind: "health", message: `"${version.health}" answered ${response.status}` };
+  } catch (error) {
+    return { kind: "health", message: messageOf(error) };
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : describeThrown(error);
+}
+
+async function within<T>(promise: Promise<T>, what: string): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  const limit = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} within ${PREPARE_LIMIT / 1000} s`)), PREPARE_LIMIT);
+  });
+  try {
+    return await Promise.race([promise, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,62 @@
+// Brings versions into workerd's loader and out of it. A version's bytes are read and checked before the loader hears of it,
+// because the loader remembers a failure for ever.
+import { decodeArtifact, verifyDigest } from "./artifact.js";
+import type { RouterBindings } from "./bindings.js";
+import type { Slot } from "./isolates.js";
+import { servingModules } from "./modules.js";
+import { HOST_ENTRYPOINT, type VersionSpec } from "./wire.js";
+
+type HostEntrypoint = Fetcher & { describe(): Promise<unknown>; evict(): Promise<void> };
+type Code = WorkerLoaderWorkerCode;
+
+export interface Loading {
+  load(slot: Slot): Promise<void>;
+  unload(function_: string, id: string): Promise<void>;
+  /** The default entry point of a loaded version. */
+  entrypoint(slot: Slot): Fetcher;
+}
+
+export function createLoading(bindings: RouterBindings): Loading {
+  const { LOADER: loader } = bindings;
+  const codeOf = async (spec: VersionSpec): Promise<Code> => {
+    const modules = servingModules(await readArtifact(bindings.ARTIFACTS, spec.artifact), spec.entrypoints);
+    return {
+      ...modules,
+      compatibilityDate: spec.compatibilityDate,
+      compatibilityFlags: spec.compatibilityFlags,
+      env: spec.vars,
+      globalOutbound: outboundOf(bindings, spec),
+    };
+  };
+  const host = (id: string, code: () => Promise<Code> | Code) =>
+    loader.get(id, code).getEntrypoint(HOST_ENTRYPOINT) as HostEntrypoint;
+  return {
+    async load({ id, spec }) {
+      const code = await codeOf(spec);
+      await host(id, () => code).describe();
+    },
+    async unload(_function, id) {
+      const gone = () => {
+        throw new Error("it is not loaded");
+      };
+      // Ending the isolate is also the end of this call: it always rejects.
+      await host(id, gone)
+        .evict()
+        .catch(() => {});
+    },
+    entrypoint: ({ id, spec }) => loader.get(id, () => codeOf(spec)).getEntrypoint(),
+  };
+}
+
+async function readArtifact(store: Fetcher, name: string) {
+  const response = await store.fetch(`http://artifacts/${name.slice(0, 2)}/${name}`);
+  if (!response.ok) throw new Error(`artifact "${name}" cannot be read: the store answered ${response.status}`);
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  await verifyDigest(bytes, name);
+  return decodeArtifact(bytes);
+}
+
+function outboundOf(bindings: RouterBindings, { egress }: VersionSpec): Fetcher {
+  if (egress === "public") return bindings.PUBLIC;
+  return egress === "private" ? bindings.PRIVATE : bindings.NONE;
+}

@@ -1,0 +1,262 @@
+// For the tests of this folder: a real workerd with the product's own configuration, in a folder of its own.
+import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { type Agent, createServer, request as httpRequest, type IncomingMessage } from "node:http";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import type { TestContext } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { checkerConfig, servingConfig } from "../../agent/runtime/workerd-config.js";
+import {
+  ARTIFACT_MAGIC,
+  CHECK_HEADER,
+  CHECK_PATH,
+  type CheckRequest,
+  type CheckResult,
+  type ModuleKind,
+  type RouteEntry,
+  type RouterSettings,
+  type RouteTable,
+  type VersionSpec,
+} from "../wire.js";
+
+const workerd = (createRequire(import.meta.url)("workerd") as { default: string }).default;
+
+export interface Answer {
+  status: number;
+  headers: IncomingMessage["headers"];
+  text: string;
+  json(): unknown;
+}
+
+export interface AskOptions {
+  method?: string;
+  headers?: Record<string, string>;
+  body?: string | Uint8Array;
+  agent?: Agent;
+}
+
+/** A function for tests: its modules by name; those ending in `.js` are ES modules. */
+export type Sources = Record<string, string | { kind: ModuleKind; bytes: Uint8Array | string }>;
+
+export function artifactBytes(sources: Sources, main = Object.keys(sources)[0]!): Uint8Array<ArrayBuffer> {
+  const modules = Object.entries(sources).map(([name, source]) => {
+    const { kind, bytes } = typeof source === "string" ? { kind: "esm" as const, bytes: source } : source;
+    return { name, kind, bytes: Buffer.from(bytes as string) };
+  });
+  let offset = 0;
+  const places = modules.map(({ name, kind, bytes }) => {
+    const place = { name, kind, offset, length: bytes.length };
+    offset += bytes.length;
+    return place;
+  });
+  const header = Buffer.from(JSON.stringify({ main, modules: places }));
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(header.length);
+  return new Uint8Array(Buffer.concat([Buffer.from(ARTIFACT_MAGIC), length, header, ...modules.map((m) => m.bytes)]));
+}
+
+export const digestOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+
+/** Version id of the tests: the number, readable in the first digits. */
+export const versionId = (number: number): string => `${String(number).padStart(8, "0")}-0000-8000-8000-000000000000`;
+
+/** Waits for a condition; the limit only ends a test that would never end. */
+export async function until<T>(condition: () => T | Promise<T>, what: string): Promise<NonNullable<T>> {
+  const deadline = Date.now() + 15_000;
+  for (;;) {
+    const value = await condition();
+    if (value) return value;
+    if (Date.now() > deadline) throw new Error(`waited in vain for: ${what}`);
+    await delay(10);
+  }
+}
+
+interface Process {
+  port: number;
+  child: ChildProcess;
+  /** All lines so far. */
+  stdout: string[];
+  stderr: string[];
+}
+
+/** Starts workerd in the folder, and ends it with the test. */
+async function startProcess(t: TestContext, folder: string, config: string, sockets: string[]): Promise<Process> {
+  const file = join(folder, "config.capnp");
+  await writeFile(file, config);
+  const child = spawn(workerd, ["serve", "--experimental", "--control-fd=3", file], {
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+  });
+  const ended = new Promise<void>((resolve) => child.on("close", () => resolve()));
+  t.after(async () => {
+    child.kill("SIGKILL");
+    await ended;
+  });
+  const process: Process = { port: 0, child, stdout: [], stderr: [] };
+  collectLines(child.stdout as Readable, process.stdout);
+  collectLines(child.stderr as Readable, process.stderr);
+  const events: string[] = [];
+  collectLines(child.stdio[3] as Readable, events);
+  await until(() => {
+    if (child.exitCode !== null) throw new Error(`workerd ended: ${process.stderr.join("\n")}`);
+    return events.length >= sockets.length;
+  }, "workerd listens");
+  for (const event of events) {
+    const { socket, port } = JSON.parse(event) as { socket: string; port: number };
+    if (socket === "public") process.port = port;
+  }
+  return process;
+}
+
+function collectLines(stream: Readable, lines: string[]): void {
+  let rest = "";
+  stream.on("data", (chunk) => {
+    const parts = (rest + chunk).split("\n");
+    rest = parts.pop()!;
+    lines.push(...parts);
+  });
+}
+
+export function ask(target: { port: number } | { socketPath: string }, path: string, options: AskOptions = {}) {
+  return new Promise<Answer>((resolve, reject) => {
+    const { method = options.body === undefined ? "GET" : "POST", headers, agent } = options;
+    const where = "port" in target ? { host: "127.0.0.1", port: target.port } : target;
+    const request = httpRequest({ ...where, path, method, headers, agent: agent ?? false }, async (response) => {
+      try {
+        const text = (await buffer(response)).toString();
+        resolve({ status: response.statusCode!, headers: response.headers, text, json: () => JSON.parse(text) });
+      } catch (error) {
+        reject(error);
+      }
+    });
+    request.on("error", reject);
+    request.end(options.body);
+  });
+}
+
+async function temporaryFolder(t: TestContext): Promise<string> {
+  const folder = await realpath(await mkdtemp(join(tmpdir(), "wrkst-rt-")));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+const builtWorker = (name: string) => readFile(new URL(`../${name}.worker.js`, import.meta.url), "utf8");
+
+export interface ServingOptions {
+  settings?: Partial<RouterSettings>;
+  egress?: { allow: string[]; deny: string[] };
+  /** Written to `routes/table.json` before the start; a string is written as it is. */
+  table?: RouteTable | string;
+}
+
+/** A serving runtime with an agent that answers every request with what it received. */
+export async function startServing(t: TestContext, options: ServingOptions = {}) {
+  const dataDir = await temporaryFolder(t);
+  const sockets = { control: join(dataDir, "control.sock"), agent: join(dataDir, "agent.sock") };
+  await mkdir(join(dataDir, "routes"));
+  await mkdir(join(dataDir, "artifacts"));
+  const agent = createServer((request, response) => {
+    response.setHeader("content-type", "application/json");
+    response.end(JSON.stringify({ agent: true, url: request.url, headers: request.headers }));
+  });
+  await new Promise<void>((resolve) => agent.listen(sockets.agent, resolve));
+  t.after(() => agent.close().closeAllConnections());
+  if (options.table !== undefined) {
+    const text = typeof options.table === "string" ? options.table : JSON.stringify(options.table);
+    await writeFile(join(dataDir, "routes", "table.json"), text);
+  }
+  const config = servingConfig({
+    routerJs: await builtWorker("router"),
+    listen: { address: "127.0.0.1:0" },
+    controlSocket: sockets.control,
+    agentSocket: sockets.agent,
+    dataDir,
+    settings: {
+      baseDomain: "base.test",
+      apiHosts: ["base.test"],
+      useForwardedHost: false,
+      trustedProxies: [],
+      maxIsolates: 1000,
+      ...options.settings,
+    },
+    egress: options.egress ?? { allow: [], deny: [] },
+  });
+  const process = await startProcess(t, dataDir, config, ["public", "control"]);
+  let generation = 0;
+  let versions = 0;
+  const serving = {
+    ...process,
+    dataDir,
+    /** Asks the public socket for a path of a host. */
+    get: (host: string, path = "/", options: AskOptions = {}) =>
+      ask({ port: process.port }, path, { ...options, headers: { host, ...options.headers } }),
+    control: (path: string, body?: unknown) =>
+      ask({ socketPath: sockets.control }, path, body === undefined ? {} : { body: JSON.stringify(body) }),
+    async store(bytes: Uint8Array): Promise<string> {
+      const name = digestOf(bytes);
+      await mkdir(join(dataDir, "artifacts", name.slice(0, 2)), { recursive: true });
+      await writeFile(join(dataDir, "artifacts", name.slice(0, 2), name), bytes);
+      return name;
+    },
+    /** Stores a function's modules as a new version. */
+    async version(sources: Sources | string, spec: Partial<VersionSpec> = {}): Promise<VersionSpec> {
+      const modules = typeof sources === "string" ? { "index.js": sources } : sources;
+      return {
+        id: versionId(++versions),
+        artifact: await serving.store(artifactBytes(modules)),
+        compatibilityDate: "2026-08-01",
+        compatibilityFlags: [],
+        vars: {},
+        entrypoints: ["default"],
+        egress: "public",
+        generation: 0,
+        ...spec,
+      };
+    },
+    /** Makes these functions serve, all in one change; null removes one. */
+    async publish(functions: Record<string, VersionSpec | RouteEntry | null>): Promise<void> {
+      const entries = Object.entries(functions).map(([name, value]) => [
+        name,
+        value && "artifact" in value ? entryOf(value) : value,
+      ]);
+      const change = { from: generation, to: ++generation, functions: Object.fromEntries(entries), revisions: [] };
+      const answer = await serving.control("/change", change);
+      if (answer.status !== 200) throw new Error(`the change was refused: ${answer.status} ${answer.text}`);
+    },
+    /** Stores and publishes functions by their source. */
+    async deploy(functions: Record<string, Sources | string>, spec: Partial<VersionSpec> = {}): Promise<void> {
+      const entries: Record<string, VersionSpec> = {};
+      for (const [name, sources] of Object.entries(functions)) entries[name] = await serving.version(sources, spec);
+      await serving.publish(entries);
+    },
+  };
+  return serving;
+}
+
+/** An entry whose latest version is the one given. */
+export function entryOf(spec: VersionSpec, changes: Partial<RouteEntry> = {}): RouteEntry {
+  return { latest: spec.id, aliases: {}, versions: { [spec.id]: spec }, history: [], hosts: [], ...changes };
+}
+
+export async function startChecker(t: TestContext) {
+  const folder = await temporaryFolder(t);
+  const controlSocket = join(folder, "check.sock");
+  const config = checkerConfig({ checkerJs: await builtWorker("checker"), controlSocket });
+  const process = await startProcess(t, folder, config, ["control"]);
+  return {
+    ...process,
+    async check(sources: Sources | string | Uint8Array, settings: Partial<CheckRequest> = {}): Promise<CheckResult> {
+      const modules = typeof sources === "string" ? { "index.js": sources } : sources;
+      const request = { compatibilityDate: "2026-08-01", compatibilityFlags: [], vars: {}, ...settings };
+      const answer = await ask({ socketPath: controlSocket }, CHECK_PATH, {
+        body: modules instanceof Uint8Array ? modules : artifactBytes(modules),
+        headers: { [CHECK_HEADER]: JSON.stringify(request) },
+      });
+      return answer.json() as CheckResult;
+    },
+  };
+}
