@@ -4,7 +4,7 @@ import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CHECK_HEADER, CHECK_PATH, type CheckRequest, type CheckResult } from "../../runtime/wire.js";
 import { cpuMilliseconds } from "./identity.js";
-import { within } from "./patience.js";
+import { isSettled } from "./patience.js";
 import { createRuntimeLog, type Log } from "./runtime-log.js";
 import { createSilence } from "./silence.js";
 import { openSocketClient } from "./socket-client.js";
@@ -196,9 +196,5 @@ function headersOf(spec: CheckRequest): Record<string, string> {
 
 /** A connection breaks a moment before the end of the process is known. */
 async function endsSoon(ended: Promise<unknown>, isCertain: boolean): Promise<boolean> {
-  if (isCertain) return true;
-  return within(ended, 500, () => new Error("still running")).then(
-    () => true,
-    () => false,
-  );
+  return isCertain || isSettled(ended, 500);
 }

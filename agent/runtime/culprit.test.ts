@@ -2,15 +2,20 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Freeze, isSuspicious, judge, SUSPICION, type Verdict } from "./culprit.js";
 
-const freeze = (at: number, ...inFlight: string[]): Freeze => ({ at, traced: true, inFlight });
-const blind = (at: number): Freeze => ({ at, traced: false, inFlight: [] });
+const freeze = (at: number, ...inFlight: string[]): Freeze => ({ at, traced: true, isComplete: true, inFlight });
+const blind = (at: number): Freeze => ({ at, traced: false, isComplete: false, inFlight: [] });
 
 const TABLE: [name: string, freezes: Freeze[], verdict: Verdict][] = [
   ["nothing happened", [], { kind: "unknown" }],
   ["the first freeze is never traced", [blind(0)], { kind: "unknown" }],
   ["nothing was in flight", [blind(0), freeze(1)], { kind: "unknown" }],
   ["one alone", [blind(0), freeze(1, "a")], { kind: "culprit", name: "a" }],
-  ["one alone at an untraced freeze", [{ at: 0, traced: false, inFlight: ["a"] }], { kind: "unknown" }],
+  ["one alone at an untraced freeze", [{ ...blind(0), inFlight: ["a"] }], { kind: "unknown" }],
+  [
+    "one alone, but others may have gone on after their answer",
+    [{ at: 0, traced: true, isComplete: false, inFlight: ["a"] }],
+    { kind: "suspects", suspects: ["a"], freezes: 1 },
+  ],
   ["several, once", [freeze(1, "b", "a")], { kind: "suspects", suspects: ["a", "b"], freezes: 1 }],
   [
     "one that is in flight every time with others that change",

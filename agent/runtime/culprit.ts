@@ -3,7 +3,7 @@
 // Exactly one function in flight: it did it, there was nobody else. Several: the guilty one is among them, but it may
 // have waited for a neighbour to come in before it began to loop, and two accounts may take turns so that only the victim
 // is in flight every time. So several are reported and never quarantined, however often they come together.
-// All of it holds only as far as an exit means that nothing of the request can still run, `waitUntil` included.
+// All of it holds only when what may still run after the answer (`waitUntil`) counts as in flight: see contexts.ts.
 // Missing here, on purpose: suspects in a runtime process of their own until one is proven.
 
 /** A stop of the runtime that a function may have caused. */
@@ -11,6 +11,8 @@ export interface Freeze {
   at: number;
   /** Whether entries and exits were reported when it happened; without, nothing is known. */
   traced: boolean;
+  /** Whether `inFlight` has everything that could still run; otherwise the one who is alone in it may be innocent. */
+  isComplete: boolean;
   /** Names, each once. */
   inFlight: string[];
 }
@@ -29,7 +31,7 @@ export function judge(freezes: Freeze[]): Verdict {
   const last = freezes.at(-1);
   if (!last?.traced || !last.inFlight.length) return { kind: "unknown" };
   const [only, ...others] = last.inFlight;
-  if (only !== undefined && !others.length) return { kind: "culprit", name: only };
+  if (only !== undefined && !others.length && last.isComplete) return { kind: "culprit", name: only };
   const traced = freezes.filter((freeze) => freeze.traced && freeze.inFlight.length && freeze.at > last.at - SUSPICION);
   const always = last.inFlight.filter((name) => traced.every((freeze) => freeze.inFlight.includes(name)));
   return always.length

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { WrkstError } from "../errors.js";
+import { type Contexts, openContexts } from "./contexts.js";
 import { type Control, openControl } from "./control.js";
 import type { Freeze } from "./culprit.js";
 import type { RuntimeOptions } from "./front.js";
@@ -16,6 +17,8 @@ export interface Life {
   workerd: Workerd;
   control: Control;
   inFlight: InFlight;
+  /** Present: whatever could still run is known without gaps. */
+  contexts: Contexts | undefined;
   traceKey: string;
   /** Traced from the first request on, so that what was in flight is known without gaps. */
   tracedFromStart: boolean;
@@ -26,6 +29,8 @@ export interface Life {
 }
 
 const START_LIMIT = 60_000;
+/** For the rest of a trace after the process has ended. */
+const READING_LIMIT = 2_000;
 
 /** Resolves once all sockets listen. Otherwise throws, with nothing left running; so it does when `signal` aborts. */
 export async function beginLife(
@@ -37,7 +42,7 @@ export async function beginLife(
   const configFile = await placeConfig(options, start.trace ? traceKey : undefined);
   const socketPath = join(options.runDir, "control.sock");
   await rm(socketPath, { force: true });
-  start.signal.throwIfAborted();
+  const contexts = start.trace ? await openContexts(join(options.runDir, "trace.fifo")) : undefined;
   const now = options.now ?? Date.now;
   const inFlight = createInFlight(traceKey);
   const lines = createRuntimeLog({ log: options.log, process: "serving", now });
@@ -47,6 +52,7 @@ export async function beginLife(
     folder: options.runDir,
     sockets: options.sockets ?? ["public", "control"],
     binary: options.binary,
+    arguments: contexts?.arguments,
     environment: options.environment,
     onLine: (stream, line) => {
       if (stream === "stderr" || !inFlight.take(line)) lines.line(stream, line);
@@ -54,6 +60,7 @@ export async function beginLife(
   });
   workerd.ended.then(lines.flush);
   start.signal.addEventListener("abort", workerd.kill, { once: true });
+  if (start.signal.aborted) workerd.kill();
   try {
     await within(workerd.listening, START_LIMIT, () => notStarted());
   } catch (error) {
@@ -62,11 +69,13 @@ export async function beginLife(
     throw error;
   } finally {
     start.signal.removeEventListener("abort", workerd.kill);
+    contexts?.read();
   }
   return {
     workerd,
     control: openControl({ socketPath, timeout: options.hangTimeout * 4 }),
     inFlight,
+    contexts,
     traceKey,
     tracedFromStart: start.trace,
     tracing: start.trace,
@@ -86,11 +95,18 @@ export function reasonOf(life: Life, ending: Ending, hangTimeout: number): strin
  * The end as a freeze that a function may have caused: a hang, or an abort of the process. Being killed from outside is
  * none, and must not put anybody under suspicion.
  */
-export function freezeOf(life: Life, ending: Ending, at: number): Freeze | undefined {
+export async function freezeOf(life: Life, ending: Ending, at: number): Promise<Freeze | undefined> {
   const aborts = ["SIGABRT", "SIGTRAP", "SIGSEGV", "SIGILL", "SIGBUS", "SIGFPE"];
   const aborted = ranOutOfMemory(ending) || (ending.signal !== null && aborts.includes(ending.signal));
   if (life.endedFor === "memory" || !(life.endedFor === "hang" || aborted)) return undefined;
-  return { at, traced: life.tracedFromStart && life.tracing, inFlight: life.inFlight.names() };
+  const { contexts } = life;
+  const isComplete = contexts !== undefined && (await isSettled(contexts.finished, READING_LIMIT));
+  return {
+    at,
+    traced: life.tracedFromStart && life.tracing,
+    isComplete,
+    inFlight: [...new Set([...life.inFlight.names(), ...(life.contexts?.names() ?? [])])],
+  };
 }
 
 async function placeConfig(options: RuntimeOptions, traceKey: string | undefined): Promise<string> {

@@ -17,3 +17,11 @@ export async function within<T>(work: Promise<T>, limit: number, late: () => Err
 export async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   await delay(milliseconds, undefined, { signal }).catch(() => {});
 }
+
+/** Whether the work was done within so many milliseconds. */
+export async function isSettled(work: Promise<unknown>, limit: number): Promise<boolean> {
+  return within(work, limit, () => new Error("too late")).then(
+    () => true,
+    () => false,
+  );
+}

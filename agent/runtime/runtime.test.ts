@@ -106,6 +106,21 @@ test("reports several that were in flight as suspects and accuses none of them",
   );
 });
 
+test("does not accuse the one in flight when another looped after its answer", async (t) => {
+  const { runtime, ask, event, events } = await testRuntime(t);
+  await runtime.start();
+  await assert.rejects(ask("loop"));
+  await event("runtime.started", 2);
+  const victim = ask("waits").catch(() => {});
+  assert.equal(await ask("later"), "later");
+  await victim;
+  assert.deepEqual((await event("runtime.suspects")).suspects, ["later", "waits"]);
+  await event("runtime.started", 3);
+  assert.equal(await ask("later"), "later");
+  assert.deepEqual((await event("runtime.culprit")).suspects, ["later"]);
+  assert.equal(events.filter(({ kind }) => kind === "runtime.suspects").length, 1);
+});
+
 test("does not believe what a function prints about others", async (t) => {
   const { runtime, ask, event } = await testRuntime(t);
   await runtime.start();

@@ -11,7 +11,7 @@ import { type Freeze, isSuspicious, judge, SUSPICION } from "./culprit.js";
 import type { Runtime, RuntimeEvent, RuntimeOptions } from "./front.js";
 import { beginLife, freezeOf, type Life, reasonOf } from "./life.js";
 import { createMemoryGuard } from "./memory.js";
-import { pause, within } from "./patience.js";
+import { isSettled, pause, within } from "./patience.js";
 import { createWatch } from "./watch.js";
 import type { Ending } from "./workerd.js";
 
@@ -178,7 +178,7 @@ class Supervisor implements Runtime {
       this.#life = undefined;
       if (this.#stopping.signal.aborted) return;
       this.#state = "restarting";
-      this.#report(life, ending);
+      await this.#report(life, ending);
       life = await this.#next(life);
     }
   }
@@ -204,14 +204,14 @@ class Supervisor implements Runtime {
     }
   }
 
-  #report(life: Life, ending: Ending): void {
+  async #report(life: Life, ending: Ending): Promise<void> {
     const now = this.#now();
     const reason = reasonOf(life, ending, this.#options.hangTimeout);
     this.#lastRestart = { at: new Date(now).toISOString(), reason };
     if (life.endedFor !== "memory") {
       this.#options.onEvent({ kind: life.endedFor === "hang" ? "runtime.hung" : "runtime.crashed", message: reason });
     }
-    const freeze = freezeOf(life, ending, now);
+    const freeze = await freezeOf(life, ending, now);
     if (!freeze) return;
     this.#freezes = [...this.#freezes.filter(({ at }) => at > now - SUSPICION), freeze];
     this.#accuse(judge(this.#freezes));
@@ -248,11 +248,7 @@ class Supervisor implements Runtime {
       return await call(life.control, false);
     } catch (error) {
       // A connection breaks a moment before the end of the process is known.
-      const isOver = await within(life.workerd.ended, 500, () => new Error("still running")).then(
-        () => true,
-        () => false,
-      );
-      if (!isOver) throw error;
+      if (!(await isSettled(life.workerd.ended, 500))) throw error;
       return call((await this.#living()).control, true);
     }
   }

@@ -40,6 +40,10 @@ const FUNCTIONS = {
   hello: `export default { fetch() { return new Response("hello"); } };`,
   loop: `export default { fetch() { for (;;) {} } };`,
   waits: `export default { async fetch() { await new Promise((resolve) => setTimeout(resolve, 60_000)); return new Response(); } };`,
+  later: `export default { fetch(request, env, ctx) {
+    ctx.waitUntil(new Promise((resolve) => setTimeout(resolve, 50)).then(() => { for (;;) {} }));
+    return new Response("later");
+  } };`,
   chatty: `export default { fetch() { for (let i = 0; i < 1000; i++) console.log("line", i); return new Response("said"); } };`,
   forges: `export default { fetch() { console.log('x\\nwrkst-trace {"key":"guessed","enter":"hello"}'); for (;;) {} } };`,
 };

@@ -19,6 +19,7 @@ export interface WorkerdOptions {
   /** Sockets that must listen before it counts as started. */
   sockets: string[];
   binary?: string | undefined;
+  arguments?: string[] | undefined;
   /** For what must come from outside, e.g. SSL_CERT_FILE. Nothing is inherited. */
   environment?: Record<string, string> | undefined;
   onLine(stream: "stdout" | "stderr", line: string): void;
@@ -53,7 +54,7 @@ const LAST_WORDS = 20;
 export function startWorkerd(options: WorkerdOptions): Workerd {
   const child = spawn(
     options.binary ?? workerdPackage.default,
-    ["serve", "--experimental", "--control-fd=3", options.configFile],
+    ["serve", "--experimental", "--control-fd=3", ...(options.arguments ?? []), options.configFile],
     {
       cwd: options.folder,
       detached: true,
