@@ -1,0 +1,176 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { functionStatus, type MemoryPlatform, passReport } from "../agent/api/memory-platform.js";
+import { serveApi, TOKEN } from "../agent/api/testing.js";
+import { run } from "./program.js";
+import { VERSION } from "./wording.js";
+
+const NOW = Date.parse("2026-01-01T00:00:04.000Z");
+const ESCAPE = String.fromCharCode(27);
+const folder = await mkdtemp(join(tmpdir(), "wrkst-cli-"));
+after(() => rm(folder, { recursive: true, force: true }));
+
+interface Result {
+  out: string;
+  err: string;
+  code: number;
+}
+
+async function wrkst(args: string[], env: Record<string, string>, where = folder, colour = false): Promise<Result> {
+  let [out, err] = ["", ""];
+  const code = await run(args, {
+    env,
+    folder: where,
+    out: (text) => {
+      out += text;
+    },
+    err: (text) => {
+      err += text;
+    },
+    colour,
+    now: () => NOW,
+  });
+  return { out, err, code };
+}
+
+const error = {
+  code: "ERR_BUNDLE" as const,
+  message: 'expected ";" but found "}"',
+  position: { file: "broken/index.ts", line: 3, column: 5 },
+  hint: "mend the file and push again",
+};
+
+/** What each script finds. */
+const scenes: Record<string, { token: string; set: (platform: MemoryPlatform) => void }> = {
+  status: {
+    token: TOKEN,
+    set: (platform) => {
+      const updated = { name: "hello", folder: "hello", result: "updated" as const, warnings: [] };
+      platform.outcome = passReport({ from: `main@sha1:${"a".repeat(40)}`, functions: [updated] });
+    },
+  },
+  broken: {
+    token: TOKEN,
+    set: (platform) => {
+      const [source] = platform.sourceList;
+      const sourceError = {
+        code: "ERR_GIT" as const,
+        message: "cannot reach the repository",
+        hint: "look at the network",
+      };
+      platform.sourceList = [{ ...source!, state: "failed", error: sourceError }];
+      platform.functionList = [
+        functionStatus("broken", { state: "failed", error }),
+        functionStatus("hello"),
+        functionStatus("odd", {
+          state: "quarantined",
+          version: null,
+          revision: null,
+          error: { code: "ERR_RUNTIME", message: `two lines,\n${ESCAPE}[31mred and a bell\x07` },
+        }),
+      ];
+      const outcome = { name: "broken", folder: "broken", result: "failed" as const, warnings: [], error };
+      platform.outcome = passReport({ result: "failed", functions: [outcome] });
+    },
+  },
+  usage: { token: "wrkst_of-another-server", set: () => undefined },
+};
+
+/** A script as commands with what they should print. */
+function parseScript(text: string): { command: string; expected: string }[] {
+  const [, ...blocks] = text.split(/^\$ /m);
+  return blocks.map((block) => {
+    const [command = "", ...lines] = block.trimEnd().split("\n");
+    return { command, expected: lines.join("\n") };
+  });
+}
+
+/** The result in the form of a script; `| path` picks a value of JSON. */
+function transcript({ out, err, code }: Result, pick: string | undefined): string {
+  const shown = pick ? `${JSON.stringify(pick.split(".").reduce((value, key) => value[key], JSON.parse(out)))}\n` : out;
+  const marked = err.replace(/^(?=.)/gm, "2> ");
+  return `${shown}${marked}${code === 0 ? "" : `exit ${code}`}`.trimEnd();
+}
+
+for (const [name, scene] of Object.entries(scenes)) {
+  test(`speaks as written in testdata/${name}.txt`, async () => {
+    const served = await serveApi();
+    try {
+      scene.set(served.platform);
+      for (const { command, expected } of parseScript(await readFile(`cli/testdata/${name}.txt`, "utf8"))) {
+        const [line = "", pick] = command.split(" | ");
+        const result = await wrkst(line.split(" ").slice(1), { WRKST_URL: served.url, WRKST_TOKEN: scene.token });
+        assert.equal(transcript(result, pick), expected, `$ ${command}`);
+      }
+    } finally {
+      await served.close();
+    }
+  });
+}
+
+test("finds the token of a server on this machine, in its data folder or the one that is named", async () => {
+  const served = await serveApi();
+  try {
+    const env = { WRKST_URL: served.url };
+    assert.equal((await wrkst(["status"], env)).code, 1);
+    for (const data of ["data", "elsewhere"]) {
+      await mkdir(join(folder, data, "secrets"), { recursive: true });
+      await writeFile(join(folder, data, "secrets/admin-token"), `${TOKEN}\n`);
+    }
+    assert.equal((await wrkst(["status"], env)).code, 0);
+    assert.equal((await wrkst(["status"], { ...env, DATA_DIR: "elsewhere" }, "/")).code, 1);
+    assert.equal((await wrkst(["status"], { ...env, DATA_DIR: join(folder, "elsewhere") }, "/")).code, 0);
+    assert.equal((await wrkst(["status", "--token-file", "data/secrets/admin-token"], env)).code, 0);
+  } finally {
+    await served.close();
+  }
+});
+
+test("says what answers when it is no wrkst, and follows no redirect with the token", async () => {
+  const asked: string[] = [];
+  const other = createServer((req, res) => {
+    asked.push(req.url ?? "");
+    res.writeHead(302, { location: "/elsewhere" }).end("<html>");
+  });
+  await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+  const { port } = other.address() as AddressInfo;
+  const { code, err } = await wrkst(["status"], { WRKST_URL: `http://127.0.0.1:${port}`, WRKST_TOKEN: "x" });
+  other.close();
+  assert.deepEqual([code, asked], [1, ["/api/v1/status"]]);
+  assert.match(err, /something else \(302\)/);
+});
+
+test("colours states only when asked to", async () => {
+  const served = await serveApi();
+  try {
+    const env = { WRKST_URL: served.url, WRKST_TOKEN: TOKEN };
+    assert.ok((await wrkst(["status"], env, folder, true)).out.includes(`${ESCAPE}[32mready`));
+    assert.ok(!(await wrkst(["status"], env)).out.includes(ESCAPE));
+  } finally {
+    await served.close();
+  }
+});
+
+test("runs as the command that is published, with the version of its package", async () => {
+  const served = await serveApi();
+  try {
+    const env = { PATH: process.env.PATH, WRKST_URL: served.url, WRKST_TOKEN: TOKEN };
+    const child = spawn("cli/bin/wrkst.mjs", ["status", "--json"], { env });
+    let out = "";
+    child.stdout.on("data", (chunk) => {
+      out += chunk;
+    });
+    const code = await new Promise((resolve) => child.on("close", resolve));
+    assert.equal(code, 0);
+    assert.equal(JSON.parse(out).functions.length, 2);
+    assert.equal(JSON.parse(await readFile("cli/package.json", "utf8")).version, VERSION);
+  } finally {
+    await served.close();
+  }
+});
