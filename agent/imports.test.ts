@@ -20,7 +20,7 @@ function filesUnder(folder: string): string[] {
 
 /** Helpers of tests may reach further: they are in no program. */
 const ofTests = (file: string) =>
-  /(\.test|(^|[/-])(testing|fixtures?|fake-[\w-]+|test-[\w-]+|memory-[\w-]+))\.ts$/.test(file);
+  /\.test\.ts$|(^|\/)testing[/.]|(^|[/-])(fixtures?|(fake|test|memory)-[\w-]+)\.ts$/.test(file);
 const sources = ["agent", "cli", "runtime"].flatMap(filesUnder).filter((file) => !ofTests(file));
 
 function importsOf(file: string): Import[] {
