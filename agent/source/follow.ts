@@ -1,0 +1,210 @@
+// The sources that the agent follows. Level-triggered: watching only wakes, what `fetch` reads decides. Never changes a followed repository.
+
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { WrkstError } from "../errors.js";
+import type { Snapshot } from "../model.js";
+import { type BaseEnvironment, gitError, openGit } from "./git.js";
+import { type Mirror, noBranch, openMirror } from "./mirror.js";
+import { type Objects, openObjects } from "./objects.js";
+import { findRefsFolder, type Watch, watchRefs } from "./refs-watch.js";
+import { accessTo, type Credentials, parseRemote, type Remote, validateBranch, validateRootPath } from "./remote.js";
+import { openSnapshotReader, type SnapshotLimits } from "./snapshot.js";
+
+export interface Source {
+  readonly name: string;
+  /** URL or path without credentials; "embedded" for the embedded repository. */
+  readonly repo: string;
+  readonly branch: string;
+  readonly path: string;
+  /**
+   * Brings in the newest state and answers the commit of the followed branch. Calls wait for each other.
+   *
+   * @param options.goal an announced commit that the remote may not show yet: asked again a few times, with backoff.
+   * @throws ERR_GIT_UNREACHABLE, ERR_GIT_AUTH, ERR_GIT_NO_BRANCH, ERR_GIT_REFUSED, ERR_TREE_REFUSED, ERR_GIT; the signal's reason.
+   */
+  fetch(options: { signal: AbortSignal; goal?: string | undefined }): Promise<{ commit: string }>;
+  /** @throws ERR_GIT when the commit or its tree is not here. */
+  snapshot(commit: string): Promise<Snapshot>;
+  /** Calls `wake` whenever the source may have moved. */
+  watch(wake: () => void): Promise<Watch>;
+  close(): Promise<void>;
+}
+
+export interface SourceOptions {
+  name: string;
+  /** URL or path of the repository; `{ embedded }`: folder of the embedded bare repository, read directly. */
+  repo: string | { embedded: string };
+  branch: string;
+  path: string;
+  /** Folder of the mirrors. */
+  gitDir: string;
+  /** Whether `repo` may be a path of this machine: only for what the operator configured. */
+  local?: boolean;
+  /** Milliseconds between polls of a remote; 0: never. */
+  pollInterval: number;
+  credentials?: Credentials;
+  environment?: BaseEnvironment;
+  limits?: SnapshotLimits;
+  timeouts?: { list: number; fetch: number };
+  /** Milliseconds before each further look for an announced commit. */
+  goalDelays?: readonly number[];
+  random?: () => number;
+}
+
+const TIMEOUTS = { list: 30_000, fetch: 600_000 };
+const GOAL_DELAYS = [200, 500, 1_000, 2_000, 4_000];
+const COMMIT = /^[0-9a-f]{40}$/;
+
+/** What differs between the kinds of source. */
+interface Origin {
+  repo: string;
+  /** Where references lie on this machine, if they do. */
+  local?: string;
+  fetch(signal: AbortSignal): Promise<string>;
+  objects(): Objects;
+  close(): void;
+}
+
+/** @throws ERR_GIT_REFUSED when address, branch or path are not well formed, or credentials are missing. */
+export async function openSource(options: SourceOptions): Promise<Source> {
+  if (!/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(options.name))
+    throw new TypeError("the name of a source is a DNS label");
+  const branch = validateBranch(options.branch);
+  const path = validateRootPath(options.path);
+  const origin =
+    typeof options.repo === "string"
+      ? remoteOrigin(options, options.repo, branch)
+      : embeddedOrigin(options, options.repo.embedded, branch);
+  let reader: { objects: Objects; snapshots: ReturnType<typeof openSnapshotReader> } | undefined;
+  let last: Promise<unknown> = Promise.resolve();
+  let known: string | undefined;
+
+  async function fetchOnce(signal: AbortSignal): Promise<string> {
+    signal.throwIfAborted();
+    return origin.fetch(signal);
+  }
+
+  async function fetchUntil(signal: AbortSignal, goal: string | undefined): Promise<{ commit: string }> {
+    const before = known;
+    let commit = await fetchOnce(signal);
+    for (const delay of goal === undefined ? [] : (options.goalDelays ?? GOAL_DELAYS)) {
+      // Any movement will do: the branch may have gone past the goal already.
+      if (commit === goal || (before !== undefined && commit !== before)) break;
+      await sleep(delay, undefined, { signal }).catch(() => signal.throwIfAborted());
+      commit = await fetchOnce(signal);
+    }
+    known = commit;
+    return { commit };
+  }
+
+  return {
+    name: options.name,
+    repo: origin.repo,
+    branch,
+    path,
+    fetch({ signal, goal }) {
+      const turn = last.then(() => fetchUntil(signal, goal));
+      last = turn.catch(() => {});
+      return turn;
+    },
+    async snapshot(commit) {
+      if (!COMMIT.test(commit)) throw new WrkstError("ERR_GIT_REFUSED", "expected 40 hex digits as name of a commit");
+      const objects = origin.objects();
+      if (reader?.objects !== objects) reader = { objects, snapshots: openSnapshotReader(objects, options.limits) };
+      return reader.snapshots.snapshot({ source: options.name, branch, commit }, path);
+    },
+    async watch(wake) {
+      const watches = [
+        ...(origin.local === undefined ? [] : [await watchRefs(origin.local, wake)]),
+        ...(options.pollInterval > 0 && typeof options.repo === "string"
+          ? [poll(wake, options.pollInterval, options.random ?? Math.random)]
+          : []),
+      ];
+      return {
+        async close() {
+          await Promise.all(watches.map((each) => each.close()));
+        },
+      };
+    },
+    async close() {
+      await last;
+      origin.close();
+    },
+  };
+}
+
+/** Wakes about every `interval` milliseconds, a tenth more or less, so that many agents do not ask at once. */
+function poll(wake: () => void, interval: number, random: () => number): Watch {
+  let timer: NodeJS.Timeout;
+  const again = () => {
+    timer = setTimeout(
+      () => {
+        again();
+        wake();
+      },
+      interval * (0.9 + 0.2 * random()),
+    );
+    timer.unref();
+  };
+  again();
+  return { close: async () => clearTimeout(timer) };
+}
+
+function remoteOrigin(options: SourceOptions, address: string, branch: string): Origin {
+  const remote: Remote = parseRemote(address, { local: options.local ?? false });
+  const access = accessTo(remote, options.credentials ?? {});
+  const mirror: Mirror = openMirror({
+    dir: join(options.gitDir, `${options.name}.git`),
+    remote,
+    access,
+    branch,
+    environment: options.environment,
+    timeouts: options.timeouts ?? TIMEOUTS,
+  });
+  return {
+    repo: remote.url,
+    ...(remote.kind === "local" && { local: remote.url }),
+    async fetch(signal) {
+      const tip = await mirror.list(signal);
+      return (await mirror.current()) === tip ? tip : mirror.fetch(signal);
+    },
+    objects: mirror.objects,
+    close: mirror.close,
+  };
+}
+
+function embeddedOrigin(options: SourceOptions, dir: string, branch: string): Origin {
+  const objects = openObjects({ gitDir: dir, environment: options.environment });
+  return {
+    repo: "embedded",
+    local: dir,
+    async fetch() {
+      const ref = `refs/heads/${branch}`;
+      const header = await objects.header(ref).catch(() => undefined);
+      if (header?.type === "commit") return header.id;
+      throw await whyNoCommit(dir, branch, options.environment);
+    },
+    objects: () => objects,
+    close: () => objects.close(),
+  };
+}
+
+/** The reference did not lead to a commit: no repository, no branch, or a branch whose commit is missing. */
+async function whyNoCommit(dir: string, branch: string, environment: BaseEnvironment | undefined): Promise<WrkstError> {
+  if (!(await findRefsFolder(dir))) {
+    return new WrkstError("ERR_GIT_UNREACHABLE", "the embedded repository is gone", {
+      hint: "restore it, or restart the agent to begin with a new one",
+    });
+  }
+  try {
+    const git = openGit(dir, environment, { GIT_DIR: dir });
+    const named = await git.raw(["for-each-ref", "--format=%(objectname)", `refs/heads/${branch}`]);
+    if (named.trim() === "") return noBranch(branch, "embedded");
+    return new WrkstError("ERR_GIT", `branch "${branch}" names commit "${named.trim()}", which is missing`, {
+      hint: "push the branch again",
+    });
+  } catch (error) {
+    return gitError("reading the embedded repository", error);
+  }
+}

@@ -1,0 +1,184 @@
+// A bare repository of the agent's own that holds the followed branch of a remote, shallow. Can be thrown away at any time: it is rebuilt from the remote.
+
+import { mkdir, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { WrkstError } from "../errors.js";
+import { type BaseEnvironment, gitEnvironment, openGit, type RunOptions, redact, runGit } from "./git.js";
+import { removeStaleLocks } from "./locks.js";
+import { type Objects, openObjects } from "./objects.js";
+import type { Access, Remote } from "./remote.js";
+
+export interface MirrorOptions {
+  /** Folder of the mirror, `<name>.git`. */
+  dir: string;
+  remote: Remote;
+  access: Access;
+  branch: string;
+  environment?: BaseEnvironment | undefined;
+  /** Milliseconds. */
+  timeouts: { list: number; fetch: number };
+}
+
+export interface Mirror {
+  /** Commit of the branch at the remote. @throws ERR_GIT_NO_BRANCH when the remote answers and has no such branch. */
+  list(signal: AbortSignal): Promise<string>;
+  /** Brings in the branch as it is now and returns its commit; the mirror is rebuilt when it is broken. */
+  fetch(signal: AbortSignal): Promise<string>;
+  /** The commit that was brought in last, undefined when there is none or the mirror is not to be trusted. */
+  current(): Promise<string | undefined>;
+  objects(): Objects;
+  close(): void;
+}
+
+const FOLLOWED = "refs/wrkst/followed";
+/** After so many fetches that brought something, the mirror is made anew: a shallow mirror is cheaper to refetch than to collect. */
+const FETCHES_OF_A_LIFE = 2_000;
+
+export function openMirror(options: MirrorOptions): Mirror {
+  let suspect = false;
+  let fetches = 0;
+  let objects: Objects | undefined;
+
+  const open = () => {
+    objects ??= openObjects({
+      gitDir: options.dir,
+      environment: options.environment,
+      onBroken: () => {
+        suspect = true;
+      },
+    });
+    return objects;
+  };
+
+  async function rebuild(signal: AbortSignal): Promise<string> {
+    const fresh = `${options.dir}.new`;
+    await rm(fresh, { recursive: true, force: true });
+    await createBare(fresh, options.environment);
+    const commit = await fetchInto(fresh, options, signal);
+    objects?.close();
+    objects = undefined;
+    await rm(options.dir, { recursive: true, force: true });
+    await rename(fresh, options.dir);
+    suspect = false;
+    fetches = 0;
+    return commit;
+  }
+
+  async function update(signal: AbortSignal): Promise<string> {
+    if (suspect || fetches >= FETCHES_OF_A_LIFE || !(await exists(join(options.dir, "HEAD")))) return rebuild(signal);
+    // Only this process writes here, and its fetches wait for each other: every lock is of somebody dead.
+    await removeStaleLocks(options.dir, Number.POSITIVE_INFINITY);
+    fetches += 1;
+    return fetchInto(options.dir, options, signal);
+  }
+
+  return {
+    async list(signal) {
+      const ref = `refs/heads/${options.branch}`;
+      await ensureSettings(options);
+      const args = ["ls-remote", "--refs", "--end-of-options", options.remote.url, ref];
+      const listed = await runGit(args, {
+        ...runOptions(options, options.dir, signal),
+        timeout: options.timeouts.list,
+      });
+      const line = listed.split("\n").find((each) => each.endsWith(`\t${ref}`));
+      const commit = line === undefined ? undefined : /^[0-9a-f]{40}(?=\t)/.exec(line)?.[0];
+      if (commit === undefined) throw noBranch(options.branch, options.remote.url);
+      return commit;
+    },
+    async fetch(signal) {
+      try {
+        return await update(signal);
+      } catch (error) {
+        // The remote was listed a moment ago, so the mirror itself may be what is broken. Anew, beside the old one.
+        const code = error instanceof WrkstError ? error.code : undefined;
+        if (signal.aborted || (code !== "ERR_GIT" && code !== "ERR_GIT_UNREACHABLE")) throw error;
+        return rebuild(signal);
+      }
+    },
+    async current() {
+      if (suspect || !(await exists(join(options.dir, "HEAD")))) return undefined;
+      const header = await open()
+        .header(FOLLOWED)
+        .catch(() => undefined);
+      return header?.type === "commit" ? header.id : undefined;
+    },
+    objects: open,
+    close() {
+      objects?.close();
+    },
+  };
+}
+
+export function noBranch(branch: string, repo: string): WrkstError {
+  return new WrkstError("ERR_GIT_NO_BRANCH", `branch "${branch}" does not exist in "${redact(repo)}"`, {
+    hint: `push the branch: git push <remote> HEAD:${branch}`,
+  });
+}
+
+/** Creates an empty bare repository, without the hooks and examples of git's templates. */
+export async function createBare(dir: string, environment: BaseEnvironment | undefined): Promise<void> {
+  await mkdir(dirname(dir), { recursive: true });
+  await openGit(dirname(dir), environment).raw([
+    "init",
+    "--quiet",
+    "--bare",
+    "--template=",
+    "--initial-branch=main",
+    dir,
+  ]);
+}
+
+async function fetchInto(dir: string, options: MirrorOptions, signal: AbortSignal): Promise<string> {
+  await ensureSettings(options);
+  const spec = `+refs/heads/${options.branch}:${FOLLOWED}`;
+  const flags = [
+    "--quiet",
+    "--depth=1",
+    "--update-shallow",
+    "--no-tags",
+    "--no-write-fetch-head",
+    "--no-auto-maintenance",
+  ];
+  const run = { ...runOptions(options, dir, signal), timeout: options.timeouts.fetch };
+  await runGit(["fetch", ...flags, "--end-of-options", options.remote.url, spec], run);
+  const commit = (await runGit(["rev-parse", "--verify", `${FOLLOWED}^{commit}`], run)).trim();
+  if (!/^[0-9a-f]{40}$/.test(commit)) throw new WrkstError("ERR_GIT", "expected a SHA-1 repository");
+  return commit;
+}
+
+function runOptions(options: MirrorOptions, gitDir: string, signal: AbortSignal): RunOptions {
+  const local = options.remote.kind === "local" ? { GIT_CONFIG_GLOBAL: settingsFile(options) } : {};
+  return {
+    gitDir,
+    what: `fetching "${redact(options.remote.url, options.access.secrets)}"`,
+    environment: gitEnvironment(options.environment, { ...options.access.environment, ...local }),
+    config: options.access.config,
+    secrets: options.access.secrets,
+    signal,
+  };
+}
+
+function settingsFile({ dir }: MirrorOptions): string {
+  return `${dir}.settings`;
+}
+
+/**
+ * git refuses a repository of another user unless its path is named in the user's own settings, and arguments do not reach
+ * the process that serves a local path: a settings file with nothing else in it does. The operator named the path.
+ */
+async function ensureSettings(options: MirrorOptions): Promise<void> {
+  if (options.remote.kind !== "local") return;
+  const real = await realpath(options.remote.url).catch(() => options.remote.url);
+  const paths = [...new Set([options.remote.url, real])].flatMap((path) => [path, join(path, ".git")]);
+  const lines = paths.map((path) => `\tdirectory = "${path.replace(/[\\"]/g, "\\$&")}"\n`);
+  await mkdir(dirname(options.dir), { recursive: true });
+  await writeFile(settingsFile(options), `[safe]\n${lines.join("")}`, { mode: 0o600 });
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
