@@ -16,20 +16,36 @@ async function setup(t: TestContext) {
   const reader = openSnapshotReader(objects, { fileSize: 1_000, depth: 64, entries: 10_000 });
   const at = (id: string) => reader.snapshot({ source: "default", branch: "main", commit: id }, "");
   const dir = join(root, "out");
-  return { root, repo, dir, at, checkout: openCheckout(dir), push: async (files: Files) => at(await commit(repo, files)) };
+  return {
+    root,
+    repo,
+    dir,
+    at,
+    checkout: openCheckout(dir),
+    push: async (files: Files) => at(await commit(repo, files)),
+  };
 }
 
 async function files(dir: string): Promise<string[]> {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name).slice(dir.length + 1)).sort();
+  return entries
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => join(entry.parentPath, entry.name).slice(dir.length + 1))
+    .sort();
 }
 
 test("writes a snapshot out, and then only what changed", async (t) => {
   const { dir, checkout, push } = await setup(t);
-  assert.deepEqual(await checkout.sync(await push({ "a/x.ts": "1", "a/b/y.ts": "2", "c.txt": "3" })), { written: 3, removed: 0 });
+  assert.deepEqual(await checkout.sync(await push({ "a/x.ts": "1", "a/b/y.ts": "2", "c.txt": "3" })), {
+    written: 3,
+    removed: 0,
+  });
   const before = await lstat(join(dir, "c.txt"));
   assert.equal(before.mode & 0o777, 0o644);
-  assert.deepEqual(await checkout.sync(await push({ "a/x.ts": "changed", "a/b/y.ts": null })), { written: 1, removed: 1 });
+  assert.deepEqual(await checkout.sync(await push({ "a/x.ts": "changed", "a/b/y.ts": null })), {
+    written: 1,
+    removed: 1,
+  });
   assert.deepEqual(await files(dir), ["a/x.ts", "c.txt"]);
   assert.equal(await readFile(join(dir, "a/x.ts"), "utf8"), "changed");
   assert.equal((await lstat(join(dir, "c.txt"))).ino, before.ino);
@@ -98,7 +114,10 @@ test("remembers LFS pointers and files that are too large, until they are gone",
   const { dir, checkout, push } = await setup(t);
   const pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:a\nsize 1\n";
   await checkout.sync(await push({ "a/m.bin": pointer, "a/big": "x".repeat(2_000), "a/x": "" }));
-  assert.deepEqual([...checkout.refused].map(([path, { reason }]) => [path, reason]).sort(), [["a/big", "too-large"], ["a/m.bin", "lfs"]]);
+  assert.deepEqual([...checkout.refused].map(([path, { reason }]) => [path, reason]).sort(), [
+    ["a/big", "too-large"],
+    ["a/m.bin", "lfs"],
+  ]);
   await checkout.sync(await push({ "a/x": "1" }));
   assert.equal(checkout.refused.size, 2);
   await checkout.sync(await push({ "a/m.bin": "the real one", "a/big": null }));

@@ -1,6 +1,6 @@
 // Creates the embedded repository, whole or not at all, and keeps it in shape. Its contents are changed by pushes only.
 
-import { mkdir, open, rename, rm, stat, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, open, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { WrkstError } from "../errors.js";
 import { type BaseEnvironment, gitEnvironment, gitError, openGit, runGit } from "./git.js";
@@ -70,10 +70,13 @@ async function create(options: EmbeddedOptions): Promise<void> {
   await syncFolder(dirname(options.dir));
 }
 
+/** Appended to the file that `git init` wrote a moment ago: one write instead of a process for each setting. */
 async function configure(dir: string, options: EmbeddedOptions): Promise<void> {
-  const git = openGit(dirname(dir), options.environment, { GIT_DIR: dir });
-  for (const [key, value] of Object.entries(embeddedSettings(options.maxInputSize)))
-    await git.raw(["config", key, value]);
+  const lines = Object.entries(embeddedSettings(options.maxInputSize)).map(([key, value]) => {
+    const [section, name] = key.split(".");
+    return `[${section}]\n\t${name} = ${value}\n`;
+  });
+  await appendFile(join(dir, "config"), lines.join(""));
 }
 
 /** What the embedded repository says of itself; the handler says it again for its own processes. */

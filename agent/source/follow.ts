@@ -116,7 +116,7 @@ export async function openSource(options: SourceOptions): Promise<Source> {
     },
     async watch(wake) {
       const watches = [
-        ...(origin.local === undefined ? [] : [await watchRefs(origin.local, wake)]),
+        ...(origin.local === undefined ? [] : [await watchRefs(origin.local, wake, { branch })]),
         ...(options.pollInterval > 0 && typeof options.repo === "string"
           ? [poll(wake, options.pollInterval, options.random ?? Math.random)]
           : []),

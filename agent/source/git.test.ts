@@ -35,10 +35,10 @@ test("git sees nothing of the agent's environment but what is named", () => {
     HTTPS_PROXY: "http://p",
     LD_PRELOAD: "x",
   });
-  assert.equal(environment["PATH"], "/bin");
-  assert.equal(environment["HTTPS_PROXY"], "http://p");
-  assert.equal(environment["HOME"], "/dev/null");
-  assert.equal(environment["GIT_CONFIG_GLOBAL"], "/dev/null");
+  assert.equal(environment.PATH, "/bin");
+  assert.equal(environment.HTTPS_PROXY, "http://p");
+  assert.equal(environment.HOME, "/dev/null");
+  assert.equal(environment.GIT_CONFIG_GLOBAL, "/dev/null");
   for (const name of ["GIT_DIR", "SECRET", "LD_PRELOAD"]) assert.equal(environment[name], undefined);
 });
 

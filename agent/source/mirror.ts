@@ -77,10 +77,9 @@ export function openMirror(options: MirrorOptions): Mirror {
       const ref = `refs/heads/${options.branch}`;
       await ensureSettings(options);
       const args = ["ls-remote", "--refs", "--end-of-options", options.remote.url, ref];
-      const listed = await runGit(args, {
-        ...runOptions(options, options.dir, signal),
-        timeout: options.timeouts.list,
-      });
+      // No repository is needed, so that a broken mirror does not stand in the way.
+      const run = { ...runOptions(options, "/dev/null", signal), timeout: options.timeouts.list };
+      const listed = await runGit(args, run);
       const line = listed.split("\n").find((each) => each.endsWith(`\t${ref}`));
       const commit = line === undefined ? undefined : /^[0-9a-f]{40}(?=\t)/.exec(line)?.[0];
       if (commit === undefined) throw noBranch(options.branch, options.remote.url);

@@ -1,5 +1,6 @@
 // Wakes the caller when the references of a repository on this machine may have moved. Says only "maybe": the reader of the references decides.
 
+import type { BigIntStats } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { watch as chokidarWatch, type FSWatcher } from "chokidar";
@@ -29,25 +30,34 @@ export interface RefsWatchOptions {
   lookInterval?: number;
 }
 
+export interface RefsWatchOptions {
+  branch: string;
+  /** Milliseconds between looks at the state of the references, for what the watch missed. */
+  lookInterval?: number;
+}
+
 /**
- * Watches HEAD, packed-refs and the branches. A repository that vanishes, returns, or is replaced by another is noticed by
- * the identity of its folders, looked at every second, since a watch dies with the folder it is on.
+ * Watches HEAD, packed-refs and the branches. Watches die with the folder they are on and may miss one of two quick changes,
+ * so a look every second at a few file stamps notices a repository that vanished, returned, or was replaced, and whatever
+ * else was missed.
  */
-export async function watchRefs(path: string, wake: () => void, options: RefsWatchOptions = {}): Promise<Watch> {
+export async function watchRefs(path: string, wake: () => void, options: RefsWatchOptions): Promise<Watch> {
   let watcher: FSWatcher | undefined;
-  let identity = "";
+  let seen: Look = { identity: "", state: "" };
   let closed = false;
   let looking: Promise<void> = Promise.resolve();
 
   async function look(): Promise<void> {
     const folder = await findRefsFolder(path);
-    const now = await identityOf(folder);
-    if (closed || now === identity) return;
-    const first = identity === "";
-    identity = now;
-    await watcher?.close();
-    watcher = folder === undefined ? undefined : await startWatcher(folder, wake);
-    if (!first) wake();
+    const now = await lookAt(folder, options.branch);
+    const before = seen;
+    if (closed || (now.identity === before.identity && now.state === before.state)) return;
+    seen = now;
+    if (now.identity !== before.identity) {
+      await watcher?.close();
+      watcher = folder === undefined ? undefined : await startWatcher(folder, wake);
+    }
+    if (before.identity !== "") wake();
   }
 
   const turn = () => {
@@ -67,11 +77,28 @@ export async function watchRefs(path: string, wake: () => void, options: RefsWat
   };
 }
 
-async function identityOf(folder: string | undefined): Promise<string> {
-  if (folder === undefined) return "none";
-  const parts = [folder, join(folder, "refs"), join(folder, "refs", "heads"), join(folder, "reftable")];
-  const found = await Promise.all(parts.map((part) => stat(part, { bigint: true }).catch(() => undefined)));
-  return found.map((each) => (each ? `${each.dev}:${each.ino}:${each.birthtimeNs}` : "-")).join(" ");
+interface Look {
+  /** Which folders these are. */
+  identity: string;
+  /** Stamps of what changes when the branch moves. */
+  state: string;
+}
+
+async function lookAt(folder: string | undefined, branch: string): Promise<Look> {
+  if (folder === undefined) return { identity: "none", state: "" };
+  const stamps = async (names: string[], stamp: (found: BigIntStats) => string) => {
+    const found = await Promise.all(
+      names.map((name) => stat(join(folder, name), { bigint: true }).catch(() => undefined)),
+    );
+    return found.map((each) => (each ? stamp(each) : "-")).join(" ");
+  };
+  return {
+    identity: await stamps([".", "refs", "refs/heads", "reftable"], ({ dev, ino }) => `${dev}:${ino}`),
+    state: await stamps(
+      [`refs/heads/${branch}`, "packed-refs", "reftable/tables.list"],
+      ({ ino, mtimeNs }) => `${ino}:${mtimeNs}`,
+    ),
+  };
 }
 
 const WATCHED_FILES = new Set(["HEAD", "packed-refs"]);
@@ -91,6 +118,12 @@ async function startWatcher(folder: string, wake: () => void): Promise<FSWatcher
     },
   });
   watcher.on("all", () => wake());
+  // What the system said before chokidar reads the folder, which it does once a second at most.
+  watcher.on("raw", (_event, name, details) => {
+    const watched = (details as { watchedPath?: string } | undefined)?.watchedPath ?? folder;
+    if (typeof name !== "string" || name.endsWith(".lock")) return;
+    if (inside(watched) || WATCHED_FILES.has(name)) wake();
+  });
   watcher.on("error", () => wake());
   await new Promise<void>((ready) => watcher.once("ready", () => ready()));
   return watcher;

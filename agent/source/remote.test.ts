@@ -114,14 +114,14 @@ test("a token stands in the environment of the process and nowhere else", () => 
   const access = accessTo(remote, { token: "canary-token" });
   assert.ok(!access.config.join(" ").includes("canary"));
   assert.ok(access.config[0]?.startsWith("credential.https://git.example.com:8443.helper="));
-  assert.equal(access.environment["WRKST_GIT_PASSWORD"], "canary-token");
-  assert.equal(access.environment["GIT_ALLOW_PROTOCOL"], "https");
+  assert.equal(access.environment.WRKST_GIT_PASSWORD, "canary-token");
+  assert.equal(access.environment.GIT_ALLOW_PROTOCOL, "https");
 });
 
 test("ssh runs without prompts, with strict host keys, and with nothing of the user's settings", () => {
   const remote = parseRemote("git@git.example.com:a.git", { local: false });
   const { environment } = accessTo(remote, { sshKeyFile: "/keys/it's mine", knownHostsFile: "/keys/known 100%" });
-  const command = environment["GIT_SSH_COMMAND"] ?? "";
+  const command = environment.GIT_SSH_COMMAND ?? "";
   assert.ok(command.startsWith(`ssh -F /dev/null -i '/keys/it'\\''s mine' `), command);
   for (const option of [
     "BatchMode=yes",
@@ -134,7 +134,7 @@ test("ssh runs without prompts, with strict host keys, and with nothing of the u
     assert.ok(command.includes(`-o ${option}`), option);
   }
   assert.ok(command.includes(`-o 'UserKnownHostsFile="/keys/known 100%%"'`), command);
-  assert.equal(environment["GIT_ALLOW_PROTOCOL"], "ssh");
+  assert.equal(environment.GIT_ALLOW_PROTOCOL, "ssh");
 });
 
 test("ssh without a key or without known hosts is refused", () => {
