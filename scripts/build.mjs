@@ -1,6 +1,6 @@
 // Builds everything into dist/: Node code file by file (so that worker files and source positions keep their places),
 // code for workerd bundled, one file per *.worker.ts. Takes well under a second; prints nothing when all is well.
-import { cp, readdir, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { build as esbuild } from "esbuild";
 
@@ -54,7 +54,6 @@ export async function build() {
         banner: { js: 'import{createRequire as __r}from"node:module";const require=__r(import.meta.url);' },
       }),
   ]);
-  await cp("examples", "dist/examples", { recursive: true, filter: (path) => !path.includes("node_modules") });
 }
 
 if (import.meta.url === `file://${process.argv[1]}`) await build();

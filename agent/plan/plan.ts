@@ -1,0 +1,180 @@
+// Decides what a revision changes: which functions are built, re-used, kept, failed or removed. Pure.
+
+import { type ErrorReport, reportOf, WrkstError } from "../errors.js";
+import type { BundleInputs, Declaration } from "../model.js";
+
+/** A build that was made before and whose version still exists. */
+export interface PastBuild {
+  version: string;
+  bundler: string;
+  inputs: BundleInputs;
+}
+
+/** What the registry knows of a function that the source declares or declared. */
+export interface KnownFunction {
+  name: string;
+  /** Source that declares it; null: deployed directly. */
+  source: string | null;
+  /** Folder that declared it last. */
+  folder: string | null;
+  account: string;
+  /** Version that `latest` serves. */
+  latest: string | null;
+  removed: boolean;
+}
+
+/** One declaration with all that is known of it. */
+export interface Candidate {
+  declaration: Declaration;
+  /** Builds of this function from the very same folder (equal tree id and environment), newest first. */
+  pastBuilds: PastBuild[];
+  /** Why the platform refuses the declaration although the file is right (name taken, host refused). */
+  refused?: ErrorReport;
+}
+
+/** What the revision has at the places that past builds looked at. */
+export interface Surroundings {
+  /** Blob id of a file, or undefined where there is none. */
+  blobOf(path: string): string | undefined;
+  /** Digest of the names in a folder, or undefined where there is none. */
+  namesOf(folder: string): string | undefined;
+}
+
+export type Step =
+  | { kind: "build"; declaration: Declaration }
+  | { kind: "reuse"; declaration: Declaration; version: string }
+  | { kind: "keep"; declaration: Declaration; version: string }
+  | { kind: "fail"; declaration: Declaration; error: ErrorReport };
+
+export interface Plan {
+  /** One for each declared function, sorted by name. */
+  steps: Step[];
+  /** Names of functions that the source declared before and declares no longer, sorted. */
+  removals: string[];
+}
+
+export interface PlanRequest {
+  source: string;
+  account: string;
+  bundler: string;
+  candidates: Candidate[];
+  known: KnownFunction[];
+  surroundings: Surroundings;
+}
+
+/** The plan of one revision. A function whose file is wrong keeps its name: it fails, it is not removed. */
+export function planRevision(request: PlanRequest): Plan {
+  const live = request.known.filter((entry) => !entry.removed);
+  const byName = new Map(live.map((entry) => [entry.name, entry]));
+  const own = live.filter((entry) => entry.source === request.source);
+  const byFolder = new Map(own.map((entry) => [entry.folder, entry]));
+  const steps = request.candidates
+    .map((candidate) => withKnownName(candidate, byName, byFolder))
+    .map((candidate) => stepOf(candidate, byName.get(candidate.declaration.name), request))
+    .sort(
+      (a, b) => compare(a.declaration.name, b.declaration.name) || compare(a.declaration.folder, b.declaration.folder),
+    );
+  const declared = new Set(steps.map((step) => step.declaration.name));
+  const removals = own
+    .filter((entry) => !declared.has(entry.name))
+    .map((entry) => entry.name)
+    .sort(compare);
+  return { steps, removals };
+}
+
+/** A file that cannot be read may hide the name: then the function that the folder declared before is meant. */
+function withKnownName(
+  candidate: Candidate,
+  byName: Map<string, KnownFunction>,
+  byFolder: Map<string | null, KnownFunction>,
+): Candidate {
+  const { declaration } = candidate;
+  const before = byFolder.get(declaration.folder);
+  if (!declaration.error || !before || byName.get(declaration.name)?.folder === declaration.folder) return candidate;
+  return { ...candidate, declaration: { ...declaration, name: before.name } };
+}
+
+/**
+ * The removals that may happen now. A function whose folder now declares another name goes only when that one is ready:
+ * a renaming that fails takes nothing down.
+ */
+export function dueRemovals(plan: Plan, known: KnownFunction[], failedFolders: ReadonlySet<string>): string[] {
+  const folderOf = new Map(known.map((entry) => [entry.name, entry.folder]));
+  return plan.removals.filter((name) => !failedFolders.has(folderOf.get(name) ?? "\0"));
+}
+
+function stepOf(candidate: Candidate, known: KnownFunction | undefined, request: PlanRequest): Step {
+  const { declaration } = candidate;
+  const error = declaration.error ?? candidate.refused ?? nameConflict(declaration.name, known, request);
+  if (error) return { kind: "fail", declaration, error };
+  const reusable = candidate.pastBuilds.find((build) => fits(build, request));
+  if (!reusable) return { kind: "build", declaration };
+  const serving = known && known.source === request.source && known.latest === reusable.version;
+  return { kind: serving ? "keep" : "reuse", declaration, version: reusable.version };
+}
+
+/** True when the revision has the same files at every place that the build looked at outside its own folder. */
+function fits(build: PastBuild, { bundler, surroundings }: PlanRequest): boolean {
+  if (build.bundler !== bundler) return false;
+  const { files, folders } = build.inputs;
+  for (const path in files) if ((surroundings.blobOf(path) ?? ABSENT) !== files[path]) return false;
+  for (const path in folders) if ((surroundings.namesOf(path) ?? ABSENT) !== folders[path]) return false;
+  return true;
+}
+
+/** Stands in `BundleInputs` for a place where there was nothing. */
+export const ABSENT = "";
+
+function nameConflict(name: string, known: KnownFunction | undefined, request: PlanRequest): ErrorReport | undefined {
+  if (!known) return undefined;
+  if (known.account !== request.account) {
+    return reportOf(
+      new WrkstError("ERR_NAME_TAKEN", `the name "${name}" belongs to another account`, {
+        hint: 'choose another "name" in the wrangler file',
+      }),
+    );
+  }
+  if (known.source !== null && known.source !== request.source) {
+    return reportOf(
+      new WrkstError("ERR_NAME_TAKEN", `the name "${name}" is declared by the source "${known.source}" already`, {
+        hint: `remove it there first, or choose another "name" in the wrangler file`,
+      }),
+    );
+  }
+  return undefined;
+}
+
+/** How much a pass may remove without a person's word: more than `share` of what is declared and more than `count` waits. */
+export interface PruneLimit {
+  /** 0–1. */
+  share: number;
+  count: number;
+}
+
+/**
+ * The error when a plan removes more than the limit allows, or everything; undefined when it may proceed.
+ * A revision that declares nothing at all while functions serve is always refused.
+ */
+export function checkPruneLimit(
+  plan: Plan,
+  serving: number,
+  limit: PruneLimit,
+  source: string,
+): WrkstError | undefined {
+  const removed = plan.removals.length;
+  if (removed === 0) return undefined;
+  const declaresNothing = plan.steps.length === 0 && serving > 1;
+  const beyond = removed > limit.count && removed > serving * limit.share;
+  if (!declaresNothing && !beyond) return undefined;
+  return new WrkstError(
+    "ERR_PRUNE_LIMIT",
+    `the revision removes ${removed} of ${serving} functions: expected at most ${Math.round(limit.share * 100)} % (or ${limit.count}) in one pass`,
+    {
+      hint: `if this is meant, say so: POST /api/v1/sources/${source}/sync?prune=true; otherwise push the folders again`,
+    },
+  );
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

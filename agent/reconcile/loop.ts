@@ -1,0 +1,198 @@
+// Runs the passes of one source: level-triggered, one at a time, the newest revision first, retries with backoff.
+// Never decides what a pass does; a wake-up during a pass always causes another one.
+import { behaviourOf, type ErrorReport, reportOf, WrkstError } from "../errors.js";
+import type { DeploymentCause, PassProgress, PassReport } from "../model.js";
+
+export interface PassRequest {
+  cause: DeploymentCause;
+  author: string;
+  /** Plan although the revision was handled before: the word of a person, or a retry. */
+  force: boolean;
+  /** Remove beyond the prune limit. */
+  prune: boolean;
+  /** Commit that was announced and may not show yet. */
+  goal?: string;
+}
+
+export interface PassRun extends PassRequest {
+  signal: AbortSignal;
+  observe(progress: PassProgress): void;
+  /** Called when the switch begins: from here on the pass is not pre-empted. Throws when it already was. */
+  commit(): void;
+}
+
+export interface LoopDeps {
+  source: string;
+  /** The commit that the source shows now, cheaply. Rejects when it cannot be read. */
+  peek(signal: AbortSignal): Promise<string>;
+  run(pass: PassRun): Promise<PassReport>;
+  log(report: PassReport, request: PassRequest): void;
+  random?: () => number;
+  setTimer?: (milliseconds: number, fire: () => void) => { cancel(): void };
+}
+
+export interface SyncOptions extends Partial<PassRequest> {
+  observe?: (progress: PassProgress) => void;
+  /** Go on waiting when a newer revision takes over (default), or answer "superseded" at once. */
+  untilSettled?: boolean;
+}
+
+interface Waiter {
+  options: SyncOptions;
+  resolve(report: PassReport): void;
+}
+
+interface Running {
+  controller: AbortController;
+  commit: string | undefined;
+  committed: boolean;
+}
+
+const FIRST_RETRY = 1_000;
+const LAST_RETRY = 300_000;
+
+export class Loop {
+  readonly #deps: LoopDeps;
+  #pending: PassRequest | undefined;
+  #waiting: Waiter[] = [];
+  #running: Running | undefined;
+  #working = false;
+  #retry: { cancel(): void } | undefined;
+  #attempt = 0;
+  #closed = false;
+  #idle: Promise<void> = Promise.resolve();
+
+  constructor(deps: LoopDeps) {
+    this.#deps = deps;
+  }
+
+  /** Something may have changed: look, soon. Cheap and safe to call at any time, any number of times. */
+  wake(request: Partial<PassRequest> = {}): void {
+    if (this.#closed) return;
+    this.#pending = merge(this.#pending, request);
+    if (this.#running) void this.#preempt(this.#running);
+    else if (!this.#working) this.#idle = this.#work();
+  }
+
+  /** A pass that begins after this call; answers its report. Never rejects for what went wrong in the pass. */
+  sync(options: SyncOptions = {}): Promise<PassReport> {
+    if (this.#closed) return Promise.reject(new WrkstError("ERR_SUPERSEDED", "the agent is stopping"));
+    return new Promise((resolve) => {
+      this.#waiting.push({ options, resolve });
+      this.wake(options);
+    });
+  }
+
+  /** Ends the running pass unless it is switching, and waits for it. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#retry?.cancel();
+    if (this.#running && !this.#running.committed) this.#running.controller.abort(stopping());
+    await this.#idle;
+    for (const waiter of this.#waiting.splice(0)) waiter.resolve(this.#failure(stopping()));
+  }
+
+  async #work(): Promise<void> {
+    this.#working = true;
+    while (this.#pending && !this.#closed) {
+      const request = this.#pending;
+      this.#pending = undefined;
+      this.#retry?.cancel();
+      const waiters = this.#waiting.splice(0);
+      const report = await this.#runOne(request, waiters);
+      this.#deps.log(report, request);
+      this.#settle(waiters, report);
+      this.#planRetry(report, request);
+    }
+    this.#working = false;
+  }
+
+  async #runOne(request: PassRequest, waiters: Waiter[]): Promise<PassReport> {
+    const running: Running = { controller: new AbortController(), commit: undefined, committed: false };
+    this.#running = running;
+    const observe = (progress: PassProgress) => {
+      if (progress.kind === "planned") running.commit = progress.revision.commit;
+      for (const waiter of waiters) waiter.options.observe?.(progress);
+    };
+    const commit = () => {
+      running.controller.signal.throwIfAborted();
+      running.committed = true;
+    };
+    try {
+      return await this.#deps.run({ ...request, signal: running.controller.signal, observe, commit });
+    } catch (error) {
+      return this.#failure(running.controller.signal.aborted ? running.controller.signal.reason : error);
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  /** A wake-up arrived during a pass: when the source moved on, the pass works for nothing. */
+  async #preempt(running: Running): Promise<void> {
+    if (running.committed || running.commit === undefined) return;
+    const commit = await this.#deps.peek(running.controller.signal).catch(() => undefined);
+    if (commit === undefined || commit === running.commit || running.committed) return;
+    running.controller.abort(new WrkstError("ERR_SUPERSEDED", `a newer revision took over: ${commit.slice(0, 12)}`));
+  }
+
+  #settle(waiters: Waiter[], report: PassReport): void {
+    const superseded = report.result === "superseded" && this.#pending !== undefined;
+    for (const waiter of waiters) {
+      if (superseded && waiter.options.untilSettled !== false) this.#waiting.push(waiter);
+      else waiter.resolve(report);
+    }
+  }
+
+  #planRetry(report: PassReport, request: PassRequest): void {
+    const errors = [report.error, ...report.functions.map((outcome) => outcome.error)].filter(
+      (error) => error !== undefined,
+    );
+    if (this.#pending || this.#closed || !errors.some(isPassing)) {
+      this.#attempt = 0;
+      return;
+    }
+    const { random = Math.random, setTimer = startTimer } = this.#deps;
+    const wait = Math.min(LAST_RETRY, FIRST_RETRY * 2 ** this.#attempt++) * (0.75 + random() / 2);
+    this.#retry = setTimer(wait, () => this.wake({ cause: request.cause, author: request.author, force: true }));
+  }
+
+  #failure(thrown: unknown): PassReport {
+    const error = reportOf(thrown);
+    return {
+      source: this.#deps.source,
+      from: null,
+      to: null,
+      result: error.code === "ERR_SUPERSEDED" ? "superseded" : "failed",
+      functions: [],
+      error,
+      phases: {},
+      milliseconds: 0,
+    };
+  }
+}
+
+function isPassing(error: ErrorReport): boolean {
+  return behaviourOf(error.code).retry === "backoff";
+}
+
+/** Two wake-ups become one: the stronger word counts, the later goal, and the cause that a person gave. */
+function merge(before: PassRequest | undefined, request: Partial<PassRequest>): PassRequest {
+  const goal = request.goal ?? before?.goal;
+  return {
+    cause: request.cause ?? before?.cause ?? "sync",
+    author: request.author ?? before?.author ?? "wrkst",
+    force: Boolean(before?.force || request.force),
+    prune: Boolean(before?.prune || request.prune),
+    ...(goal === undefined ? {} : { goal }),
+  };
+}
+
+function stopping(): WrkstError {
+  return new WrkstError("ERR_SUPERSEDED", "the agent is stopping");
+}
+
+function startTimer(milliseconds: number, fire: () => void): { cancel(): void } {
+  const timer = setTimeout(fire, milliseconds);
+  timer.unref();
+  return { cancel: () => clearTimeout(timer) };
+}

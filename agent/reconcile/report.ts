@@ -1,0 +1,64 @@
+// What a pass says to the person who pushed: lines of plain text, one thing each. Pure.
+import { formatError } from "../errors.js";
+import type { FunctionOutcome, PassProgress, PassReport } from "../model.js";
+
+/** Lines for one step of a pass, without line ends. Functions that did not change are counted, not listed. */
+export function linesOf(progress: PassProgress): string[] {
+  switch (progress.kind) {
+    case "planned":
+      return [`wrkst: ${progress.revision.branch} at ${progress.revision.commit.slice(0, 7)}`];
+    case "installing":
+      return [`  installing  ${progress.folder || "."} (dependencies, once per lockfile)`];
+    case "outcome":
+      return outcomeLines(progress.outcome);
+    case "done":
+      return doneLines(progress.report);
+  }
+}
+
+function outcomeLines(outcome: FunctionOutcome): string[] {
+  const lines: string[] = [];
+  if (outcome.error) {
+    lines.push(row("failed", outcome.name, formatError(outcome.error)));
+    if (outcome.error.hint) lines.push(`${" ".repeat(14)}hint: ${outcome.error.hint}`);
+    if (outcome.version) lines.push(`${" ".repeat(14)}version ${outcome.version.slice(0, 8)} keeps serving`);
+  } else if (outcome.result !== "unchanged") {
+    lines.push(row(outcome.result, outcome.name, outcome.result === "removed" ? "" : (outcome.url ?? "")));
+  }
+  for (const warning of outcome.warnings) lines.push(row("warning", outcome.name, formatWarning(warning)));
+  return lines;
+}
+
+function formatWarning(warning: FunctionOutcome["warnings"][number]): string {
+  return warning.position
+    ? formatError({ code: "ERR_MANIFEST", message: warning.message, position: warning.position })
+    : warning.message;
+}
+
+function row(word: string, name: string, rest: string): string {
+  return `  ${word.padEnd(10)}  ${name.padEnd(20)}  ${rest}`.trimEnd();
+}
+
+function doneLines(report: PassReport): string[] {
+  if (report.result === "superseded") return [`wrkst: ${report.error?.message ?? "a newer revision took over"}`];
+  if (report.error) {
+    const hint = report.error.hint ? [`       hint: ${report.error.hint}`] : [];
+    return [`wrkst: nothing switched: ${formatError(report.error)}`, ...hint];
+  }
+  const verdict = report.functions.some((outcome) => outcome.error) ? "done with errors" : "live";
+  return [`wrkst: ${countsOf(report.functions)}; ${verdict} in ${formatDuration(report.milliseconds)}`];
+}
+
+/** `1 updated, 99 unchanged`. */
+export function countsOf(outcomes: FunctionOutcome[]): string {
+  const words = ["created", "updated", "restored", "removed", "failed", "unchanged"] as const;
+  const counts = words
+    .map((word) => ({ word, count: outcomes.filter((outcome) => outcome.result === word).length }))
+    .filter(({ count }) => count > 0)
+    .map(({ word, count }) => `${count} ${word}`);
+  return counts.join(", ") || "no functions";
+}
+
+export function formatDuration(milliseconds: number): string {
+  return milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+}
