@@ -1,0 +1,107 @@
+// From the results of the steps to what is reported and what is recorded. Pure.
+import { formatError } from "../errors.js";
+import type { FunctionOutcome } from "../model.js";
+import type { FunctionChange, NewBuild, NewEvent, Switch } from "../store/index.js";
+import type { PassRequest } from "./loop.js";
+import type { Observed, StepResult } from "./pass.js";
+
+/** One outcome for each declared function, then one for each that is removed. */
+export function outcomesOf(parts: {
+  observed: Observed;
+  results: StepResult[];
+  removals: string[];
+  urlOf(name: string): string;
+}): FunctionOutcome[] {
+  const { observed, removals, urlOf } = parts;
+  const declared = parts.results.map((result): FunctionOutcome => {
+    const { name, folder, warnings } = result.step.declaration;
+    const record = observed.records.get(name);
+    const serving = record && record.removedAt === null ? record.latest : null;
+    if (result.kind === "fail") {
+      const kept = serving === null ? {} : { version: serving };
+      return { name, folder, result: "failed", error: result.error, warnings, url: urlOf(name), ...kept };
+    }
+    if (result.kind === "keep") {
+      return { name, folder, result: "unchanged", version: result.version, url: urlOf(name), warnings: [] };
+    }
+    const word = serving === result.version.id ? "unchanged" : serving === null ? wordForNew(record) : "updated";
+    return { name, folder, result: word, version: result.version.id, url: urlOf(name), warnings: result.warnings };
+  });
+  const removed = removals.map((name): FunctionOutcome => {
+    const folder = observed.records.get(name)?.folder ?? "";
+    return { name, folder, result: "removed", warnings: [] };
+  });
+  return [...declared, ...removed];
+}
+
+function wordForNew(record: { removedAt: number | null } | undefined): "created" | "restored" {
+  return record && record.removedAt !== null ? "restored" : "created";
+}
+
+/** The one transaction that records the pass. */
+export function switchOf(parts: {
+  observed: Observed;
+  results: StepResult[];
+  removals: string[];
+  outcomes: FunctionOutcome[];
+  pass: PassRequest;
+  bundler: string;
+  environment: string | undefined;
+}): Switch {
+  const { observed, results, removals, outcomes, pass } = parts;
+  const { source } = observed.revision;
+  const seen = new Set<string>();
+  const changes = results.flatMap((result) => changeOf(observed, result, seen) ?? []);
+  const removed = removals.map((name): FunctionChange => {
+    return { name, source, folder: observed.records.get(name)?.folder ?? null, state: "removed" };
+  });
+  const built = results.flatMap((result) => (result.kind === "switch" && result.built ? [result.built] : []));
+  return {
+    cause: pass.cause,
+    author: pass.author,
+    revision: observed.revision,
+    functions: [...changes, ...removed],
+    versions: built.map(({ version: { createdAt: _, ...version } }) => version),
+    builds: built.map(({ version, treeId, inputs }): NewBuild => {
+      const environment = parts.environment ?? "";
+      return { function: version.function, environment, treeId, bundler: parts.bundler, inputs, versionId: version.id };
+    }),
+    events: outcomes.flatMap((outcome) => eventOf(observed, outcome) ?? []),
+  };
+}
+
+/** How the function's record changes, or undefined when it stays as it is. */
+function changeOf(observed: Observed, result: StepResult, seen: Set<string>): FunctionChange | undefined {
+  const { name, folder, warnings } = result.step.declaration;
+  const record = observed.records.get(name);
+  const live = record !== undefined && record.removedAt === null;
+  const common = { name, source: observed.revision.source, folder };
+  if (result.kind === "fail") {
+    const taken = result.error.code === "ERR_NAME_TAKEN";
+    const foreign = taken && (seen.has(name) || (live && record.folder !== folder));
+    seen.add(name);
+    if (live && record.state === "quarantined" && !foreign) return undefined;
+    return { ...common, state: foreign ? "name-taken" : "failed", error: result.error, warnings };
+  }
+  seen.add(name);
+  if (result.kind === "keep") {
+    const same = live && record.folder === folder && record.state !== "failed";
+    return same ? undefined : { ...common, state: "ready", warnings, latest: result.version };
+  }
+  return { ...common, state: "ready", warnings: result.warnings, latest: result.version.id };
+}
+
+function eventOf(observed: Observed, outcome: FunctionOutcome): NewEvent | undefined {
+  const { source, branch, commit } = observed.revision;
+  const common = { source, function: outcome.name, revision: `${branch}@sha1:${commit}` };
+  if (outcome.error) {
+    return { ...common, kind: "function.failed", message: formatError(outcome.error), error: outcome.error };
+  }
+  if (outcome.result === "unchanged") return undefined;
+  const version = outcome.version ? ` (version ${outcome.version.slice(0, 8)})` : "";
+  return {
+    ...common,
+    kind: `function.${outcome.result}`,
+    message: `"${outcome.name}" was ${outcome.result}${version}`,
+  };
+}

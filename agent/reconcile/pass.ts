@@ -1,0 +1,230 @@
+// One pass: observe, plan, act, switch, report. Idempotent; what fails for one function stops no other one.
+import { createHash } from "node:crypto";
+import { type ErrorReport, reportOf } from "../errors.js";
+import type { Declaration, FunctionOutcome, PassReport, Revision, Snapshot, Version, Warning } from "../model.js";
+import { formatRevision } from "../model.js";
+import {
+  type Candidate,
+  checkPruneLimit,
+  dueRemovals,
+  type KnownFunction,
+  type Plan,
+  type PruneLimit,
+  planRevision,
+  type Step,
+} from "../plan/plan.js";
+import { readSurroundings } from "../plan/surroundings.js";
+import type { FunctionRecord, Registry } from "../store/index.js";
+import { type BuildDeps, type Built, buildVersion } from "./build.js";
+import { type Clock, mapLimited, startClock } from "./flow.js";
+import type { PassRun } from "./loop.js";
+import { outcomesOf, switchOf } from "./outcome.js";
+
+export interface PassDeps extends BuildDeps {
+  source: {
+    readonly name: string;
+    readonly branch: string;
+    readonly path: string;
+    fetch(options: { signal: AbortSignal; goal?: string }): Promise<{ commit: string }>;
+    snapshot(commit: string): Promise<Snapshot>;
+  };
+  /** `[env.<name>]` of the wrangler files. */
+  environment: string | undefined;
+  pruneLimit: PruneLimit;
+  registry: Registry;
+  declarations: { read(snapshot: Snapshot, options: { environment?: string }): Promise<Declaration[]> };
+  checkout: { readonly dir: string; sync(snapshot: Snapshot, signal: AbortSignal): Promise<unknown> };
+  /** Loads versions in the serving runtime and asks their health paths before they are routed: id → what went wrong. */
+  prepare(versions: Version[], signal: AbortSignal): Promise<Map<string, ErrorReport>>;
+  publisher: { publish(): Promise<void> };
+  /** Why a function may not have these custom hosts, if so. */
+  refuseHosts(name: string, hosts: string[]): ErrorReport | undefined;
+  urlOf(name: string): string;
+  /** Functions that are built at a time. */
+  concurrency: number;
+}
+
+/** What became of one step before the switch. */
+export type StepResult =
+  | { kind: "switch"; step: Step; version: Version; built?: Built; warnings: Warning[] }
+  | { kind: "keep"; step: Step; version: string }
+  | { kind: "fail"; step: Step; error: ErrorReport };
+
+/** What the pass saw: the plan, and the functions as they were. */
+export interface Observed {
+  revision: Revision;
+  plan: Plan;
+  known: KnownFunction[];
+  /** Live and removed functions by name. */
+  records: Map<string, FunctionRecord>;
+}
+
+export async function runPass(deps: PassDeps, pass: PassRun): Promise<PassReport> {
+  const { source, registry } = deps;
+  const clock = startClock(deps.now);
+  const goal = pass.goal === undefined ? {} : { goal: pass.goal };
+  const { commit } = await clock.measure("fetch", () => source.fetch({ signal: pass.signal, ...goal }));
+  const revision: Revision = { source: source.name, branch: source.branch, commit };
+  const last = registry.lastRevision(source.name);
+  const begin = { source: source.name, from: last ? formatRevision(last) : null, to: formatRevision(revision) };
+  const key = handledKey(deps, commit);
+  if (!pass.force && registry.setting(`handled.${source.name}`) === key) {
+    return { ...begin, result: "unchanged", functions: [], ...clock.stop() };
+  }
+  const snapshot = await source.snapshot(commit);
+  const observed = await clock.measure("plan", () => observe(deps, revision, snapshot));
+  announce(pass, observed);
+  if (!pass.prune) refuseMassRemoval(deps, observed);
+  const results = await act(deps, pass, snapshot, observed.plan, clock);
+  const functions = await clock.measure("switch", () => switchOver(deps, pass, observed, results));
+  registry.setSetting(`handled.${source.name}`, key);
+  return { ...begin, result: verdictOf(functions), functions, ...clock.stop() };
+}
+
+/** Equal keys: the same revision read in the same way. */
+function handledKey(deps: PassDeps, commit: string): string {
+  const { path } = deps.source;
+  return createHash("sha256")
+    .update(JSON.stringify([commit, path, deps.environment ?? "", deps.bundlerId]))
+    .digest("hex");
+}
+
+async function observe(deps: PassDeps, revision: Revision, snapshot: Snapshot): Promise<Observed> {
+  const { registry, environment } = deps;
+  const declarations = await deps.declarations.read(snapshot, environment === undefined ? {} : { environment });
+  const records = new Map(registry.removedFunctions().map((record) => [record.name, record]));
+  for (const record of registry.functions()) if (record.state !== "name-taken") records.set(record.name, record);
+  const candidates = await Promise.all(
+    declarations.map((declaration) => candidateOf(deps, snapshot, declaration, records.get(declaration.name))),
+  );
+  const surroundings = await readSurroundings(
+    snapshot,
+    candidates.flatMap((candidate) => candidate.pastBuilds),
+  );
+  const known = [...records.values()].map(knownOf);
+  const { account, bundlerId: bundler, source } = deps;
+  const plan = planRevision({ source: source.name, account, bundler, candidates, known, surroundings });
+  return { revision, plan, known, records };
+}
+
+async function candidateOf(
+  deps: PassDeps,
+  snapshot: Snapshot,
+  declaration: Declaration,
+  record: FunctionRecord | undefined,
+): Promise<Candidate> {
+  const hosts = declaration.manifest?.hosts ?? [];
+  const refused = hosts.length ? deps.refuseHosts(declaration.name, hosts) : undefined;
+  const treeId = record && (await snapshot.treeId(declaration.folder));
+  const builds = treeId ? deps.registry.builds(record.id, treeId, deps.environment ?? "") : [];
+  const pastBuilds = builds.map(({ versionId: version, bundler, inputs }) => ({ version, bundler, inputs }));
+  return { declaration, pastBuilds, ...(refused ? { refused } : {}) };
+}
+
+function knownOf(record: FunctionRecord): KnownFunction {
+  const { name, source, folder, account, latest, removedAt } = record;
+  return { name, source, folder, account, latest, removed: removedAt !== null };
+}
+
+function announce(pass: PassRun, { revision, plan }: Observed): void {
+  const unchanged = plan.steps.filter((step) => step.kind === "keep").length;
+  const changed = plan.steps.length - unchanged;
+  pass.observe({ kind: "planned", revision, changed, unchanged, removed: plan.removals.length });
+}
+
+function refuseMassRemoval(deps: PassDeps, { plan, known }: Observed): void {
+  const serving = known.filter((entry) => entry.source === deps.source.name && !entry.removed).length;
+  const error = checkPruneLimit(plan, serving, deps.pruneLimit, deps.source.name);
+  if (error) throw error;
+}
+
+/** Builds what must be built, many at a time, then lets the serving runtime load what is to be switched. */
+async function act(deps: PassDeps, pass: PassRun, snapshot: Snapshot, plan: Plan, clock: Clock): Promise<StepResult[]> {
+  const results = await clock.measure("bundle", async () => {
+    if (plan.steps.some((step) => step.kind === "build")) await deps.checkout.sync(snapshot, pass.signal);
+    return mapLimited(plan.steps, deps.concurrency, (step) => actOn(deps, pass, snapshot, step));
+  });
+  const prepared = await clock.measure("load", () => prepareAll(deps, pass, results));
+  pass.signal.throwIfAborted();
+  return prepared;
+}
+
+async function actOn(deps: PassDeps, pass: PassRun, snapshot: Snapshot, step: Step): Promise<StepResult> {
+  pass.signal.throwIfAborted();
+  switch (step.kind) {
+    case "keep":
+      return { kind: "keep", step, version: step.version };
+    case "fail":
+      return fail(step, step.error);
+    case "reuse": {
+      const version = deps.registry.version(step.version);
+      if (!version) throw new TypeError(`the version ${step.version} is not in the registry`);
+      return { kind: "switch", step, version, warnings: step.declaration.warnings };
+    }
+    case "build":
+      return build(deps, pass, snapshot, step);
+  }
+}
+
+async function build(deps: PassDeps, pass: PassRun, snapshot: Snapshot, step: Step): Promise<StepResult> {
+  const onInstall = (folder: string) => pass.observe({ kind: "installing", folder });
+  const context = { snapshot, root: deps.checkout.dir, signal: pass.signal, onInstall };
+  try {
+    const built = await buildVersion(deps, step.declaration, context);
+    const warnings = [...step.declaration.warnings, ...built.warnings];
+    return { kind: "switch", step, version: built.version, built, warnings };
+  } catch (error) {
+    pass.signal.throwIfAborted();
+    return fail(step, reportOf(error));
+  }
+}
+
+function fail(step: Step, error: ErrorReport): StepResult {
+  return { kind: "fail", step, error };
+}
+
+async function prepareAll(deps: PassDeps, pass: PassRun, results: StepResult[]): Promise<StepResult[]> {
+  const versions = results.flatMap((result) => (result.kind === "switch" ? [result.version] : []));
+  if (versions.length === 0) return results;
+  const refused = await deps.prepare(versions, pass.signal);
+  return results.map((result) => {
+    const error = result.kind === "switch" ? refused.get(result.version.id) : undefined;
+    return error ? fail(result.step, error) : result;
+  });
+}
+
+/** The switch: registry in one transaction, then the runtime in one step. Nothing pre-empts it. */
+async function switchOver(
+  deps: PassDeps,
+  pass: PassRun,
+  observed: Observed,
+  results: StepResult[],
+): Promise<FunctionOutcome[]> {
+  const failedFolders = new Set(
+    results.flatMap((result) => (result.kind === "fail" ? [result.step.declaration.folder] : [])),
+  );
+  const removals = dueRemovals(observed.plan, observed.known, failedFolders);
+  const outcomes = outcomesOf({ observed, results, removals, urlOf: deps.urlOf });
+  const wanted = switchOf({
+    observed,
+    results,
+    removals,
+    outcomes,
+    pass,
+    bundler: deps.bundlerId,
+    environment: deps.environment,
+  });
+  const moved = observed.revision.commit !== deps.registry.lastRevision(deps.source.name)?.commit;
+  pass.commit();
+  if (moved || wanted.functions.length > 0) {
+    deps.registry.applySwitch(wanted);
+    await deps.publisher.publish();
+  }
+  for (const outcome of outcomes) pass.observe({ kind: "outcome", outcome });
+  return outcomes;
+}
+
+function verdictOf(outcomes: FunctionOutcome[]): PassReport["result"] {
+  if (outcomes.some(({ result }) => result !== "unchanged" && result !== "failed")) return "switched";
+  return outcomes.some(({ error }) => error) ? "failed" : "unchanged";
+}

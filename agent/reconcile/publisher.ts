@@ -1,0 +1,62 @@
+// Brings what the registry says to the runtime: route file first, then the notice. One publication at a time.
+import { resolve } from "node:path";
+import type { RouteChange, RouteTable } from "../../runtime/wire.js";
+import { buildRouteTable, diffRouteTables, type RouteOptions, writeRouteTable } from "../route/index.js";
+import type { Registry } from "../store/registry.js";
+
+export interface PublisherDeps {
+  registry: Pick<Registry, "routeState">;
+  dataDir: string;
+  routes: () => RouteOptions;
+  runtime: {
+    readonly running: boolean;
+    change(change: RouteChange): Promise<{ generation: number } | "out-of-step">;
+    replace(table: RouteTable): Promise<{ generation: number }>;
+  };
+}
+
+export class Publisher {
+  readonly #deps: PublisherDeps;
+  #published: RouteTable | undefined;
+  #queue: Promise<unknown> = Promise.resolve();
+
+  constructor(deps: PublisherDeps) {
+    this.#deps = deps;
+  }
+
+  /** Writes the route file from the registry; for a runtime that is about to start and will read it. */
+  write(): Promise<RouteTable> {
+    return this.#enqueue(() => this.#writeTable());
+  }
+
+  /**
+   * Makes the runtime serve what the registry says; resolves when it does. With the runtime down the file alone is
+   * written: it is read at the next start.
+   */
+  publish(): Promise<void> {
+    return this.#enqueue(async () => {
+      const before = this.#published;
+      const table = await this.#writeTable();
+      const change = before && diffRouteTables(before, table);
+      if (!this.#deps.runtime.running || (before && !change)) return;
+      // Until the runtime has answered, what it serves is not known: the next publication then sends everything.
+      this.#published = undefined;
+      const answer = change ? await this.#deps.runtime.change(change) : "out-of-step";
+      if (answer === "out-of-step") await this.#deps.runtime.replace(table);
+      this.#published = table;
+    });
+  }
+
+  async #writeTable(): Promise<RouteTable> {
+    const table = buildRouteTable(this.#deps.registry.routeState(), this.#deps.routes());
+    await writeRouteTable(resolve(this.#deps.dataDir, "routes"), table);
+    this.#published = table;
+    return table;
+  }
+
+  #enqueue<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(work, work);
+    this.#queue = result.catch(() => undefined);
+    return result;
+  }
+}
