@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import type { RouteChange, RouteTable } from "../../runtime/wire.js";
 import { buildRouteTable, diffRouteTables, type RouteOptions, writeRouteTable } from "../route/index.js";
-import type { Registry } from "../store/registry.js";
+import type { Registry } from "../store/index.js";
 
 export interface PublisherDeps {
   registry: Pick<Registry, "routeState">;

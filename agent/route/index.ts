@@ -1,5 +1,5 @@
 // The front of the route stage: which host serves which version, and the table on disk.
 
 export { type HostRules, refusalOfHost, routeHosts } from "./route-hosts.js";
-export { buildRouteTable, diffRouteTables, type RouteOptions } from "./route-table.js";
+export { buildRouteTable, diffRouteTables, type RouteOptions, specOfNext } from "./route-table.js";
 export { readRouteTable, writeRouteTable } from "./table-file.js";

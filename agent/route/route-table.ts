@@ -81,7 +81,20 @@ function isReachable(version: RoutedVersion, function_: RoutedFunction, options:
   return options.now - version.replacedAt < options.previewRetention;
 }
 
-function versionSpec(version: RoutedVersion, function_: RoutedFunction, options: RouteOptions): VersionSpec {
+/** The version as the runtime will know it once it is what `latest` serves; for what is loaded before the switch. */
+export function specOfNext(
+  version: Pick<RoutedVersion, "id" | "artifact" | "manifest" | "entrypoints">,
+  owner: Pick<RoutedFunction, "account" | "name" | "generation">,
+  options: RouteOptions,
+): VersionSpec {
+  return versionSpec(version, { ...owner, latest: version.id }, options);
+}
+
+function versionSpec(
+  version: Pick<RoutedVersion, "id" | "artifact" | "manifest" | "entrypoints">,
+  function_: Pick<RoutedFunction, "account" | "name" | "generation" | "latest">,
+  options: RouteOptions,
+): VersionSpec {
   const { compatibilityDate, compatibilityFlags, vars } = version.manifest;
   return {
     id: version.id,
@@ -96,7 +109,11 @@ function versionSpec(version: RoutedVersion, function_: RoutedFunction, options:
 }
 
 /** Private networks are for what serves production: a version that is not latest, a preview among them, gets the internet only. */
-function egressOf(version: RoutedVersion, function_: RoutedFunction, options: RouteOptions): VersionSpec["egress"] {
+function egressOf(
+  version: Pick<RoutedVersion, "id" | "manifest">,
+  function_: Pick<RoutedFunction, "account" | "name" | "latest">,
+  options: RouteOptions,
+): VersionSpec["egress"] {
   if (version.manifest.egress === "none") return "none";
   const { account, name, latest } = function_;
   const allowed = options.privateEgress.some((rule) => rule === `${account}/${name}` || rule === `${account}/*`);

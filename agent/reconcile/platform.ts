@@ -1,0 +1,221 @@
+// What the API and the command line may ask of the platform, and the state of its sources. Reads the registry; changes only through it.
+import { randomUUID } from "node:crypto";
+import { WrkstError } from "../errors.js";
+import {
+  type Deployment,
+  type FunctionState,
+  type FunctionStatus,
+  formatRevision,
+  type PassReport,
+  type PlatformEvent,
+  type RuntimeStatus,
+  type SourceStatus,
+  type Status,
+  type Version,
+} from "../model.js";
+import type { FunctionRecord, NewEvent, Registry } from "../store/index.js";
+import type { Loop, SyncOptions } from "./loop.js";
+
+export interface PlatformDeps {
+  registry: Registry;
+  publisher: { publish(): Promise<void> };
+  runtime: { status(): RuntimeStatus };
+  /** The one that the environment describes. */
+  source: { name: string; repo: string; branch: string; path: string };
+  loop: () => Loop;
+  urlOf(name: string): string;
+  now(): number;
+}
+
+/** A sync that was asked for without waiting. */
+export interface Job {
+  id: string;
+  source: string;
+  state: "running" | "done";
+  report?: PassReport;
+}
+
+export interface FunctionDetail extends FunctionStatus {
+  folder: string | null;
+  deployments: Deployment[];
+  versions: Pick<Version, "id" | "artifact" | "size" | "entrypoints" | "createdAt">[];
+}
+
+const KEPT_JOBS = 200;
+
+export class Platform {
+  readonly #deps: PlatformDeps;
+  readonly #jobs = new Map<string, Job>();
+  #source: SourceStatus;
+  #firstPass = false;
+  #published = false;
+
+  constructor(deps: PlatformDeps) {
+    this.#deps = deps;
+    const { name, repo, branch, path } = deps.source;
+    const last = deps.registry.lastRevision(name);
+    const revision = last ? formatRevision(last) : null;
+    this.#source = { name, repo, branch, path, revision, state: "pending", lastFetch: null };
+  }
+
+  async status(): Promise<Status> {
+    return { sources: [this.#source], functions: await this.functions(), runtime: this.#deps.runtime.status() };
+  }
+
+  async functions(query: { source?: string; state?: FunctionState } = {}): Promise<FunctionStatus[]> {
+    return this.#deps.registry
+      .functions()
+      .filter((record) => query.source === undefined || record.source === query.source)
+      .filter((record) => query.state === undefined || record.state === query.state)
+      .map((record) => this.#statusOf(record));
+  }
+
+  async function(name: string): Promise<FunctionDetail | undefined> {
+    const { registry } = this.#deps;
+    const record =
+      registry.functionByName(name) ?? registry.removedFunctions().find((candidate) => candidate.name === name);
+    if (!record) return undefined;
+    const versions = registry.versions(record.id).map(({ id, artifact, size, entrypoints, createdAt }) => {
+      return { id, artifact, size, entrypoints, createdAt };
+    });
+    return { ...this.#statusOf(record), deployments: registry.deployments(record.id), versions };
+  }
+
+  /** Ascending from `after`, or the newest first. `cursor` continues where the page ended. */
+  async events(query: {
+    after?: number;
+    before?: number;
+    limit: number;
+    kind?: string;
+    function?: string;
+  }): Promise<{ events: PlatformEvent[]; cursor: string | null }> {
+    const { kind, ...rest } = query;
+    const events = this.#deps.registry.events({ ...rest, ...(kind === undefined ? {} : { kinds: [kind] }) });
+    const last = events.length === query.limit ? events.at(-1) : undefined;
+    return { events, cursor: last ? String(last.id) : null };
+  }
+
+  sources(): SourceStatus[] {
+    return [this.#source];
+  }
+
+  source(name: string): SourceStatus {
+    if (name === this.#source.name) return this.#source;
+    throw new WrkstError("ERR_NOT_FOUND", `there is no source "${name}"`, {
+      hint: `known: "${this.#source.name}"`,
+    });
+  }
+
+  /** A pass of the source: its report, or at once the job that will have it. */
+  async sync(source: string, options: SyncOptions & { wait: boolean }): Promise<PassReport | Job> {
+    this.source(source);
+    const { wait, ...rest } = options;
+    const pass = this.#deps.loop().sync(rest);
+    if (wait) return pass;
+    const job: Job = { id: randomUUID(), source, state: "running" };
+    this.#jobs.set(job.id, job);
+    for (const id of this.#jobs.keys()) if (this.#jobs.size > KEPT_JOBS) this.#jobs.delete(id);
+    void pass.then((report) => Object.assign(job, { state: "done", report })).catch(() => this.#jobs.delete(job.id));
+    return job;
+  }
+
+  job(id: string): Job | undefined {
+    return this.#jobs.get(id);
+  }
+
+  /** Brings a removed function back on the version that served last. */
+  async restore(name: string, author: string): Promise<FunctionStatus> {
+    this.#deps.registry.restoreFunction(name, author);
+    await this.#deps.publisher.publish();
+    return this.#statusOf(this.#expect(name));
+  }
+
+  /** Ends a quarantine by a person's word. */
+  async release(name: string): Promise<FunctionStatus> {
+    const record = this.#expect(name);
+    if (record.state === "quarantined") {
+      await this.#setState(name, "ready");
+      this.note({ kind: "function.released", function: name, message: `"${name}" was released from quarantine` });
+    }
+    return this.#statusOf(this.#expect(name));
+  }
+
+  /** Takes a function out of service until a new version or a person releases it. */
+  async quarantine(name: string, reason: string): Promise<void> {
+    if (!this.#deps.registry.functionByName(name)) return;
+    const error = new WrkstError("ERR_RUNTIME", reason, {
+      hint: `push a new version, or release it: POST /api/v1/functions/${name}/resume`,
+    });
+    await this.#setState(name, "quarantined", error);
+    this.note({ kind: "function.quarantined", function: name, message: reason });
+  }
+
+  note(event: NewEvent): void {
+    this.#deps.registry.addEvent(event);
+  }
+
+  /** Keeps the source's state by what a pass reported. */
+  record(report: PassReport): void {
+    if (report.result === "superseded") return;
+    const { registry, now } = this.#deps;
+    const { error } = report;
+    const { error: before, ...source } = this.#source;
+    const fetched = error?.code.startsWith("ERR_GIT") ? source.lastFetch : new Date(now()).toISOString();
+    const failing = error !== undefined || report.functions.some((outcome) => outcome.error);
+    const state = error?.code === "ERR_GIT_NO_BRANCH" ? "empty" : failing ? "failed" : "ready";
+    const kept = report.functions.length === 0 && error === undefined && before === undefined ? source.state : state;
+    const last = registry.lastRevision(source.name);
+    this.#source = {
+      ...source,
+      revision: last ? formatRevision(last) : null,
+      state: kept === "pending" ? state : kept,
+      lastFetch: fetched,
+      ...(error ? { error } : {}),
+    };
+    this.#firstPass = true;
+    if (error && error.message !== before?.message) {
+      this.note({ kind: "source.failed", source: source.name, message: error.message, error });
+    }
+    if (!error && before)
+      this.note({ kind: "source.recovered", source: source.name, message: "the source is well again" });
+  }
+
+  ready(): { ready: boolean; reasons: string[] } {
+    const reasons = [
+      ...(this.#firstPass ? [] : ["the first pass is not done"]),
+      ...(this.#published ? [] : ["the routes are not published"]),
+      ...(this.#deps.runtime.status().state === "running" ? [] : ["the runtime does not run"]),
+    ];
+    return { ready: reasons.length === 0, reasons };
+  }
+
+  /** The runtime serves the routes for the first time. */
+  markPublished(): void {
+    this.#published = true;
+  }
+
+  async #setState(name: string, state: FunctionState, error?: WrkstError): Promise<void> {
+    const { registry, publisher } = this.#deps;
+    const report = error && { code: error.code, message: error.message, ...(error.hint ? { hint: error.hint } : {}) };
+    registry.setFunctionState(name, state, report);
+    registry.bumpRouteGeneration();
+    await publisher.publish();
+  }
+
+  #expect(name: string): FunctionRecord {
+    const record = this.#deps.registry.functionByName(name);
+    if (record) return record;
+    throw new WrkstError("ERR_NOT_FOUND", `there is no function "${name}"`, { hint: "see: wrkst status" });
+  }
+
+  #statusOf(record: FunctionRecord): FunctionStatus {
+    const { name, account, source, folder, latest: version, revision, state, error, warnings } = record;
+    return {
+      ...{ name, account, source, folder, version, revision, state },
+      url: this.#deps.urlOf(name),
+      updatedAt: new Date(record.updatedAt).toISOString(),
+      ...(error ? { error } : {}),
+      ...(warnings.length ? { warnings } : {}),
+    };
+  }
+}
