@@ -125,6 +125,24 @@ test("close ends a running pass and answers who waits", async () => {
   await assert.rejects(loop.sync(), { code: "ERR_SUPERSEDED" });
 });
 
+test("a push whose commit a pass handles already, or has just handled, gets the answer of that pass with all it told", async () => {
+  const { loop, state, finish } = stage();
+  loop.wake();
+  await settle();
+  const heard: string[] = [];
+  const early = loop.sync({ commit: "0", observe: ({ kind }) => heard.push(kind) });
+  await finish();
+  assert.equal((await early).to, "0");
+  const late = await loop.sync({ commit: "0", observe: ({ kind }) => heard.push(kind) });
+  assert.equal(late.to, "0");
+  assert.deepEqual([state.passes, heard], [1, ["planned", "planned"]]);
+  state.head = 1;
+  const next = loop.sync({ commit: "1" });
+  await finish();
+  assert.equal((await next).to, "1");
+  await loop.close();
+});
+
 test("in any storm the newest revision ends up serving and nothing older follows something newer", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.constantFrom("push", "finish", "turn"), { maxLength: 60 }), async (actions) => {

@@ -33,6 +33,8 @@ export interface LoopDeps {
 
 export interface SyncOptions extends Partial<PassRequest> {
   observe?: (progress: PassProgress) => void;
+  /** Commit that is asked for: a pass that handles it already, or was the last to, is this one's answer. */
+  commit?: string;
   /** Go on waiting when a newer revision takes over (default), or answer "superseded" at once. */
   untilSettled?: boolean;
 }
@@ -42,10 +44,13 @@ interface Waiter {
   resolve(report: PassReport): void;
 }
 
+/** A pass with all that it told so far, so that who comes late hears it too. */
 interface Running {
   controller: AbortController;
   commit: string | undefined;
   committed: boolean;
+  progress: PassProgress[];
+  waiters: Waiter[];
 }
 
 const FIRST_RETRY = 1_000;
@@ -56,6 +61,7 @@ export class Loop {
   #pending: PassRequest | undefined;
   #waiting: Waiter[] = [];
   #running: Running | undefined;
+  #last: { pass: Running; report: PassReport } | undefined;
   #working = false;
   #retry: { cancel(): void } | undefined;
   #attempt = 0;
@@ -78,9 +84,32 @@ export class Loop {
   sync(options: SyncOptions = {}): Promise<PassReport> {
     if (this.#closed) return Promise.reject(new WrkstError("ERR_SUPERSEDED", "the agent is stopping"));
     return new Promise((resolve) => {
-      this.#waiting.push({ options, resolve });
+      const waiter = { options, resolve };
+      if (this.#join(waiter)) return;
+      this.#waiting.push(waiter);
       this.wake(options);
     });
+  }
+
+  /** A push is often seen by the watch before its own notice arrives: then its pass is under way or done. */
+  #join(waiter: Waiter): boolean {
+    const { commit, observe } = waiter.options;
+    if (commit === undefined) return false;
+    const running = this.#running;
+    if (running && (running.commit === undefined || running.commit === commit)) {
+      for (const progress of running.progress) observe?.(progress);
+      running.waiters.push(waiter);
+      return true;
+    }
+    return !running && !this.#pending && this.#answerFromLast(waiter);
+  }
+
+  #answerFromLast({ options, resolve }: Waiter): boolean {
+    const last = this.#last;
+    if (last === undefined || last.pass.commit !== options.commit) return false;
+    for (const progress of last.pass.progress) options.observe?.(progress);
+    resolve(last.report);
+    return true;
   }
 
   /** Ends the running pass unless it is switching, and waits for it. */
@@ -98,21 +127,28 @@ export class Loop {
       const request = this.#pending;
       this.#pending = undefined;
       this.#retry?.cancel();
-      const waiters = this.#waiting.splice(0);
-      const report = await this.#runOne(request, waiters);
+      const running: Running = {
+        controller: new AbortController(),
+        commit: undefined,
+        committed: false,
+        progress: [],
+        waiters: this.#waiting.splice(0),
+      };
+      const report = await this.#runOne(request, running);
       this.#deps.log(report, request);
-      this.#settle(waiters, report);
+      if (running.commit !== undefined && !report.error) this.#last = { pass: running, report };
+      this.#settle(running, report);
       this.#planRetry(report, request);
     }
     this.#working = false;
   }
 
-  async #runOne(request: PassRequest, waiters: Waiter[]): Promise<PassReport> {
-    const running: Running = { controller: new AbortController(), commit: undefined, committed: false };
+  async #runOne(request: PassRequest, running: Running): Promise<PassReport> {
     this.#running = running;
     const observe = (progress: PassProgress) => {
       if (progress.kind === "planned") running.commit = progress.revision.commit;
-      for (const waiter of waiters) waiter.options.observe?.(progress);
+      running.progress.push(progress);
+      for (const waiter of running.waiters) waiter.options.observe?.(progress);
     };
     const commit = () => {
       running.controller.signal.throwIfAborted();
@@ -135,12 +171,24 @@ export class Loop {
     running.controller.abort(new WrkstError("ERR_SUPERSEDED", `a newer revision took over: ${commit.slice(0, 12)}`));
   }
 
-  #settle(waiters: Waiter[], report: PassReport): void {
+  #settle({ waiters, commit }: Running, report: PassReport): void {
     const superseded = report.result === "superseded" && this.#pending !== undefined;
     for (const waiter of waiters) {
-      if (superseded && waiter.options.untilSettled !== false) this.#waiting.push(waiter);
+      // Joined while it was not known yet which commit the pass would handle: it may have been another one, or have
+      // found that the pass before it had done everything.
+      const { commit: wanted } = waiter.options;
+      if (wanted !== undefined && commit === undefined && this.#answerFromLast(waiter)) continue;
+      const another = wanted !== undefined && commit !== undefined && commit !== wanted && !superseded;
+      if (another && !report.to?.endsWith(wanted)) this.#ask(waiter);
+      else if (superseded && waiter.options.untilSettled !== false) this.#waiting.push(waiter);
       else waiter.resolve(report);
     }
+  }
+
+  #ask(waiter: Waiter): void {
+    const { commit: _, ...options } = waiter.options;
+    this.#waiting.push({ ...waiter, options });
+    this.#pending = merge(this.#pending, options);
   }
 
   #planRetry(report: PassReport, request: PassRequest): void {

@@ -37,8 +37,8 @@ export interface PassDeps extends BuildDeps {
   /** Loads versions in the serving runtime and asks their health paths before they are routed: id → what went wrong. */
   prepare(versions: Version[], signal: AbortSignal): Promise<Map<string, ErrorReport>>;
   publisher: { publish(): Promise<void> };
-  /** Why a function may not have these custom hosts, if so. */
-  refuseHosts(name: string, hosts: string[]): ErrorReport | undefined;
+  /** Why the platform refuses a declaration although its file is right, if so. */
+  refuse(declaration: Declaration): ErrorReport | undefined;
   urlOf(name: string): string;
   /** Functions that are built at a time. */
   concurrency: number;
@@ -113,8 +113,7 @@ async function candidateOf(
   declaration: Declaration,
   record: FunctionRecord | undefined,
 ): Promise<Candidate> {
-  const hosts = declaration.manifest?.hosts ?? [];
-  const refused = hosts.length ? deps.refuseHosts(declaration.name, hosts) : undefined;
+  const refused = deps.refuse(declaration);
   const treeId = record && (await snapshot.treeId(declaration.folder));
   const builds = treeId ? deps.registry.builds(record.id, treeId, deps.environment ?? "") : [];
   const pastBuilds = builds.map(({ versionId: version, bundler, inputs }) => ({ version, bundler, inputs }));

@@ -62,6 +62,10 @@ export class Platform {
     return { sources: [this.#source], functions: await this.functions(), runtime: this.#deps.runtime.status() };
   }
 
+  runtime(): RuntimeStatus {
+    return this.#deps.runtime.status();
+  }
+
   async functions(query: { source?: string; state?: FunctionState } = {}): Promise<FunctionStatus[]> {
     return this.#deps.registry
       .functions()
@@ -131,11 +135,11 @@ export class Platform {
   }
 
   /** Ends a quarantine by a person's word. */
-  async release(name: string): Promise<FunctionStatus> {
+  async release(name: string, author: string): Promise<FunctionStatus> {
     const record = this.#expect(name);
     if (record.state === "quarantined") {
       await this.#setState(name, "ready");
-      this.note({ kind: "function.released", function: name, message: `"${name}" was released from quarantine` });
+      this.note({ kind: "function.released", function: name, message: `"${name}" was released by ${author}` });
     }
     return this.#statusOf(this.#expect(name));
   }
@@ -161,14 +165,12 @@ export class Platform {
     const { error } = report;
     const { error: before, ...source } = this.#source;
     const fetched = error?.code.startsWith("ERR_GIT") ? source.lastFetch : new Date(now()).toISOString();
-    const failing = error !== undefined || report.functions.some((outcome) => outcome.error);
-    const state = error?.code === "ERR_GIT_NO_BRANCH" ? "empty" : failing ? "failed" : "ready";
-    const kept = report.functions.length === 0 && error === undefined && before === undefined ? source.state : state;
+    const state = error ? (error.code === "ERR_GIT_NO_BRANCH" ? "empty" : "failed") : this.#stateOfFunctions();
     const last = registry.lastRevision(source.name);
     this.#source = {
       ...source,
       revision: last ? formatRevision(last) : null,
-      state: kept === "pending" ? state : kept,
+      state,
       lastFetch: fetched,
       ...(error ? { error } : {}),
     };
@@ -200,6 +202,12 @@ export class Platform {
     registry.setFunctionState(name, state, report);
     registry.bumpRouteGeneration();
     await publisher.publish();
+  }
+
+  /** A source is as well as the functions that it declares. */
+  #stateOfFunctions(): SourceStatus["state"] {
+    const own = this.#deps.registry.functions().filter((record) => record.source === this.#source.name);
+    return own.some(({ state }) => state === "failed" || state === "name-taken") ? "failed" : "ready";
   }
 
   #expect(name: string): FunctionRecord {

@@ -17,7 +17,10 @@ export interface PublisherDeps {
 
 export class Publisher {
   readonly #deps: PublisherDeps;
+  /** What the runtime is known to serve. */
   #published: RouteTable | undefined;
+  /** The last table, whose entries are used again. */
+  #built: RouteTable | undefined;
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(deps: PublisherDeps) {
@@ -48,7 +51,9 @@ export class Publisher {
   }
 
   async #writeTable(): Promise<RouteTable> {
-    const table = buildRouteTable(this.#deps.registry.routeState(), this.#deps.routes());
+    const { registry, routes } = this.#deps;
+    const table = buildRouteTable(registry.routeState(), routes(), this.#built);
+    this.#built = table;
     await writeRouteTable(resolve(this.#deps.dataDir, "routes"), table);
     this.#published = table;
     return table;

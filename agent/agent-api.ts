@@ -1,0 +1,75 @@
+// Opens the agent's HTTP side: admin token, git over HTTP whose pushes wait for their pass, API, its sockets.
+import { join } from "node:path";
+import { createApi, listenOn } from "./api/index.js";
+import { openAdminToken } from "./auth/admin-token.js";
+import type { Config } from "./config.js";
+import type { Log } from "./log.js";
+import type { Loop } from "./reconcile/loop.js";
+import type { Platform } from "./reconcile/platform.js";
+import { linesOf } from "./reconcile/report.js";
+import { openGitHandler, type Push } from "./source/git-http.js";
+
+export interface AgentApiOptions {
+  config: Config;
+  log: Log;
+  platform: Platform;
+  loop: Loop;
+  runDir: string;
+  /** The source follows the embedded repository. */
+  embedded: boolean;
+}
+
+export interface AgentApi {
+  tokenFile: string | undefined;
+  close(): Promise<void>;
+}
+
+export async function openApi(options: AgentApiOptions): Promise<AgentApi> {
+  const { config, log, platform, runDir } = options;
+  const auth = await openAdminToken({ folder: join(config.dataDir, "secrets"), enabled: config.adminToken });
+  const git = openGitHandler({
+    dir: join(config.dataDir, "git/functions.git"),
+    hooksDir: join(config.dataDir, "hooks"),
+    onPush: (push) => followPush(options, push),
+  });
+  const { handler } = createApi({
+    platform,
+    auth,
+    config,
+    log,
+    git: (req, res, pathInfo, who) => git.handle(req, res, pathInfo, who),
+  });
+  const listening = [await listenOn({ handler, socketPath: join(runDir, "agent.sock") })];
+  if (config.adminListen) listening.push(await listenOn({ handler, ...config.adminListen }));
+  return {
+    tokenFile: auth.file,
+    close: async () => {
+      await git.close();
+      await Promise.all(listening.map((socket) => socket.close()));
+    },
+  };
+}
+
+/** The push of the followed branch waits for its pass and prints it; other branches are kept only. */
+async function followPush({ config, loop, embedded, log }: AgentApiOptions, push: Push): Promise<void> {
+  const update = push.updates.find(({ ref }) => ref === `refs/heads/${config.git.branch}`);
+  if (!update || !embedded) {
+    const followed = embedded ? `only "${config.git.branch}" is deployed` : "another repository is followed";
+    return push.write(`wrkst: kept; ${followed}`);
+  }
+  if (update.to === null) {
+    loop.wake({ cause: "push", author: push.who });
+    return push.write(`wrkst: the branch "${config.git.branch}" is gone; what serves stays`);
+  }
+  const report = await loop.sync({
+    cause: "push",
+    author: push.who,
+    commit: update.to,
+    untilSettled: false,
+    observe: (progress) => {
+      for (const line of linesOf(progress)) push.write(line);
+    },
+  });
+  log.debug({ result: report.result }, "push followed");
+  for (const line of linesOf({ kind: "done", report })) push.write(line);
+}

@@ -1,0 +1,292 @@
+// The agent as one object: opens every part in order, closes them in reverse. The only file that knows all parts.
+import { readFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { openApi } from "./agent-api.js";
+import { openArtifactStore } from "./artifact/index.js";
+import { BUNDLER_ID, openBundler } from "./bundle/bundler.js";
+import { openInstaller } from "./bundle/installer.js";
+import { type Config, defaultPublicUrl } from "./config.js";
+import { type ErrorReport, reportOf, WrkstError } from "./errors.js";
+import type { Log } from "./log.js";
+import { createDeclarationReader } from "./manifest/declarations.js";
+import type { Declaration } from "./model.js";
+import { logPass } from "./pass-log.js";
+import { Loop, type PassRun } from "./reconcile/loop.js";
+import { type PassDeps, runPass } from "./reconcile/pass.js";
+import { Platform } from "./reconcile/platform.js";
+import { createPreparation } from "./reconcile/prepare.js";
+import { Publisher } from "./reconcile/publisher.js";
+import { type RouteOptions, refusalOfHost } from "./route/index.js";
+import { type Checker, openChecker } from "./runtime/checker.js";
+import { endOrphans, lockDataDir } from "./runtime/lock.js";
+import { openRunFolder } from "./runtime/run-folder.js";
+import { openRuntime, type Runtime, type RuntimeEvent } from "./runtime/runtime.js";
+import { checkerConfig, servingConfig } from "./runtime/workerd-config.js";
+import { openCheckout } from "./source/checkout.js";
+import { openEmbedded } from "./source/embedded.js";
+import { openSource, type Source } from "./source/follow.js";
+import { MAIN_ACCOUNT, openRegistry, type Registry } from "./store/index.js";
+
+export interface Agent {
+  readonly platform: Platform;
+  readonly publicUrl: string;
+  readonly tokenFile: string | undefined;
+  /** Settles when the runtime serves and the first pass is done; rejects when the start failed. */
+  readonly started: Promise<void>;
+  close(): Promise<void>;
+}
+
+const SOURCE = "default";
+const HOUR = 3_600_000;
+const inDist = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+
+/** Opens everything that must be there before the first request; `started` follows. Throws what a person must mend. */
+export async function openAgent(config: Config, log: Log): Promise<Agent> {
+  const closers: (() => Promise<unknown> | unknown)[] = [];
+  const close = async () => {
+    for (const closer of closers.splice(0).reverse()) await closer();
+  };
+  try {
+    return await assemble(config, log, closers, close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function assemble(
+  config: Config,
+  log: Log,
+  closers: (() => Promise<unknown> | unknown)[],
+  close: () => Promise<void>,
+): Promise<Agent> {
+  const { dataDir } = config;
+  const lock = await lockDataDir(dataDir);
+  closers.push(() => lock.release());
+  const orphans = await endOrphans(dataDir);
+  if (orphans.length) log.warn({ pids: orphans }, "ended the runtime of an agent that was killed");
+  const registry = openRegistry(join(dataDir, "registry.sqlite"));
+  closers.push(() => registry.close());
+  const runDir = await openRunFolder(dataDir);
+  const routes = () => routeOptions(config);
+  const urls = { publicUrl: config.publicUrl };
+  const urlOf = (name: string) => functionUrl(urls.publicUrl, config.baseDomain, name);
+
+  const runtime: Runtime = openServing(config, log, runDir, {
+    beforeStart: async () => void (await publisher.write()),
+    onEvent: (event) => onRuntimeEvent(event, platform, log),
+    functionNames: () => registry.functions().map((record) => record.name),
+  });
+  const publisher = new Publisher({ registry, dataDir, routes, runtime: runningView(runtime) });
+  const source = await openFollowed(config);
+  closers.push(() => source.close());
+  const now = () => performance.timeOrigin + performance.now();
+  const loop: Loop = new Loop({
+    source: SOURCE,
+    peek: async (signal) => (await source.fetch({ signal })).commit,
+    run: async (pass) => collectAfter(await runPass(passDeps, pass), pass),
+    log: (report, request) => {
+      platform.record(report);
+      logPass(log, report, request);
+    },
+  });
+  const platform = new Platform({ registry, publisher, runtime, source, loop: () => loop, urlOf, now: Date.now });
+  const builders = openBuilders(config, log, runDir);
+  closers.push(() => builders.close());
+  const artifacts = await openArtifactStore(join(dataDir, "artifacts"));
+  const passDeps: PassDeps = {
+    source,
+    registry,
+    publisher,
+    artifacts,
+    urlOf,
+    now,
+    ...builders.parts,
+    account: MAIN_ACCOUNT,
+    bundlerId: BUNDLER_ID,
+    environment: config.wranglerEnv,
+    pruneLimit: config.git.pruneLimit,
+    declarations: createDeclarationReader(),
+    prepare: createPreparation({ runtime: runningView(runtime), registry, routes }),
+    knownVersion: (id) => registry.version(id),
+    refuse: (declaration) => refusalOf(declaration, registry, routes()),
+    concurrency: 4 * availableParallelism(),
+  };
+  let collected = Date.now();
+  async function collectAfter<T>(report: T, pass: PassRun): Promise<T> {
+    if (Date.now() - collected < HOUR || pass.signal.aborted) return report;
+    collected = Date.now();
+    const { artifacts: unused } = registry.removeExpired(Date.now(), config.retention);
+    registry.bumpRouteGeneration();
+    await publisher.publish();
+    for (const digest of unused) await artifacts.delete(digest);
+    return report;
+  }
+
+  const api = await openApi({ config, log, platform, loop, runDir, embedded: config.git.repo === undefined });
+  closers.push(() => api.close());
+  closers.push(() => runtime.stop());
+  closers.push(() => loop.close());
+
+  const started = (async () => {
+    await runtime.start();
+    if (config.port === 0) urls.publicUrl = defaultPublicUrl(config.baseDomain, runtime.ports().public ?? 0);
+    platform.markPublished();
+    const watch = await source.watch(() => loop.wake({ cause: "sync" }));
+    closers.push(() => watch.close());
+    const hourly = setInterval(() => loop.wake({ cause: "sync" }), HOUR);
+    closers.push(() => clearInterval(hourly));
+    await loop.sync({ cause: "start" });
+  })();
+  started.catch(() => undefined);
+  return {
+    platform,
+    get publicUrl() {
+      return urls.publicUrl;
+    },
+    tokenFile: api.tokenFile,
+    started,
+    close,
+  };
+}
+
+function openServing(
+  config: Config,
+  log: Log,
+  runDir: string,
+  hooks: {
+    beforeStart(): Promise<void>;
+    onEvent(event: RuntimeEvent): void;
+    functionNames(): string[];
+  },
+): Runtime {
+  const { baseDomain, publicUrl, useForwardedHost, trustedProxies, egress, dataDir } = config;
+  const { maxIsolates, hangTimeout, memoryLimit } = config.runtime;
+  const apiHosts = [...new Set([baseDomain, new URL(publicUrl).hostname.toLowerCase()])];
+  return openRuntime({
+    dataDir,
+    runDir,
+    hangTimeout,
+    memoryLimit,
+    log,
+    ...hooks,
+    writeConfig: async ({ traceKey }) =>
+      servingConfig({
+        routerJs: await readFile(inDist("runtime/router.worker.js"), "utf8"),
+        listen: { address: `${config.host}:${config.port}` },
+        controlSocket: join(runDir, "control.sock"),
+        agentSocket: join(runDir, "agent.sock"),
+        dataDir,
+        egress: { allow: egress.allow, deny: egress.deny },
+        settings: {
+          ...{ baseDomain, apiHosts, useForwardedHost, trustedProxies, maxIsolates },
+          ...(traceKey === undefined ? {} : { traceKey }),
+        },
+      }),
+  });
+}
+
+/** What turns a folder into a checked artifact: bundler, installer, checkout, checker. */
+function openBuilders(config: Config, log: Log, runDir: string) {
+  const work = join(config.dataDir, "work", SOURCE);
+  const cacheDir = join(config.dataDir, "work", "packages");
+  const checkout = openCheckout(join(work, "tree"));
+  const bundler = openBundler({ cacheDir });
+  const installer = openInstaller({ cacheDir, root: checkout.dir });
+  const checker: Checker = openChecker({
+    dataDir: config.dataDir,
+    runDir,
+    log,
+    writeConfig: async (controlSocket) =>
+      checkerConfig({ checkerJs: await readFile(inDist("runtime/checker.worker.js"), "utf8"), controlSocket }),
+  });
+  return {
+    parts: { checkout, bundler, installer, checker },
+    close: () => Promise.all([bundler.close(), checker.close()]),
+  };
+}
+
+async function openFollowed(config: Config): Promise<Source> {
+  const { dataDir, git } = config;
+  const gitDir = join(dataDir, "git");
+  const embedded = join(gitDir, "functions.git");
+  await openEmbedded({ dir: embedded, hooksDir: join(dataDir, "hooks"), ...(git.repo ? {} : { seed: EXAMPLES }) });
+  return openSource({
+    name: SOURCE,
+    repo: git.repo ?? { embedded },
+    branch: git.branch,
+    path: git.path,
+    gitDir,
+    local: true,
+    pollInterval: git.pollInterval ?? 0,
+    credentials: {
+      ...(git.token === undefined ? {} : { token: git.token }),
+      ...(git.username === undefined ? {} : { username: git.username }),
+      ...(git.sshKeyFile === undefined ? {} : { sshKeyFile: git.sshKeyFile }),
+      ...(git.knownHostsFile === undefined ? {} : { knownHostsFile: git.knownHostsFile }),
+    },
+  });
+}
+
+const EXAMPLES = fileURLToPath(new URL("../../examples", import.meta.url));
+
+function routeOptions(config: Config): RouteOptions {
+  return {
+    now: Date.now(),
+    previewRetention: config.previewRetention ?? 0,
+    privateEgress: config.egress.private,
+    baseDomain: config.baseDomain,
+    reservedHosts: [new URL(config.publicUrl).hostname.toLowerCase()],
+  };
+}
+
+/** What only the platform can refuse: hosts that are not free, and databases, which a later release serves. */
+function refusalOf(
+  { name, manifest }: Declaration,
+  registry: Registry,
+  options: RouteOptions,
+): ErrorReport | undefined {
+  if (manifest?.d1Databases.length) {
+    const hint = 'remove "d1_databases", or keep the data elsewhere until a release serves it';
+    return reportOf(new WrkstError("ERR_BINDING_UNSUPPORTED", "D1 databases are not served by this release", { hint }));
+  }
+  for (const host of manifest?.hosts ?? []) {
+    const reason = refusalOfHost(host, options);
+    if (reason) return reportOf(new WrkstError("ERR_MANIFEST", `the route "${host}" is refused: ${reason}`));
+    const owner = registry.functions().find((record) => record.name !== name && Object.hasOwn(record.hosts, host));
+    if (owner) {
+      const hint = `remove the route from "${owner.name}" first`;
+      return reportOf(new WrkstError("ERR_CONFLICT", `the route "${host}" belongs to "${owner.name}"`, { hint }));
+    }
+  }
+  return undefined;
+}
+
+/** `https://shop.example.com:8443` and `hello` make `https://hello.<base>:8443`. */
+function functionUrl(publicUrl: string, baseDomain: string, name: string): string {
+  const { protocol, port } = new URL(publicUrl);
+  return `${protocol}//${name}.${baseDomain}${port ? `:${port}` : ""}`;
+}
+
+function runningView(runtime: Runtime) {
+  return {
+    get running() {
+      return runtime.isRunning();
+    },
+    change: (change: Parameters<Runtime["change"]>[0]) => runtime.change(change),
+    replace: (table: Parameters<Runtime["replace"]>[0]) => runtime.replace(table),
+    prepare: (request: Parameters<Runtime["prepare"]>[0]) => runtime.prepare(request),
+  };
+}
+
+function onRuntimeEvent(event: RuntimeEvent, platform: Platform, log: Log): void {
+  platform.note({ kind: event.kind, message: event.message });
+  if (event.kind === "runtime.started") log.debug(event.message);
+  else log.warn({ event: event.kind }, event.message);
+  if (event.kind !== "runtime.culprit" || !event.suspects?.[0]) return;
+  platform.quarantine(event.suspects[0], event.message).catch((error: unknown) => {
+    log.error({ err: reportOf(error) }, "the quarantine could not be published");
+  });
+}
