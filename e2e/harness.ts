@@ -123,7 +123,7 @@ function createTestAgent(parts: {
       return found;
     },
     events: async () => (await api<{ events: PlatformEvent[] }>("/api/v1/events?limit=200")).events,
-    remote: async () => `http://admin:${await token()}@127.0.0.1:${port}/git/functions.git`,
+    remote: async () => `http://admin:${await token()}@localhost:${port}/git/functions.git`,
     stop: () => end("SIGTERM"),
     kill: () => end("SIGKILL"),
   };
