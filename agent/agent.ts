@@ -12,7 +12,8 @@ import { type ErrorReport, reportOf, WrkstError } from "./errors.js";
 import type { Log } from "./log.js";
 import { createDeclarationReader } from "./manifest/declarations.js";
 import type { Declaration } from "./model.js";
-import { logPass } from "./pass-log.js";
+import { logPass, logProgress } from "./pass-log.js";
+import { createKeptBuilds } from "./reconcile/kept-builds.js";
 import { Loop, type PassRun } from "./reconcile/loop.js";
 import { type PassDeps, runPass } from "./reconcile/pass.js";
 import { Platform } from "./reconcile/platform.js";
@@ -86,7 +87,7 @@ async function assemble(
   const loop: Loop = new Loop({
     source: SOURCE,
     peek: async (signal) => (await source.fetch({ signal })).commit,
-    run: async (pass) => collectAfter(await runPass(passDeps, pass), pass),
+    run: async (pass) => collectAfter(await runPass(passDeps, logProgress(log, pass)), pass),
     log: (report, request) => {
       platform.record(report);
       logPass(log, report, request);
@@ -112,6 +113,7 @@ async function assemble(
     prepare: createPreparation({ runtime: runningView(runtime), registry, routes }),
     knownVersion: (id) => registry.version(id),
     refuse: (declaration) => refusalOf(declaration, registry, routes()),
+    kept: createKeptBuilds(),
     concurrency: 4 * availableParallelism(),
   };
   let collected = Date.now();
@@ -138,7 +140,7 @@ async function assemble(
     closers.push(() => watch.close());
     const hourly = setInterval(() => loop.wake({ cause: "sync" }), HOUR);
     closers.push(() => clearInterval(hourly));
-    await loop.sync({ cause: "start" });
+    await loop.sync({ cause: "start", force: true });
   })();
   started.catch(() => undefined);
   return {

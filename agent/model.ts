@@ -299,6 +299,8 @@ export interface PassReport {
 export type PassProgress =
   | { kind: "planned"; revision: Revision; changed: number; unchanged: number; removed: number }
   | { kind: "installing"; folder: string }
+  /** Now and then while many functions are built. */
+  | { kind: "building"; done: number; total: number }
   | { kind: "outcome"; outcome: FunctionOutcome }
   | { kind: "done"; report: PassReport };
 

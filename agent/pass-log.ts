@@ -2,8 +2,20 @@
 import { formatError } from "./errors.js";
 import type { Log } from "./log.js";
 import type { PassReport } from "./model.js";
-import type { PassRequest } from "./reconcile/loop.js";
+import type { PassRequest, PassRun } from "./reconcile/loop.js";
 import { countsOf, formatDuration } from "./reconcile/report.js";
+
+/** The pass, with a line in the log for what takes long. */
+export function logProgress(log: Log, pass: PassRun): PassRun {
+  return {
+    ...pass,
+    observe(progress) {
+      if (progress.kind === "installing") log.info({ folder: progress.folder }, "installing dependencies");
+      if (progress.kind === "building") log.info(`built ${progress.done} of ${progress.total}`);
+      pass.observe(progress);
+    },
+  };
+}
 
 export function logPass(log: Log, report: PassReport, { cause, author }: PassRequest): void {
   const fields = { source: report.source, revision: report.to ?? undefined, cause, author };

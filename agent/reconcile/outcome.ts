@@ -1,9 +1,27 @@
 // From the results of the steps to what is reported and what is recorded. Pure.
-import { formatError } from "../errors.js";
-import type { FunctionOutcome } from "../model.js";
-import type { FunctionChange, NewBuild, NewEvent, Switch } from "../store/index.js";
+import { type ErrorReport, formatError } from "../errors.js";
+import type { Declaration, FunctionOutcome } from "../model.js";
+import type { FunctionChange, FunctionRecord, NewBuild, NewEvent, Switch } from "../store/index.js";
 import type { PassRequest } from "./loop.js";
 import type { Observed, StepResult } from "./pass.js";
+
+/** What is said of a function that failed, at the moment it fails and again in the report. */
+export function failedOutcome(
+  observed: Observed,
+  declaration: Declaration,
+  error: ErrorReport,
+  url: string,
+): FunctionOutcome {
+  const { name, folder, warnings } = declaration;
+  const serving = servingVersion(observed, name);
+  const kept = serving === null ? {} : { version: serving };
+  return { name, folder, result: "failed", error, warnings, url, ...kept };
+}
+
+function servingVersion(observed: Observed, name: string): string | null {
+  const record = observed.records.get(name);
+  return record && record.removedAt === null ? record.latest : null;
+}
 
 /** One outcome for each declared function, then one for each that is removed. */
 export function outcomesOf(parts: {
@@ -14,17 +32,18 @@ export function outcomesOf(parts: {
 }): FunctionOutcome[] {
   const { observed, removals, urlOf } = parts;
   const declared = parts.results.map((result): FunctionOutcome => {
-    const { name, folder, warnings } = result.step.declaration;
-    const record = observed.records.get(name);
-    const serving = record && record.removedAt === null ? record.latest : null;
-    if (result.kind === "fail") {
-      const kept = serving === null ? {} : { version: serving };
-      return { name, folder, result: "failed", error: result.error, warnings, url: urlOf(name), ...kept };
-    }
+    const { name, folder } = result.step.declaration;
+    if (result.kind === "fail") return failedOutcome(observed, result.step.declaration, result.error, urlOf(name));
+    const serving = servingVersion(observed, name);
     if (result.kind === "keep") {
       return { name, folder, result: "unchanged", version: result.version, url: urlOf(name), warnings: [] };
     }
-    const word = serving === result.version.id ? "unchanged" : serving === null ? wordForNew(record) : "updated";
+    const word =
+      serving === result.version.id
+        ? "unchanged"
+        : serving === null
+          ? wordForNew(observed.records.get(name))
+          : "updated";
     return { name, folder, result: word, version: result.version.id, url: urlOf(name), warnings: result.warnings };
   });
   const removed = removals.map((name): FunctionOutcome => {
@@ -81,6 +100,7 @@ function changeOf(observed: Observed, result: StepResult, seen: Set<string>): Fu
     const foreign = taken && (seen.has(name) || (live && record.folder !== folder));
     seen.add(name);
     if (live && record.state === "quarantined" && !foreign) return undefined;
+    if (live && !foreign && isKnownFailure(record, folder, result.error)) return undefined;
     return { ...common, state: foreign ? "name-taken" : "failed", error: result.error, warnings };
   }
   seen.add(name);
@@ -91,10 +111,18 @@ function changeOf(observed: Observed, result: StepResult, seen: Set<string>): Fu
   return { ...common, state: "ready", warnings: result.warnings, latest: result.version.id };
 }
 
+/** The same failure as before: a retry, nothing new to record. */
+function isKnownFailure(record: FunctionRecord, folder: string, error: ErrorReport): boolean {
+  const { state, error: before } = record;
+  return state === "failed" && record.folder === folder && before?.message === error.message;
+}
+
 function eventOf(observed: Observed, outcome: FunctionOutcome): NewEvent | undefined {
   const { source, branch, commit } = observed.revision;
   const common = { source, function: outcome.name, revision: `${branch}@sha1:${commit}` };
   if (outcome.error) {
+    const record = observed.records.get(outcome.name);
+    if (record && isKnownFailure(record, outcome.folder, outcome.error)) return undefined;
     return { ...common, kind: "function.failed", message: formatError(outcome.error), error: outcome.error };
   }
   if (outcome.result === "unchanged") return undefined;

@@ -1,6 +1,6 @@
 // One pass: observe, plan, act, switch, report. Idempotent; what fails for one function stops no other one.
 import { createHash } from "node:crypto";
-import { type ErrorReport, reportOf } from "../errors.js";
+import type { ErrorReport } from "../errors.js";
 import type { Declaration, FunctionOutcome, PassReport, Revision, Snapshot, Version, Warning } from "../model.js";
 import { formatRevision } from "../model.js";
 import {
@@ -15,8 +15,10 @@ import {
 } from "../plan/plan.js";
 import { readSurroundings } from "../plan/surroundings.js";
 import type { FunctionRecord, Registry } from "../store/index.js";
-import { type BuildDeps, type Built, buildVersion } from "./build.js";
-import { type Clock, mapLimited, startClock } from "./flow.js";
+import { type Acting, act } from "./act.js";
+import type { BuildDeps, Built } from "./build.js";
+import { startClock } from "./flow.js";
+import type { KeptBuilds } from "./kept-builds.js";
 import type { PassRun } from "./loop.js";
 import { outcomesOf, switchOf } from "./outcome.js";
 
@@ -36,7 +38,9 @@ export interface PassDeps extends BuildDeps {
   checkout: { readonly dir: string; sync(snapshot: Snapshot, signal: AbortSignal): Promise<unknown> };
   /** Loads versions in the serving runtime and asks their health paths before they are routed: id → what went wrong. */
   prepare(versions: Version[], signal: AbortSignal): Promise<Map<string, ErrorReport>>;
-  publisher: { publish(): Promise<void> };
+  publisher: { publish(): Promise<void>; readonly inStep: boolean };
+  /** Versions that earlier passes built and did not come to switch: a storm of pushes must not build them again each time. */
+  kept: KeptBuilds;
   /** Why the platform refuses a declaration although its file is right, if so. */
   refuse(declaration: Declaration): ErrorReport | undefined;
   urlOf(name: string): string;
@@ -75,8 +79,9 @@ export async function runPass(deps: PassDeps, pass: PassRun): Promise<PassReport
   const observed = await clock.measure("plan", () => observe(deps, revision, snapshot));
   announce(pass, observed);
   if (!pass.prune) refuseMassRemoval(deps, observed);
-  const results = await act(deps, pass, snapshot, observed.plan, clock);
-  const functions = await clock.measure("switch", () => switchOver(deps, pass, observed, results));
+  const acting = { deps, pass, snapshot, observed, told: new Set<Step>() };
+  const results = await act(acting, clock);
+  const functions = await clock.measure("switch", () => switchOver(acting, results));
   registry.setSetting(`handled.${source.name}`, key);
   return { ...begin, result: verdictOf(functions), functions, ...clock.stop() };
 }
@@ -137,68 +142,9 @@ function refuseMassRemoval(deps: PassDeps, { plan, known }: Observed): void {
   if (error) throw error;
 }
 
-/** Builds what must be built, many at a time, then lets the serving runtime load what is to be switched. */
-async function act(deps: PassDeps, pass: PassRun, snapshot: Snapshot, plan: Plan, clock: Clock): Promise<StepResult[]> {
-  const results = await clock.measure("bundle", async () => {
-    if (plan.steps.some((step) => step.kind === "build")) await deps.checkout.sync(snapshot, pass.signal);
-    return mapLimited(plan.steps, deps.concurrency, (step) => actOn(deps, pass, snapshot, step));
-  });
-  const prepared = await clock.measure("load", () => prepareAll(deps, pass, results));
-  pass.signal.throwIfAborted();
-  return prepared;
-}
-
-async function actOn(deps: PassDeps, pass: PassRun, snapshot: Snapshot, step: Step): Promise<StepResult> {
-  pass.signal.throwIfAborted();
-  switch (step.kind) {
-    case "keep":
-      return { kind: "keep", step, version: step.version };
-    case "fail":
-      return fail(step, step.error);
-    case "reuse": {
-      const version = deps.registry.version(step.version);
-      if (!version) throw new TypeError(`the version ${step.version} is not in the registry`);
-      return { kind: "switch", step, version, warnings: step.declaration.warnings };
-    }
-    case "build":
-      return build(deps, pass, snapshot, step);
-  }
-}
-
-async function build(deps: PassDeps, pass: PassRun, snapshot: Snapshot, step: Step): Promise<StepResult> {
-  const onInstall = (folder: string) => pass.observe({ kind: "installing", folder });
-  const context = { snapshot, root: deps.checkout.dir, signal: pass.signal, onInstall };
-  try {
-    const built = await buildVersion(deps, step.declaration, context);
-    const warnings = [...step.declaration.warnings, ...built.warnings];
-    return { kind: "switch", step, version: built.version, built, warnings };
-  } catch (error) {
-    pass.signal.throwIfAborted();
-    return fail(step, reportOf(error));
-  }
-}
-
-function fail(step: Step, error: ErrorReport): StepResult {
-  return { kind: "fail", step, error };
-}
-
-async function prepareAll(deps: PassDeps, pass: PassRun, results: StepResult[]): Promise<StepResult[]> {
-  const versions = results.flatMap((result) => (result.kind === "switch" ? [result.version] : []));
-  if (versions.length === 0) return results;
-  const refused = await deps.prepare(versions, pass.signal);
-  return results.map((result) => {
-    const error = result.kind === "switch" ? refused.get(result.version.id) : undefined;
-    return error ? fail(result.step, error) : result;
-  });
-}
-
 /** The switch: registry in one transaction, then the runtime in one step. Nothing pre-empts it. */
-async function switchOver(
-  deps: PassDeps,
-  pass: PassRun,
-  observed: Observed,
-  results: StepResult[],
-): Promise<FunctionOutcome[]> {
+async function switchOver(acting: Acting, results: StepResult[]): Promise<FunctionOutcome[]> {
+  const { deps, pass, observed } = acting;
   const failedFolders = new Set(
     results.flatMap((result) => (result.kind === "fail" ? [result.step.declaration.folder] : [])),
   );
@@ -215,11 +161,14 @@ async function switchOver(
   });
   const moved = observed.revision.commit !== deps.registry.lastRevision(deps.source.name)?.commit;
   pass.commit();
-  if (moved || wanted.functions.length > 0) {
-    deps.registry.applySwitch(wanted);
-    await deps.publisher.publish();
+  const changes = moved || wanted.functions.length > 0;
+  if (changes) deps.registry.applySwitch(wanted);
+  if (changes || !deps.publisher.inStep) await deps.publisher.publish();
+  deps.kept.clear();
+  const toldNames = new Set([...acting.told].map((step) => step.declaration.name));
+  for (const outcome of outcomes) {
+    if (!outcome.error || !toldNames.has(outcome.name)) pass.observe({ kind: "outcome", outcome });
   }
-  for (const outcome of outcomes) pass.observe({ kind: "outcome", outcome });
   return outcomes;
 }
 

@@ -27,6 +27,11 @@ export class Publisher {
     this.#deps = deps;
   }
 
+  /** The runtime is known to serve what was published last. */
+  get inStep(): boolean {
+    return this.#published !== undefined;
+  }
+
   /** Writes the route file from the registry; for a runtime that is about to start and will read it. */
   write(): Promise<RouteTable> {
     return this.#enqueue(() => this.#writeTable());

@@ -9,6 +9,8 @@ export function linesOf(progress: PassProgress): string[] {
       return [`wrkst: ${progress.revision.branch} at ${progress.revision.commit.slice(0, 7)}`];
     case "installing":
       return [`  installing  ${progress.folder || "."} (dependencies, once per lockfile)`];
+    case "building":
+      return [`  building    ${progress.done} of ${progress.total}`];
     case "outcome":
       return outcomeLines(progress.outcome);
     case "done":

@@ -1,0 +1,109 @@
+// The middle of a pass: turns the steps of the plan into versions that may be switched to, or errors. Switches nothing.
+import { type ErrorReport, reportOf } from "../errors.js";
+import type { Snapshot } from "../model.js";
+import type { Step } from "../plan/plan.js";
+import { type Built, buildVersion } from "./build.js";
+import { type Clock, mapLimited } from "./flow.js";
+import type { PassRun } from "./loop.js";
+import { failedOutcome } from "./outcome.js";
+import type { Observed, PassDeps, StepResult } from "./pass.js";
+
+/** One pass at work. */
+export interface Acting {
+  deps: PassDeps;
+  pass: PassRun;
+  snapshot: Snapshot;
+  observed: Observed;
+  /** Steps whose failure was told already. */
+  told: Set<Step>;
+}
+
+/** Milliseconds between two lines about progress. */
+const PROGRESS_INTERVAL = 2_000;
+
+/** Builds what must be built, many at a time, then lets the serving runtime load what is to be switched. */
+export async function act(acting: Acting, clock: Clock): Promise<StepResult[]> {
+  const { deps, pass, snapshot } = acting;
+  const { steps } = acting.observed.plan;
+  const results = await clock.measure("bundle", async () => {
+    const total = steps.filter((step) => step.kind === "build").length;
+    if (total > 0) await deps.checkout.sync(snapshot, pass.signal);
+    const count = countProgress(acting, total);
+    return mapLimited(steps, deps.concurrency, async (step) => {
+      pass.signal.throwIfAborted();
+      const result = await actOn(acting, step);
+      if (step.kind === "build") count();
+      if (result.kind === "fail") tell(acting, step, result.error);
+      return result;
+    });
+  });
+  const prepared = await clock.measure("load", () => prepareAll(acting, results));
+  pass.signal.throwIfAborted();
+  return prepared;
+}
+
+function countProgress({ deps, pass }: Acting, total: number): () => void {
+  let done = 0;
+  let last = deps.now();
+  return () => {
+    done++;
+    if (deps.now() - last < PROGRESS_INTERVAL) return;
+    last = deps.now();
+    pass.observe({ kind: "building", done, total });
+  };
+}
+
+/** A failure is told when it happens; what became live is told after the switch. */
+function tell(acting: Acting, step: Step, error: ErrorReport): void {
+  const { deps, observed, pass } = acting;
+  const url = deps.urlOf(step.declaration.name);
+  acting.told.add(step);
+  pass.observe({ kind: "outcome", outcome: failedOutcome(observed, step.declaration, error, url) });
+}
+
+async function actOn(acting: Acting, step: Step): Promise<StepResult> {
+  switch (step.kind) {
+    case "keep":
+      return { kind: "keep", step, version: step.version };
+    case "fail":
+      return { kind: "fail", step, error: step.error };
+    case "reuse": {
+      const version = acting.deps.registry.version(step.version);
+      if (!version) throw new TypeError(`the version ${step.version} is not in the registry`);
+      return { kind: "switch", step, version, warnings: step.declaration.warnings };
+    }
+    case "build":
+      return build(acting, step);
+  }
+}
+
+async function build(acting: Acting, step: Step): Promise<StepResult> {
+  const { deps, pass, snapshot } = acting;
+  const onInstall = (folder: string) => pass.observe({ kind: "installing", folder });
+  try {
+    const kept = await deps.kept.find(snapshot, step.declaration);
+    if (kept) return built(step, kept);
+    const context = { snapshot, root: deps.checkout.dir, signal: pass.signal, onInstall };
+    const made = await buildVersion(deps, step.declaration, context);
+    deps.kept.add(made);
+    return built(step, made);
+  } catch (error) {
+    pass.signal.throwIfAborted();
+    return { kind: "fail", step, error: reportOf(error) };
+  }
+}
+
+function built(step: Step, made: Built): StepResult {
+  const warnings = [...step.declaration.warnings, ...made.warnings];
+  return { kind: "switch", step, version: made.version, built: made, warnings };
+}
+
+async function prepareAll({ deps, pass }: Acting, results: StepResult[]): Promise<StepResult[]> {
+  const versions = results.flatMap((result) => (result.kind === "switch" ? [result.version] : []));
+  if (versions.length === 0) return results;
+  const refused = await deps.prepare(versions, pass.signal);
+  return results.map((result) => {
+    const error = result.kind === "switch" ? refused.get(result.version.id) : undefined;
+    return error ? { kind: "fail", step: result.step, error } : result;
+  });
+}
