@@ -102,7 +102,7 @@ export function createIsolates(options: IsolatesOptions): Isolates {
       return coldLoads;
     },
     slot(function_, spec) {
-      const key = `${function_}@${spec.id}@${spec.generation}@${spec.egress}`;
+      const key = `${function_}@${spec.id}@${spec.artifact}@${spec.generation}@${spec.egress}`;
       const known = slots.get(key);
       if (known) return known;
       const state: State = {

@@ -1,4 +1,5 @@
 // Lines for the agent's log, on the output of workerd. One JSON value per line, so that nobody's text can end it.
+import { STACK_PROPERTY } from "./modules.js";
 import { LOG_PREFIX, type LogLine, TRACE_PREFIX, type TraceLine } from "./wire.js";
 
 export function logLine(line: LogLine): void {
@@ -10,9 +11,13 @@ export function traceLine(line: TraceLine): void {
   console.log(TRACE_PREFIX + JSON.stringify(line));
 }
 
-/** Name, message and stack of anything thrown, as one text. */
+/** Longer texts are cut: a function decides how much it throws. */
+const MAX_TEXT = 4096;
+
+/** Name and message of anything thrown, with the stack it had inside the function's isolate, as one text. */
 export function describeThrown(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return String(thrown);
-  const heading = `${thrown.name}: ${thrown.message}`;
-  return thrown.stack?.includes(thrown.message) ? thrown.stack : heading;
+  if (!(thrown instanceof Error)) return String(thrown).slice(0, MAX_TEXT);
+  const stack = (thrown as { [STACK_PROPERTY]?: unknown })[STACK_PROPERTY];
+  const text = typeof stack === "string" ? stack : `${thrown.name}: ${thrown.message}`;
+  return text.slice(0, MAX_TEXT);
 }

@@ -16,15 +16,22 @@ export interface LoadedModules {
   modules: Record<string, LoadedModule>;
 }
 
+/** Property of an error that holds the stack it had inside the isolate. */
+export const STACK_PROPERTY = "__wrkstStack";
+
 const [ENTRY, PRELUDE] = RESERVED_MODULES as [string, string];
 
 /** The modules of a version that serves: exactly its entry points are exported, and the host's own. */
 export function servingModules(artifact: Artifact, entrypoints: string[]): LoadedModules {
-  const names = entrypoints.filter((name) => name !== HOST_ENTRYPOINT).map((name) => JSON.stringify(name));
+  const main = specifierOf(artifact.main);
+  const names = entrypoints.filter((name) => name !== HOST_ENTRYPOINT && name !== "default");
+  const named = names.map((name) => JSON.stringify(name)).map((name) => `${name} as ${name}`);
+  const hasDefault = entrypoints.includes("default");
   return surround(
     artifact,
-    `import ${JSON.stringify(`./${PRELUDE}`)};
-export { ${names.map((name) => `${name} as ${name}`).join(", ")} } from ${specifierOf(artifact.main)};
+    `import { withStacks } from ${JSON.stringify(`./${PRELUDE}`)};
+export { ${named.join(", ")} } from ${main};
+${hasDefault ? `import main from ${main};\nexport default withStacks(main);` : ""}
 import { WorkerEntrypoint, abortIsolate } from "cloudflare:workers";
 export class ${HOST_ENTRYPOINT} extends WorkerEntrypoint {
   describe() {}
@@ -58,8 +65,35 @@ export class ${HOST_ENTRYPOINT} extends WorkerEntrypoint {
   );
 }
 
-/** Runs before the function's modules: makes of the bare isolate what functions expect to find. */
+/**
+ * Runs before the function's modules: makes of the bare isolate what functions expect to find. A stack does not leave an
+ * isolate, properties of an error do: so the stack of what a function throws travels as one, for the log.
+ */
 const PRELUDE_SOURCE = `
+function rethrow(error) {
+  try {
+    if (error instanceof Error) error.${STACK_PROPERTY} = String(error.stack);
+  } catch {}
+  throw error;
+}
+function settle(answer) {
+  return answer instanceof Promise ? answer.catch(rethrow) : answer;
+}
+export function withStacks(main) {
+  if (typeof main === "function") {
+    if (typeof main.prototype?.fetch !== "function") return main;
+    return class extends main {
+      fetch(request) {
+        try { return settle(super.fetch(request)); } catch (error) { rethrow(error); }
+      }
+    };
+  }
+  if (typeof main?.fetch !== "function") return main;
+  const fetch = (request, env, context) => {
+    try { return settle(main.fetch(request, env, context)); } catch (error) { rethrow(error); }
+  };
+  return Object.create(main, { fetch: { value: fetch, enumerable: true } });
+}
 function missing(method, answer) {
   Object.defineProperty(Cache.prototype, method, { value: answer, writable: true, configurable: true });
 }

@@ -116,12 +116,10 @@ export function createRouter(bindings: RouterBindings) {
     isolates.use(slot);
     slot.inFlight++;
     if (traceKey) traceLine({ key: traceKey, enter: slot.function });
+    const id = crypto.randomUUID();
     try {
-      const changed = new Request(request);
-      changed.headers.set(HEADER.clientIp, forwarding.clientAddress(connectionOf(request), request.headers));
-      return await loading.entrypoint(slot).fetch(changed);
+      return await loading.entrypoint(slot).fetch(withPlatformHeaders(request, id));
     } catch (error) {
-      const id = crypto.randomUUID();
       const message = describeThrown(error);
       logLine({ event: "function.threw", function: slot.function, version: slot.spec.id, request: id, message });
       return fail(request, "ERR_FUNCTION", id);
@@ -131,14 +129,18 @@ export function createRouter(bindings: RouterBindings) {
     }
   }
 
+  /** A copy, since the headers of what came in cannot be changed. The public socket has removed what the client set. */
+  function withPlatformHeaders(request: Request, id: string): Request {
+    const copy = new Request(request);
+    copy.headers.set(HEADER.clientIp, forwarding.clientAddress(connectionOf(request), request.headers));
+    copy.headers.set(HEADER.requestId, id);
+    return copy;
+  }
+
   async function askAgent(request: Request): Promise<Response> {
     const id = crypto.randomUUID();
-    const changed = new Request(request);
-    for (const name of ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded"]) {
-      changed.headers.delete(name);
-    }
-    changed.headers.set(HEADER.clientIp, forwarding.clientAddress(connectionOf(request), request.headers));
-    changed.headers.set(HEADER.requestId, id);
+    const changed = withPlatformHeaders(request, id);
+    for (const name of ["x-forwarded-for", "x-forwarded-host", "forwarded"]) changed.headers.delete(name);
     changed.headers.set("x-forwarded-proto", request.url.startsWith("https:") ? "https" : "http");
     try {
       return await bindings.AGENT.fetch(changed);

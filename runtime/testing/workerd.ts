@@ -191,6 +191,10 @@ export async function startServing(t: TestContext, options: ServingOptions = {})
   const serving = {
     ...process,
     dataDir,
+    stopAgent: async () => {
+      agent.close().closeAllConnections();
+      await rm(sockets.agent, { force: true });
+    },
     /** Asks the public socket for a path of a host. */
     get: (host: string, path = "/", options: AskOptions = {}) =>
       ask({ port: process.port }, path, { ...options, headers: { host, ...options.headers } }),
