@@ -41,7 +41,7 @@ test("no request fails while isolates are evicted all the time", async (t) => {
   t.after(() => agent.destroy());
   const failed: string[] = [];
   const client = async (number: number) => {
-    for (let round = 0; round < 12; round++) {
+    for (let round = 0; round < 8; round++) {
       const name = names[(number * 7 + round * 5) % names.length]!;
       const isGet = (number + round) % 2 === 0;
       const answer = await serving.get(`${name}.base.test`, "/", isGet ? { agent } : { agent, body: "body" });
@@ -49,7 +49,7 @@ test("no request fails while isolates are evicted all the time", async (t) => {
       if (answer.text !== expected) failed.push(`${answer.status} ${answer.text}`);
     }
   };
-  await Promise.all(Array.from({ length: 32 }, (_, number) => client(number)));
+  await Promise.all(Array.from({ length: 16 }, (_, number) => client(number)));
   assert.deepEqual(failed, []);
   const state = (await serving.control("/state")).json() as RuntimeState;
   assert.ok(state.evictions > 20, `${state.evictions} evictions`);
