@@ -285,7 +285,7 @@ function runningView(runtime: Runtime) {
 
 function onRuntimeEvent(event: RuntimeEvent, platform: Platform, log: Log): void {
   platform.note({ kind: event.kind, message: event.message });
-  if (event.kind === "runtime.started") log.debug(event.message);
+  if (event.kind === "runtime.started" || event.kind === "runtime.stopped") log.debug(event.message);
   else log.warn({ event: event.kind }, event.message);
   if (event.kind !== "runtime.culprit" || !event.suspects?.[0]) return;
   platform.quarantine(event.suspects[0], event.message).catch((error: unknown) => {

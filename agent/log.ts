@@ -68,7 +68,10 @@ function prettySink(destination: DestinationStream, colour: boolean): Destinatio
   return { write: (line) => destination.write(format(line)) };
 }
 
-const QUIET_FIELDS = new Set(["level", "time", "msg", "err", "hint"]);
+/** For programs, or said by the message: a person does not need them on every line. */
+const QUIET_FIELDS = new Set(
+  "level time msg err hint function url source revision cause author phases event code requestId".split(" "),
+);
 
 /** `12:03:04 deployed  function=hello`, an error and its hint on lines of their own. */
 function prettyLine(line: Record<string, unknown>, message: string, grey: (text: string) => string): string {

@@ -27,9 +27,17 @@ export function logPass(log: Log, report: PassReport, { cause, author }: PassReq
   for (const { name, error, result, url } of report.functions) {
     if (error)
       log.warn({ function: name, code: error.code, hint: error.hint }, `"${name}" failed: ${formatError(error)}`);
-    else if (result !== "unchanged") log.info({ function: name, url }, `"${name}" ${result}`);
+    else if (result !== "unchanged") log.info({ function: name, url }, `"${name}" ${result}${url ? ` ${url}` : ""}`);
   }
-  const line = `${countsOf(report.functions)} in ${formatDuration(report.milliseconds)}`;
-  if (report.functions.length > 0) log.info({ ...fields, phases: report.phases }, line);
+  const commit = report.to?.split(":")[1]?.slice(0, 7);
+  const line = `${commit}: ${countsOf(report.functions)} in ${formatDuration(report.milliseconds)}`;
+  if (report.functions.length > 0) log.info({ ...fields, phases: roundedPhases(report) }, line);
   else log.debug(fields, "nothing new");
+}
+
+/** Milliseconds with one decimal. */
+function roundedPhases({ phases }: PassReport): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(phases).map(([phase, milliseconds]) => [phase, Math.round(milliseconds * 10) / 10]),
+  );
 }

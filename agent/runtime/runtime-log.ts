@@ -26,6 +26,8 @@ type Level = "debug" | "info" | "warn" | "error";
 
 /** `workerd/io/worker.c++:2345: error: …`, or `*** fatal error …`. */
 const RUNTIME_LINE = /^(?:[\w./+-]+:\d+: (info|warning|error|fatal): |\*\*\* |#)/;
+/** What workerd says when an isolate was unloaded by our own word (`abortIsolate`): nothing is wrong. */
+const UNLOADED = /script terminated for unknown reasons/;
 /** What follows a line of the runtime's and belongs to it. */
 const CONTINUATION = /^(?:\s|stack: |$)/;
 
@@ -63,6 +65,7 @@ export function createRuntimeLog(options: { log: Log; process: string; now: () =
 
 function classify(stream: string, text: string, previous: { level: Level; kind: string } | undefined) {
   const found = stream === "stderr" ? RUNTIME_LINE.exec(text) : null;
+  if (found && UNLOADED.test(text)) return { level: "debug" as const, kind: kindOf(text), limit: LINES_PER_KIND };
   if (found) return { level: levelOf(found[1]), kind: kindOf(text), limit: LINES_PER_KIND };
   if (stream === "stderr" && previous && CONTINUATION.test(text)) {
     return { level: "debug" as const, kind: `${previous.kind} (details)`, limit: LINES_PER_KIND };
