@@ -258,7 +258,10 @@ export interface RoutedVersion {
   id: string;
   /** `sha256:<64 hex>`. */
   artifact: string;
-  manifest: Pick<Manifest, "compatibilityDate" | "compatibilityFlags" | "vars" | "egress" | "previewUrls">;
+  manifest: Pick<
+    Manifest,
+    "compatibilityDate" | "compatibilityFlags" | "vars" | "egress" | "previewUrls" | "workersDev"
+  >;
   entrypoints: string[];
   /** When `latest` last moved away from it; null when it never did. */
   replacedAt: number | null;

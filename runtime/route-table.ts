@@ -46,9 +46,10 @@ export function createRoutes(settings: { baseDomain: string; apiHosts: string[] 
   const addHosts = (name: string, entry: RouteEntry) => {
     for (const host of entry.hosts) customHosts.set(host, name);
   };
-  const named = ({ function: name, label }: HostName): Target => {
+  const named = ({ function: name, label }: HostName, isCustom: boolean): Target => {
     const entry = functions.get(name);
-    return entry ? targetOf(name, entry, label, revisions) : NONE;
+    if (!entry || (entry.offBase && !isCustom && (label === undefined || label === "latest"))) return NONE;
+    return targetOf(name, entry, label, revisions);
   };
 
   return {
@@ -63,9 +64,9 @@ export function createRoutes(settings: { baseDomain: string; apiHosts: string[] 
       if (host === undefined) return NONE;
       if (apiHosts.has(host)) return AGENT;
       const owner = customHosts.get(host);
-      if (owner !== undefined) return named({ function: owner });
+      if (owner !== undefined) return named({ function: owner }, true);
       const name = parseHostName(host, settings.baseDomain);
-      return name ? named(name) : NONE;
+      return name ? named(name, false) : NONE;
     },
     change(change) {
       if (change.from !== generation) return false;

@@ -45,6 +45,8 @@ export interface RouteEntry {
   history: { seq: number; version: string | null }[];
   /** Exact custom hosts, lower case, that lead to `latest`. */
   hosts: string[];
+  /** `workers_dev = false`: `<function>.<base>` leads nowhere, only custom hosts and labels do. */
+  offBase?: true;
   /** Why requests are answered 503 instead of reaching the function. */
   blocked?: "suspended" | "quarantined";
 }

@@ -256,3 +256,21 @@ test("a change applied to the table before gives the table after", () => {
     }),
   );
 });
+
+test("a function with workers_dev = false is not served under the base domain, only on its own hosts", () => {
+  const table = (workersDev: boolean) => {
+    const version = {
+      id: "v1",
+      artifact: "sha256:aa",
+      manifest: { ...manifest, workersDev },
+      entrypoints: ["default"],
+    };
+    const versions = [{ ...version, replacedAt: null, deployed: true }];
+    const base = { account: "main", name: "shop", state: "ready", generation: 0, latest: "v1", aliases: {} } as const;
+    const functions = [{ ...base, versions, history: [], hosts: { "shop.example.com": 1 } }];
+    const options = { now: 0, previewRetention: 0, privateEgress: [], baseDomain: "localhost" };
+    return buildRouteTable({ generation: 1, functions, revisions: [] }, options).functions.shop;
+  };
+  assert.equal(table(false)?.offBase, true);
+  assert.equal(table(true)?.offBase, undefined);
+});

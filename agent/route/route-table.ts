@@ -69,8 +69,14 @@ function routeEntry(function_: RoutedFunction, hosts: string[], oldestSeq: numbe
     versions,
     history: shortHistory(function_, versions, oldestSeq),
     hosts,
+    ...(isOffBase(function_) ? { offBase: true as const } : {}),
     ...blocked,
   };
+}
+
+/** `workers_dev = false` of the version that serves. */
+function isOffBase({ latest, versions }: RoutedFunction): boolean {
+  return versions.find((version) => version.id === latest)?.manifest.workersDev === false;
 }
 
 /** Latest and aliases always; others as long as PREVIEW_RETENTION says, unless the version wants no preview URLs. */

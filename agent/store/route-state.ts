@@ -124,11 +124,11 @@ function createReader(db: Db, condition: string): (...values: string[]) => ById 
 /** Of the manifest only what routes need is kept: the answer stays in memory. */
 function versionOf(row: VersionRow, latest: string | null): RoutedVersion {
   const manifest = fromJson<Manifest>(row.manifest);
-  const { compatibilityDate, compatibilityFlags, vars, egress, previewUrls } = manifest;
+  const { compatibilityDate, compatibilityFlags, vars, egress, previewUrls, workersDev } = manifest;
   return {
     id: row.id,
     artifact: row.artifact,
-    manifest: { compatibilityDate, compatibilityFlags, vars, egress, previewUrls },
+    manifest: { compatibilityDate, compatibilityFlags, vars, egress, previewUrls, workersDev },
     entrypoints: fromJson(row.entrypoints),
     replacedAt: row.id === latest ? null : row.replaced_at,
     deployed: row.deployed === 1,
