@@ -5,7 +5,7 @@ import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { createServer, request } from "node:http";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { openEmbedded } from "./embedded.js";
+import { openEmbedded, packEmbedded } from "./embedded.js";
 import { gitEnvironment } from "./git.js";
 import { type GitHandlerOptions, openGitHandler, type Push } from "./git-http.js";
 import { commit, git, temporaryFolder, until } from "./test-repository.js";
@@ -247,6 +247,15 @@ test("C1 a push with a crafted tree, or over the limit, is refused", async (t) =
   assert.notEqual(crafted.code, 0);
   await change(work, { "big.bin": randomBytes(2_000_000) });
   assert.notEqual((await git(work, ["push", "origin", "main"], { fails: true })).code, 0);
+});
+
+test("packing keeps everything that a branch holds", async (t) => {
+  const { dir } = await serve(t);
+  for (let n = 0; n < 5; n++) await commit(dir, { [`a/${n}`]: String(n) });
+  const before = (await git(dir, ["rev-list", "--objects", "--all"])).stdout;
+  await packEmbedded(dir);
+  assert.equal((await git(dir, ["rev-list", "--objects", "--all"])).stdout, before);
+  assert.match((await git(dir, ["count-objects", "-v"])).stdout, /^packs: 1$/m);
 });
 
 test("answers smart HTTP of this one repository and nothing else", async (t) => {

@@ -242,6 +242,27 @@ test("a commit, a packed branch, a rewind and a repository that returns wake the
   await wakesBy("a commit after that", () => commit(repo, { x: "6" }));
 });
 
+test("a repository that was away for a moment is watched as before", async (t) => {
+  const { root, repo, source } = await localRepository(t);
+  await commit(repo, { x: "1" });
+  let wakes = 0;
+  const watch = await source.watch(() => {
+    wakes += 1;
+  });
+  t.after(() => watch.close());
+  for (const n of ["2", "3", "4"]) {
+    wakes = 0;
+    await rename(repo, join(root, "away"));
+    await until(() => wakes > 0);
+    wakes = 0;
+    await rename(join(root, "away"), repo);
+    await until(() => wakes > 0);
+    wakes = 0;
+    await commit(repo, { x: n });
+    await until(() => wakes > 0);
+  }
+});
+
 test("a remote is polled with jitter", async (t) => {
   const root = await temporaryFolder(t);
   const source = await follow(t, { repo: "https://localhost/x.git", gitDir: root, pollInterval: 5, random: () => 0.5 });

@@ -54,14 +54,14 @@ export function openMirror(options: MirrorOptions): Mirror {
     const fresh = `${options.dir}.new`;
     await rm(fresh, { recursive: true, force: true });
     await createBare(fresh, options.environment);
-    const commit = await fetchInto(fresh, options, signal);
+    await fetchInto(fresh, options, signal);
     objects?.close();
     objects = undefined;
     await rm(options.dir, { recursive: true, force: true });
     await rename(fresh, options.dir);
     suspect = false;
     fetches = 0;
-    return commit;
+    return followed(open());
   }
 
   async function update(signal: AbortSignal): Promise<string> {
@@ -69,7 +69,8 @@ export function openMirror(options: MirrorOptions): Mirror {
     // Only this process writes here, and its fetches wait for each other: every lock is of somebody dead.
     await removeStaleLocks(options.dir, Number.POSITIVE_INFINITY);
     fetches += 1;
-    return fetchInto(options.dir, options, signal);
+    await fetchInto(options.dir, options, signal);
+    return followed(open());
   }
 
   return {
@@ -128,7 +129,7 @@ export async function createBare(dir: string, environment: BaseEnvironment | und
   ]);
 }
 
-async function fetchInto(dir: string, options: MirrorOptions, signal: AbortSignal): Promise<string> {
+async function fetchInto(dir: string, options: MirrorOptions, signal: AbortSignal): Promise<void> {
   await ensureSettings(options);
   const spec = `+refs/heads/${options.branch}:${FOLLOWED}`;
   const flags = [
@@ -136,14 +137,19 @@ async function fetchInto(dir: string, options: MirrorOptions, signal: AbortSigna
     "--depth=1",
     "--update-shallow",
     "--no-tags",
+    "--no-show-forced-updates",
     "--no-write-fetch-head",
     "--no-auto-maintenance",
   ];
   const run = { ...runOptions(options, dir, signal), timeout: options.timeouts.fetch };
   await runGit(["fetch", ...flags, "--end-of-options", options.remote.url, spec], run);
-  const commit = (await runGit(["rev-parse", "--verify", `${FOLLOWED}^{commit}`], run)).trim();
-  if (!/^[0-9a-f]{40}$/.test(commit)) throw new WrkstError("ERR_GIT", "expected a SHA-1 repository");
-  return commit;
+}
+
+/** The commit that a fetch has just brought in. */
+async function followed(objects: Objects): Promise<string> {
+  const header = await objects.header(FOLLOWED);
+  if (header?.type !== "commit") throw new WrkstError("ERR_GIT", "expected the branch to name a commit");
+  return header.id;
 }
 
 function runOptions(options: MirrorOptions, gitDir: string, signal: AbortSignal): RunOptions {

@@ -47,6 +47,11 @@ export async function watchRefs(path: string, wake: () => void, options: RefsWat
   let closed = false;
   let looking: Promise<void> = Promise.resolve();
 
+  // A folder that went away took its watches with it, even if the very same one is back at the next look.
+  const lost = () => {
+    seen = { identity: "lost", state: "" };
+  };
+
   async function look(): Promise<void> {
     const folder = await findRefsFolder(path);
     const now = await lookAt(folder, options.branch);
@@ -55,7 +60,7 @@ export async function watchRefs(path: string, wake: () => void, options: RefsWat
     seen = now;
     if (now.identity !== before.identity) {
       await watcher?.close();
-      watcher = folder === undefined ? undefined : await startWatcher(folder, wake);
+      watcher = folder === undefined ? undefined : await startWatcher(folder, wake, lost);
     }
     if (before.identity !== "") wake();
   }
@@ -103,7 +108,7 @@ async function lookAt(folder: string | undefined, branch: string): Promise<Look>
 
 const WATCHED_FILES = new Set(["HEAD", "packed-refs"]);
 
-async function startWatcher(folder: string, wake: () => void): Promise<FSWatcher> {
+async function startWatcher(folder: string, wake: () => void, lost: () => void): Promise<FSWatcher> {
   const heads = join(folder, "refs", "heads");
   const reftable = join(folder, "reftable");
   const inside = (path: string) => path.startsWith(heads) || path.startsWith(reftable);
@@ -117,14 +122,20 @@ async function startWatcher(folder: string, wake: () => void): Promise<FSWatcher
       return dirname(path) !== folder || !WATCHED_FILES.has(path.slice(folder.length + 1));
     },
   });
-  watcher.on("all", () => wake());
+  watcher.on("all", (event, path) => {
+    if (event === "unlinkDir" && (path === folder || path === heads)) lost();
+    wake();
+  });
   // What the system said before chokidar reads the folder, which it does once a second at most.
   watcher.on("raw", (_event, name, details) => {
     const watched = (details as { watchedPath?: string } | undefined)?.watchedPath ?? folder;
     if (typeof name !== "string" || name.endsWith(".lock")) return;
     if (inside(watched) || WATCHED_FILES.has(name)) wake();
   });
-  watcher.on("error", () => wake());
+  watcher.on("error", () => {
+    lost();
+    wake();
+  });
   await new Promise<void>((ready) => watcher.once("ready", () => ready()));
   return watcher;
 }
