@@ -192,7 +192,11 @@ async function resolveConfined(
   // esbuild's own words, and its leniency for a require inside try, apply to what is not there.
   if (result.errors.length > 0) return undefined;
   if (result.external || result.namespace !== "file" || result.path === "") return result;
-  if (!isAllowed(result.path, border)) return { errors: [{ text: `Could not resolve "${path}"` }] };
+  if (!isAllowed(result.path, border)) {
+    // A require is often optional, inside try; left as it is, it throws when it is reached.
+    if (kind === "require-call") return { path, external: true };
+    return { errors: [{ text: `Could not resolve "${path}"` }] };
+  }
   const real = realPath(result.path) ?? result.path;
   const place = isInside(real, border.root) ? real : result.path;
   // Left to esbuild where its answer is ours: what a plugin resolves loses the "type" of its package.json.
