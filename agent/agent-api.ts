@@ -30,6 +30,7 @@ export async function openApi(options: AgentApiOptions): Promise<AgentApi> {
   const git = openGitHandler({
     dir: join(config.dataDir, "git/functions.git"),
     hooksDir: join(config.dataDir, "hooks"),
+    environment: config.environment,
     onPush: (push) => followPush(options, push),
   });
   const { handler } = createApi({

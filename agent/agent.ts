@@ -26,7 +26,7 @@ import { openRunFolder } from "./runtime/run-folder.js";
 import { openRuntime, type Runtime, type RuntimeEvent } from "./runtime/runtime.js";
 import { checkerConfig, servingConfig } from "./runtime/workerd-config.js";
 import { openCheckout } from "./source/checkout.js";
-import { openEmbedded } from "./source/embedded.js";
+import { openEmbedded, packEmbedded } from "./source/embedded.js";
 import { openSource, type Source } from "./source/follow.js";
 import { MAIN_ACCOUNT, openRegistry, type Registry } from "./store/index.js";
 
@@ -64,6 +64,7 @@ async function assemble(
   close: () => Promise<void>,
 ): Promise<Agent> {
   const { dataDir } = config;
+  const closing = new AbortController();
   const lock = await lockDataDir(dataDir);
   closers.push(() => lock.release());
   const orphans = await endOrphans(dataDir);
@@ -116,6 +117,12 @@ async function assemble(
     kept: createKeptBuilds(),
     concurrency: 4 * availableParallelism(),
   };
+  const pack = everyDay(async () => {
+    const dir = join(dataDir, "git/functions.git");
+    await packEmbedded(dir, { signal: closing.signal, environment: config.environment }).catch((error: unknown) => {
+      if (!closing.signal.aborted) log.warn({ err: reportOf(error) }, "packing the embedded repository failed");
+    });
+  });
   let collected = Date.now();
   async function collectAfter<T>(report: T, pass: PassRun): Promise<T> {
     if (Date.now() - collected < HOUR || pass.signal.aborted) return report;
@@ -124,6 +131,7 @@ async function assemble(
     registry.bumpRouteGeneration();
     await publisher.publish();
     for (const digest of unused) await artifacts.delete(digest);
+    void pack();
     return report;
   }
 
@@ -131,6 +139,7 @@ async function assemble(
   closers.push(() => api.close());
   closers.push(() => runtime.stop());
   closers.push(() => loop.close());
+  closers.push(() => closing.abort());
 
   const started = (async () => {
     await runtime.start();
@@ -214,7 +223,9 @@ async function openFollowed(config: Config): Promise<Source> {
   const { dataDir, git } = config;
   const gitDir = join(dataDir, "git");
   const embedded = join(gitDir, "functions.git");
-  await openEmbedded({ dir: embedded, hooksDir: join(dataDir, "hooks"), ...(git.repo ? {} : { seed: EXAMPLES }) });
+  const { environment } = config;
+  const hooksDir = join(dataDir, "hooks");
+  await openEmbedded({ dir: embedded, hooksDir, environment, ...(git.repo ? {} : { seed: EXAMPLES }) });
   return openSource({
     name: SOURCE,
     repo: git.repo ?? { embedded },
@@ -222,6 +233,7 @@ async function openFollowed(config: Config): Promise<Source> {
     path: git.path,
     gitDir,
     local: true,
+    environment,
     pollInterval: git.pollInterval ?? 0,
     credentials: {
       ...(git.token === undefined ? {} : { token: git.token }),
@@ -270,6 +282,16 @@ function refusalOf(
 function functionUrl(publicUrl: string, baseDomain: string, name: string): string {
   const { protocol, port } = new URL(publicUrl);
   return `${protocol}//${name}.${baseDomain}${port ? `:${port}` : ""}`;
+}
+
+/** The work, at most once a day and not at the first call. */
+function everyDay(work: () => Promise<void>): () => Promise<void> {
+  let last = Date.now();
+  return async () => {
+    if (Date.now() - last < 24 * HOUR) return;
+    last = Date.now();
+    await work();
+  };
 }
 
 function runningView(runtime: Runtime) {

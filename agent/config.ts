@@ -61,6 +61,8 @@ export interface Config {
   egress: EgressConfig;
   runtime: RuntimeConfig;
   log: { level: LogLevel; format: LogFormat };
+  /** What the process was given, for programs it starts: each takes only what it needs (PATH, proxies, certificates). */
+  environment: Readonly<Environment>;
   /** Sentences for the operator, to be logged at start. */
   warnings: string[];
 }
@@ -241,6 +243,7 @@ export function parseConfig(env: Environment, surroundings: Surroundings): Confi
       memoryLimit: v.RUNTIME_MEMORY_LIMIT,
     },
     log: { level: v.LOG_LEVEL, format: v.LOG_FORMAT },
+    environment: env,
     warnings: warningsOf(env, v),
   };
 }

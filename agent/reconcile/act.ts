@@ -1,5 +1,5 @@
 // The middle of a pass: turns the steps of the plan into versions that may be switched to, or errors. Switches nothing.
-import { type ErrorReport, reportOf } from "../errors.js";
+import { type ErrorReport, reportOf, WrkstError } from "../errors.js";
 import type { Snapshot } from "../model.js";
 import type { Step } from "../plan/plan.js";
 import { type Built, buildVersion } from "./build.js";
@@ -81,6 +81,7 @@ async function build(acting: Acting, step: Step): Promise<StepResult> {
   const { deps, pass, snapshot } = acting;
   const onInstall = (folder: string) => pass.observe({ kind: "installing", folder });
   try {
+    refuseEntries(acting, step.declaration.folder);
     const kept = await deps.kept.find(snapshot, step.declaration);
     if (kept) return built(step, kept);
     const context = { snapshot, root: deps.checkout.dir, signal: pass.signal, onInstall };
@@ -90,6 +91,14 @@ async function build(acting: Acting, step: Step): Promise<StepResult> {
   } catch (error) {
     pass.signal.throwIfAborted();
     return { kind: "fail", step, error: reportOf(error) };
+  }
+}
+
+/** A pointer to a large file shows only when it is read, and nothing good comes of bundling it. */
+function refuseEntries({ deps }: Acting, folder: string): void {
+  for (const { path, message } of deps.checkout.refused.values()) {
+    if (folder !== "" && !path.startsWith(`${folder}/`)) continue;
+    throw new WrkstError("ERR_TREE_REFUSED", message, { position: { file: path }, hint: "commit the file itself" });
   }
 }
 

@@ -1,7 +1,16 @@
 // One pass: observe, plan, act, switch, report. Idempotent; what fails for one function stops no other one.
 import { createHash } from "node:crypto";
 import type { ErrorReport } from "../errors.js";
-import type { Declaration, FunctionOutcome, PassReport, Revision, Snapshot, Version, Warning } from "../model.js";
+import type {
+  Declaration,
+  FunctionOutcome,
+  PassReport,
+  RefusedEntry,
+  Revision,
+  Snapshot,
+  Version,
+  Warning,
+} from "../model.js";
 import { formatRevision } from "../model.js";
 import {
   type Candidate,
@@ -35,7 +44,12 @@ export interface PassDeps extends BuildDeps {
   pruneLimit: PruneLimit;
   registry: Registry;
   declarations: { read(snapshot: Snapshot, options: { environment?: string }): Promise<Declaration[]> };
-  checkout: { readonly dir: string; sync(snapshot: Snapshot, signal: AbortSignal): Promise<unknown> };
+  checkout: {
+    readonly dir: string;
+    /** Entries that were seen to be refused when they were written. */
+    readonly refused: ReadonlyMap<string, RefusedEntry>;
+    sync(snapshot: Snapshot, signal: AbortSignal): Promise<unknown>;
+  };
   /** Loads versions in the serving runtime and asks their health paths before they are routed: id → what went wrong. */
   prepare(versions: Version[], signal: AbortSignal): Promise<Map<string, ErrorReport>>;
   publisher: { publish(): Promise<void>; readonly inStep: boolean };

@@ -165,7 +165,7 @@ export class Platform {
     const { error } = report;
     const { error: before, ...source } = this.#source;
     const fetched = error?.code.startsWith("ERR_GIT") ? source.lastFetch : new Date(now()).toISOString();
-    const state = error ? (error.code === "ERR_GIT_NO_BRANCH" ? "empty" : "failed") : this.#stateOfFunctions();
+    const state = this.#stateAfter(report);
     const last = registry.lastRevision(source.name);
     this.#source = {
       ...source,
@@ -204,7 +204,14 @@ export class Platform {
     await publisher.publish();
   }
 
-  /** A source is as well as the functions that it declares. */
+  /** A source is as well as the functions that it declares; a pass without anything new says nothing of them. */
+  #stateAfter({ error, functions }: PassReport): SourceStatus["state"] {
+    if (error) return error.code === "ERR_GIT_NO_BRANCH" ? "empty" : "failed";
+    if (functions.length > 0) return functions.some((outcome) => outcome.error) ? "failed" : "ready";
+    const { state, error: before } = this.#source;
+    return before || state === "pending" || state === "empty" ? this.#stateOfFunctions() : state;
+  }
+
   #stateOfFunctions(): SourceStatus["state"] {
     const own = this.#deps.registry.functions().filter((record) => record.source === this.#source.name);
     return own.some(({ state }) => state === "failed" || state === "name-taken") ? "failed" : "ready";
