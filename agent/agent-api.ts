@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { createApi, listenOn } from "./api/index.js";
 import { openAdminToken } from "./auth/admin-token.js";
-import type { Config } from "./config.js";
+import type { ProcessConfig } from "./config.js";
 import type { Log } from "./log.js";
 import type { Loop } from "./reconcile/loop.js";
 import type { Platform } from "./reconcile/platform.js";
@@ -10,7 +10,7 @@ import { linesOf } from "./reconcile/report.js";
 import { openGitHandler, type Push } from "./source/git-http.js";
 
 export interface AgentApiOptions {
-  config: Config;
+  config: ProcessConfig;
   log: Log;
   platform: Platform;
   loop: Loop;

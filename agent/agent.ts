@@ -7,7 +7,7 @@ import { openApi } from "./agent-api.js";
 import { openArtifactStore } from "./artifact/index.js";
 import { BUNDLER_ID, openBundler } from "./bundle/bundler.js";
 import { openInstaller } from "./bundle/installer.js";
-import { type Config, defaultPublicUrl } from "./config.js";
+import { defaultPublicUrl, type ProcessConfig } from "./config.js";
 import { type ErrorReport, reportOf, WrkstError } from "./errors.js";
 import type { Log } from "./log.js";
 import { createDeclarationReader } from "./manifest/declarations.js";
@@ -44,7 +44,7 @@ const HOUR = 3_600_000;
 const inDist = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
 /** Opens everything that must be there before the first request; `started` follows. Throws what a person must mend. */
-export async function openAgent(config: Config, log: Log): Promise<Agent> {
+export async function openAgent(config: ProcessConfig, log: Log): Promise<Agent> {
   const closers: (() => Promise<unknown> | unknown)[] = [];
   const close = async () => {
     for (const closer of closers.splice(0).reverse()) await closer();
@@ -58,7 +58,7 @@ export async function openAgent(config: Config, log: Log): Promise<Agent> {
 }
 
 async function assemble(
-  config: Config,
+  config: ProcessConfig,
   log: Log,
   closers: (() => Promise<unknown> | unknown)[],
   close: () => Promise<void>,
@@ -164,7 +164,7 @@ async function assemble(
 }
 
 function openServing(
-  config: Config,
+  config: ProcessConfig,
   log: Log,
   runDir: string,
   hooks: {
@@ -200,7 +200,7 @@ function openServing(
 }
 
 /** What turns a folder into a checked artifact: bundler, installer, checkout, checker. */
-function openBuilders(config: Config, log: Log, runDir: string) {
+function openBuilders(config: ProcessConfig, log: Log, runDir: string) {
   const work = join(config.dataDir, "work", SOURCE);
   const cacheDir = join(config.dataDir, "work", "packages");
   const checkout = openCheckout(join(work, "tree"));
@@ -219,7 +219,7 @@ function openBuilders(config: Config, log: Log, runDir: string) {
   };
 }
 
-async function openFollowed(config: Config): Promise<Source> {
+async function openFollowed(config: ProcessConfig): Promise<Source> {
   const { dataDir, git } = config;
   const gitDir = join(dataDir, "git");
   const embedded = join(gitDir, "functions.git");
@@ -246,7 +246,7 @@ async function openFollowed(config: Config): Promise<Source> {
 
 const EXAMPLES = fileURLToPath(new URL("../../examples", import.meta.url));
 
-function routeOptions(config: Config): RouteOptions {
+function routeOptions(config: ProcessConfig): RouteOptions {
   return {
     now: Date.now(),
     previewRetention: config.previewRetention ?? 0,

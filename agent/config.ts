@@ -61,10 +61,13 @@ export interface Config {
   egress: EgressConfig;
   runtime: RuntimeConfig;
   log: { level: LogLevel; format: LogFormat };
-  /** What the process was given, for programs it starts: each takes only what it needs (PATH, proxies, certificates). */
-  environment: Readonly<Environment>;
   /** Sentences for the operator, to be logged at start. */
   warnings: string[];
+}
+
+export interface ProcessConfig extends Config {
+  /** What the process was given, for programs it starts: each takes only what it needs (PATH, proxies, certificates). */
+  environment: Readonly<Environment>;
 }
 
 export interface GitConfig {
@@ -201,14 +204,15 @@ export function documentedVariables(): Record<string, string> {
 }
 
 /** The configuration of this process. Throws as `parseConfig` does. */
-export function readConfig(): Config {
+export function readConfig(): ProcessConfig {
   const total = totalmem();
   const constrained = constrainedMemory() || total;
-  return parseConfig(process.env, {
+  const config = parseConfig(process.env, {
     folder: cwd(),
     memory: Math.min(total, constrained),
     terminal: stdout.isTTY === true,
   });
+  return { ...config, environment: process.env };
 }
 
 /**
@@ -243,7 +247,6 @@ export function parseConfig(env: Environment, surroundings: Surroundings): Confi
       memoryLimit: v.RUNTIME_MEMORY_LIMIT,
     },
     log: { level: v.LOG_LEVEL, format: v.LOG_FORMAT },
-    environment: env,
     warnings: warningsOf(env, v),
   };
 }
