@@ -3,9 +3,89 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startChecker } from "./testing/workerd.js";
 
-test("names the entry points of a version that loads", async (t) => {
+test("names the entry points of what loads, and leaves out other exports", async (t) => {
   const checker = await startChecker(t);
-  const result = await checker.check(`export default { fetch() {} }`);
-  assert.equal(result.ok, true);
-  assert.deepEqual(result.ok && result.entrypoints, ["default"]);
+  const cases: [string, string[]][] = [
+    [`export default { fetch() {} }`, ["default"]],
+    [
+      `import { WorkerEntrypoint } from "cloudflare:workers"; export default class extends WorkerEntrypoint {}`,
+      ["default"],
+    ],
+    [
+      `import { WorkerEntrypoint, DurableObject, WorkflowEntrypoint } from "cloudflare:workers";
+       export class Rpc extends WorkerEntrypoint {} export class Room extends DurableObject {} export class Flow extends WorkflowEntrypoint {}
+       export const other = { fetch() {} }, config = { a: 1 }, number = 3, nothing = null; export function helper() {}
+       export default { fetch() {} };`,
+      ["Rpc", "default", "other"],
+    ],
+    [`export const only = { fetch() {} };`, ["only"]],
+    [`export default { scheduled() {} };`, ["default"]],
+  ];
+  for (const [source, entrypoints] of cases) {
+    const result = await checker.check(source);
+    assert.deepEqual(result.ok ? result.entrypoints.sort() : result, entrypoints.sort());
+  }
+});
+
+test("tells why a version does not load, with the place in its own modules", async (t) => {
+  const checker = await startChecker(t);
+  const cases: [string, RegExp][] = [
+    [`export default { fetch( { }`, /SyntaxError[\s\S]*index\.js:1/],
+    [`const x = undefined;\n  x.y; export default {};`, /TypeError[\s\S]*index\.js:2:5/],
+    [`import "./nope.js"; export default {};`, /nope\.js/],
+    [`throw 17;`, /17/],
+    [`addEventListener("fetch", () => {});`, /no default export|index\.js/],
+    [`export const a = 1;`, /no default export/],
+    [`export default 7;`, /default export is of the type number/],
+    [`export default { fetch: 1 };`, /object without a handler/],
+    [`export default function () {}`, /default export is a function/],
+    [
+      `import { DurableObject } from "cloudflare:workers"; export default class extends DurableObject {}`,
+      /class of objects/,
+    ],
+    [`await fetch("http://127.0.0.1/"); export default {};`, /global scope/],
+    [`await new Promise(() => {}); export default { fetch() {} };`, /./],
+  ];
+  for (const [source, message] of cases) {
+    const result = await checker.check(source);
+    assert.equal(result.ok, false, source);
+    assert.match(result.ok ? "" : result.message, message);
+  }
+});
+
+test("refuses compatibility dates and flags that do not exist or are experimental", async (t) => {
+  const checker = await startChecker(t);
+  const source = `export default { fetch() {} };`;
+  const wrong = [
+    { compatibilityDate: "2999-01-01" },
+    { compatibilityDate: "yesterday" },
+    { compatibilityFlags: ["no_such_flag"] },
+    { compatibilityFlags: ["experimental"] },
+  ];
+  for (const settings of wrong) {
+    const result = await checker.check(source, settings);
+    assert.equal(result.ok, false, JSON.stringify(settings));
+    assert.match(result.ok ? "" : result.message, /ompatibility|experimental/);
+  }
+  assert.equal((await checker.check(source, { compatibilityFlags: ["nodejs_compat"] })).ok, true);
+});
+
+test("bytes that are no artifact, or use a reserved name, are refused", async (t) => {
+  const checker = await startChecker(t);
+  for (const bytes of [
+    new Uint8Array(),
+    Buffer.from("WRK1\0\0\xff\xff{}", "latin1"),
+    Buffer.from("nonsense of some length"),
+  ]) {
+    assert.equal((await checker.check(new Uint8Array(bytes))).ok, false);
+  }
+  const result = await checker.check({ "index.js": "export default { fetch() {} };", "__wrkst_entry.js": "" });
+  assert.match(result.ok ? "" : result.message, /reserved/);
+});
+
+test("the module scope sees the vars, and has no network", async (t) => {
+  const checker = await startChecker(t);
+  const source = `import { env } from "cloudflare:workers"; if (env.NEEDED.a !== 1) throw new Error("var is missing"); export default { fetch() {} };`;
+  assert.equal((await checker.check(source, { vars: { NEEDED: { a: 1 } } })).ok, true);
+  assert.match(JSON.stringify(await checker.check(source)), /Cannot read/);
 });

@@ -1,10 +1,10 @@
 // Answers the agent's calls on the control socket (CONTROL in wire.ts). Whoever reaches the socket is the agent.
+import type { Keep } from "./isolates.js";
 import { describeThrown } from "./log.js";
 import { isRouteChange, isRouteTable } from "./route-table.js";
 import type { Router } from "./router.js";
 import { CONTROL, type PrepareRequest, type PrepareResult, type TraceRequest } from "./wire.js";
 
-type Keep = (promise: Promise<unknown>) => void;
 type Preparation = PrepareRequest["versions"][number];
 
 /** Milliseconds that a version has to load, and again to answer its health path. */
@@ -34,7 +34,7 @@ export async function handleControl(router: Router, request: Request, keep: Keep
       return Response.json(await prepare(router, body as PrepareRequest, keep));
     case CONTROL.trace: {
       const { on, key } = body as TraceRequest;
-      router.trace(on ? key : undefined);
+      router.trace(on ? key : undefined, keep);
       return Response.json({});
     }
     case CONTROL.evict:

@@ -1,5 +1,6 @@
 // Which versions are loaded, under which loader id. A version is loaded once for all who wait for it, a load that failed is
 // tried again under a new id and not before its pause is over, and the least recently used idle isolates make room.
+import { isolateKey } from "./route-table.js";
 import type { VersionSpec } from "./wire.js";
 
 /** A version and its isolate, if it has one. Hot: read on every request. */
@@ -9,11 +10,16 @@ export interface Slot {
   /** Name of its isolate in the loader. A new isolate always has a new name. */
   id: string;
   isLoaded: boolean;
-  /** Requests that the function has not answered yet. */
+  /** Whether its isolate tells when an invocation is over. */
+  isTailed: boolean;
+  /** Requests that the function has not answered yet, those that wait for its load included. */
   inFlight: number;
   /** Grows with every use of any slot. */
   lastUsed: number;
 }
+
+/** What keeps a promise going though the event that began it is over. */
+export type Keep = (promise: Promise<unknown>) => void;
 
 export interface IsolatesOptions {
   max: number;
@@ -31,12 +37,10 @@ export interface Isolates {
   /** The slot of a version; the same as long as the version is the same. */
   slot(function_: string, spec: VersionSpec): Slot;
   use(slot: Slot): void;
-  /** Resolves when it is loaded. Rejects with the reason, also while the pause after a failure lasts. */
-  load(slot: Slot, keep: (promise: Promise<unknown>) => void): Promise<void>;
-  /** Drops the isolate; requests in it finish, later ones load it afresh. */
-  evict(slot: Slot, keep: (promise: Promise<unknown>) => void): void;
-  /** Drops all slots for which the condition holds. */
-  evictWhere(condition: (slot: Slot) => boolean, keep: (promise: Promise<unknown>) => void): void;
+  /** Resolves when it was loaded; where room was made for others since then, it is not any more. Rejects with the reason, also while the pause after a failure lasts. */
+  load(slot: Slot, keep: Keep): Promise<void>;
+  /** Drops the isolates for which the condition holds: requests in them finish, later ones load them afresh. */
+  evictWhere(condition: (slot: Slot) => boolean, keep: Keep): void;
 }
 
 interface State extends Slot {
@@ -58,7 +62,7 @@ export function createIsolates(options: IsolatesOptions): Isolates {
   let evictions = 0;
   let coldLoads = 0;
 
-  const drop = (state: State, keep: (promise: Promise<unknown>) => void) => {
+  const drop = (state: State, keep: Keep) => {
     if (!state.isLoaded) return;
     const { id } = state;
     state.isLoaded = false;
@@ -66,9 +70,9 @@ export function createIsolates(options: IsolatesOptions): Isolates {
     evictions++;
     keep(unload(state.function, id));
   };
-  const makeRoom = (keep: (promise: Promise<unknown>) => void) => {
+  const makeRoom = (newest: State, keep: Keep) => {
     while (loaded > max) {
-      const victim = leastRecentlyUsed(slots.values());
+      const victim = leastRecentlyUsed(slots.values(), newest);
       if (!victim) return;
       drop(victim, keep);
     }
@@ -102,7 +106,7 @@ export function createIsolates(options: IsolatesOptions): Isolates {
       return coldLoads;
     },
     slot(function_, spec) {
-      const key = `${function_}@${spec.id}@${spec.artifact}@${spec.generation}@${spec.egress}`;
+      const key = isolateKey(function_, spec);
       const known = slots.get(key);
       if (known) return known;
       const state: State = {
@@ -110,6 +114,7 @@ export function createIsolates(options: IsolatesOptions): Isolates {
         spec,
         id: "",
         isLoaded: false,
+        isTailed: false,
         inFlight: 0,
         lastUsed: 0,
         loading: undefined,
@@ -129,33 +134,33 @@ export function createIsolates(options: IsolatesOptions): Isolates {
       if (!state.loading) {
         if (now() < state.retryAt) throw state.failure;
         state.lastUsed = ++uses;
-        state.loading = begin(state);
+        state.loading = begin(state).then(() => makeRoom(state, keep));
         keep(state.loading.catch(() => {}));
-        await state.loading;
-        makeRoom(keep);
-        return;
       }
-      await state.loading;
-    },
-    evict(slot, keep) {
-      drop(slot as State, keep);
+      state.inFlight++;
+      try {
+        await state.loading;
+      } finally {
+        state.inFlight--;
+      }
     },
     evictWhere(condition, keep) {
       for (const [key, state] of slots) {
         if (!condition(state)) continue;
         drop(state, keep);
-        if (!state.loading) slots.delete(key);
+        // Whoever still waits for the slot will load it, and it must then be found when room is made.
+        if (!state.loading && state.inFlight === 0) slots.delete(key);
       }
     },
   };
 }
 
-/** The least recently used of the idle ones, or of all where none is idle. */
-function leastRecentlyUsed(slots: Iterable<State>): State | undefined {
+/** The least recently used of the idle ones, or of all where none is idle; never the one that room is made for. */
+function leastRecentlyUsed(slots: Iterable<State>, newest: State): State | undefined {
   let idle: State | undefined;
   let any: State | undefined;
   for (const slot of slots) {
-    if (!slot.isLoaded) continue;
+    if (!slot.isLoaded || slot === newest) continue;
     if (!any || slot.lastUsed < any.lastUsed) any = slot;
     if (slot.inFlight === 0 && (!idle || slot.lastUsed < idle.lastUsed)) idle = slot;
   }

@@ -16,7 +16,8 @@ export interface Loading {
   entrypoint(slot: Slot): Fetcher;
 }
 
-export function createLoading(bindings: RouterBindings): Loading {
+/** `tailOf`: where the isolate tells that an invocation of the function is over, if anywhere. */
+export function createLoading(bindings: RouterBindings, tailOf: (function_: string) => Fetcher | undefined): Loading {
   const { LOADER: loader } = bindings;
   const codeOf = async (spec: VersionSpec): Promise<Code> => {
     const modules = servingModules(await readArtifact(bindings.ARTIFACTS, spec.artifact), spec.entrypoints);
@@ -31,9 +32,12 @@ export function createLoading(bindings: RouterBindings): Loading {
   const host = (id: string, code: () => Promise<Code> | Code) =>
     loader.get(id, code).getEntrypoint(HOST_ENTRYPOINT) as HostEntrypoint;
   return {
-    async load({ id, spec }) {
+    async load(slot) {
+      const { id, spec } = slot;
       const code = await codeOf(spec);
-      await host(id, () => code).describe();
+      const tail = tailOf(slot.function);
+      slot.isTailed = tail !== undefined;
+      await host(id, () => (tail ? { ...code, tails: [tail] } : code)).describe();
     },
     async unload(_function, id) {
       const gone = () => {

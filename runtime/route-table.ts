@@ -24,8 +24,8 @@ export interface Routes {
   /** False, and nothing done, when the change does not start from the present generation. */
   change(change: RouteChange): boolean;
   replace(table: RouteTable): void;
-  /** Every version that some host leads to. */
-  versions(): Iterable<{ function: string; spec: VersionSpec }>;
+  /** Whether some host leads to the version, loaded in this very way. */
+  isReachable(function_: string, spec: VersionSpec): boolean;
 }
 
 const AGENT: Target = { kind: "agent" };
@@ -91,10 +91,10 @@ export function createRoutes(settings: { baseDomain: string; apiHosts: string[] 
       revisions = table.revisions.slice(-MAX_REVISIONS);
       generation = table.generation;
     },
-    *versions() {
-      for (const [name, entry] of functions) {
-        for (const spec of Object.values(entry.versions)) yield { function: name, spec };
-      }
+    isReachable(function_, spec) {
+      const entry = functions.get(function_);
+      const present = entry && own(entry.versions, spec.id);
+      return present !== undefined && isolateKey(function_, present) === isolateKey(function_, spec);
     },
   };
 }
@@ -129,6 +129,11 @@ function versionAtCommit(entry: RouteEntry, prefix: string, revisions: RevisionR
   const newest = matching.at(-1);
   if (!newest || matching.some(({ commit }) => commit !== newest.commit)) return null;
   return entry.history.findLast(({ seq }) => seq <= newest.seq)?.version ?? null;
+}
+
+/** Versions of the same key can share an isolate: code, environment and outbound are the same. */
+export function isolateKey(function_: string, spec: VersionSpec): string {
+  return `${function_}@${spec.id}@${spec.artifact}@${spec.generation}@${spec.egress}`;
 }
 
 /** Names come from outside: `constructor` must not find what the object inherits. */

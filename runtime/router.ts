@@ -1,15 +1,13 @@
 // Takes a request to the version that its host names. For a loaded version it touches nothing but memory.
 import type { RouterBindings } from "./bindings.js";
 import { createForwarding, withoutPort } from "./forwarded.js";
-import { createIsolates, type Slot } from "./isolates.js";
+import { createIsolates, type Keep, type Slot } from "./isolates.js";
 import { createLoading } from "./loading.js";
-import { describeThrown, logLine, traceLine } from "./log.js";
+import { describeThrown, logLine } from "./log.js";
 import { type PageCode, page } from "./pages.js";
 import { createRoutes, isRouteTable, type Target } from "./route-table.js";
+import { createTrace } from "./trace.js";
 import { HEADER, type RouteChange, type RouteTable, type RuntimeState } from "./wire.js";
-
-/** What keeps a promise going though the event that began it is over. */
-type Keep = (promise: Promise<unknown>) => void;
 
 const MAX_REMEMBERED = 10_000;
 const UNAVAILABLE: Record<(Target & { kind: "unavailable" })["reason"], PageCode> = {
@@ -20,14 +18,26 @@ const UNAVAILABLE: Record<(Target & { kind: "unavailable" })["reason"], PageCode
 
 export type Router = ReturnType<typeof createRouter>;
 
-export function createRouter(bindings: RouterBindings) {
+/** `tailOf` makes what is told when an invocation of a function is over, work in `waitUntil` included. */
+export function createRouter(bindings: RouterBindings, tailOf: (function_: string) => Fetcher) {
   const { SETTINGS: settings } = bindings;
+  const trace = createTrace(settings.traceKey);
   const routes = createRoutes(settings);
   const forwarding = createForwarding(settings);
-  const loading = createLoading(bindings);
-  const isolates = createIsolates({ max: settings.maxIsolates, ...loading });
+  const loading = createLoading(bindings, (name) => (trace.isOn ? tailOf(name) : undefined));
+  const isolates = createIsolates({
+    max: settings.maxIsolates,
+    unload: loading.unload,
+    async load(slot) {
+      trace.enter(slot.function);
+      try {
+        await loading.load(slot);
+      } finally {
+        trace.exit(slot.function);
+      }
+    },
+  });
   const slots = new Map<string, Slot>();
-  let traceKey = settings.traceKey;
   let requests = 0;
   let reading: Promise<void> | undefined;
   let isReady = false;
@@ -57,19 +67,19 @@ export function createRouter(bindings: RouterBindings) {
     return reading;
   }
 
-  function handle(request: Request, context: ExecutionContext): Promise<Response> | Response {
-    if (forwarding.isActive) return handleForwarded(request, context);
-    const host = request.headers.get("host") ?? "";
+  function handle(request: Request, context: ExecutionContext): Promise<Response> {
+    const url = forwarding.isActive ? forwardedUrl(request) : undefined;
+    if (url !== undefined) return dispatch(new URL(url).host, new Request(url, request), context);
+    return dispatch(request.headers.get("host") ?? "", request, context);
+  }
+
+  function dispatch(host: string, request: Request, context: ExecutionContext): Promise<Response> {
     const slot = slots.get(host);
     return slot?.isLoaded ? serve(slot, request) : route(host, request, context);
   }
 
-  async function handleForwarded(request: Request, context: ExecutionContext): Promise<Response> {
-    const connection = connectionOf(request);
-    const url = forwarding.originalUrl(request.url, connection, request.headers);
-    const original = url === undefined ? request : new Request(url, request);
-    const host = url === undefined ? (request.headers.get("host") ?? "") : new URL(url).host;
-    return route(host, original, context);
+  function forwardedUrl(request: Request): string | undefined {
+    return forwarding.originalUrl(request.url, connectionOf(request), request.headers);
   }
 
   async function route(host: string, request: Request, context: ExecutionContext): Promise<Response> {
@@ -90,7 +100,10 @@ export function createRouter(bindings: RouterBindings) {
 
   async function reach(host: string, target: Target & { kind: "version" }, request: Request, keep: Keep) {
     const slot = isolates.slot(target.function, target.spec);
-    if (!slot.isLoaded) {
+    // Remembered before anything is awaited: afterwards the routes may be others already.
+    if (slots.size >= MAX_REMEMBERED) slots.clear();
+    slots.set(host, slot);
+    while (!slot.isLoaded) {
       try {
         await isolates.load(slot, keep);
       } catch (error) {
@@ -106,8 +119,6 @@ export function createRouter(bindings: RouterBindings) {
         return fail(request, "ERR_LOAD", id);
       }
     }
-    if (slots.size >= MAX_REMEMBERED) slots.clear();
-    slots.set(host, slot);
     return serve(slot, request);
   }
 
@@ -115,7 +126,7 @@ export function createRouter(bindings: RouterBindings) {
     requests++;
     isolates.use(slot);
     slot.inFlight++;
-    if (traceKey) traceLine({ key: traceKey, enter: slot.function });
+    if (trace.isOn) trace.enter(slot.function);
     const id = crypto.randomUUID();
     try {
       return await loading.entrypoint(slot).fetch(withPlatformHeaders(request, id));
@@ -125,7 +136,7 @@ export function createRouter(bindings: RouterBindings) {
       return fail(request, "ERR_FUNCTION", id);
     } finally {
       slot.inFlight--;
-      if (traceKey) traceLine({ key: traceKey, exit: slot.function });
+      if (!slot.isTailed) trace.exit(slot.function);
     }
   }
 
@@ -150,12 +161,10 @@ export function createRouter(bindings: RouterBindings) {
     }
   }
 
-  /** After a change: no host is remembered, and what no host leads to any more is unloaded. */
-  function forget(keep: Keep): void {
+  /** After a change of the functions: no host is remembered, and what no host leads to any more is unloaded. */
+  function forget(keep: Keep, isConcerned: (function_: string) => boolean = () => true): void {
     slots.clear();
-    const reachable = new Set<Slot>();
-    for (const { function: name, spec } of routes.versions()) reachable.add(isolates.slot(name, spec));
-    isolates.evictWhere((slot) => !reachable.has(slot), keep);
+    isolates.evictWhere((slot) => isConcerned(slot.function) && !routes.isReachable(slot.function, slot.spec), keep);
   }
 
   return {
@@ -174,7 +183,7 @@ export function createRouter(bindings: RouterBindings) {
     /** False where the change does not start from what is served. */
     change(change: RouteChange, keep: Keep): boolean {
       if (!routes.change(change)) return false;
-      forget(keep);
+      forget(keep, (name) => Object.hasOwn(change.functions, name));
       return true;
     },
     replace(table: RouteTable, keep: Keep): void {
@@ -182,9 +191,13 @@ export function createRouter(bindings: RouterBindings) {
       isReady = true;
       forget(keep);
     },
-    trace(key: string | undefined): void {
-      traceKey = key;
+    /** With a key, tells on stdout which functions run. Isolates that cannot tell, or tell needlessly, are replaced. */
+    trace(key: string | undefined, keep: Keep): void {
+      if (trace.isOn !== (key !== undefined)) isolates.evictWhere(() => true, keep);
+      trace.key = key;
+      slots.clear();
     },
+    ended: trace.exit,
     evict(functions: string[], keep: Keep): void {
       const names = new Set(functions);
       isolates.evictWhere((slot) => names.has(slot.function), keep);
