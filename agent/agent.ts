@@ -29,6 +29,7 @@ import { openCheckout } from "./source/checkout.js";
 import { openEmbedded, packEmbedded } from "./source/embedded.js";
 import { openSource, type Source } from "./source/follow.js";
 import { MAIN_ACCOUNT, openRegistry, type Registry } from "./store/index.js";
+import { openWorkFolder } from "./work-folder.js";
 
 export interface Agent {
   readonly platform: Platform;
@@ -95,7 +96,7 @@ async function assemble(
     },
   });
   const platform = new Platform({ registry, publisher, runtime, source, loop: () => loop, urlOf, now: Date.now });
-  const builders = openBuilders(config, log, runDir);
+  const builders = await openBuilders(config, log, runDir);
   closers.push(() => builders.close());
   const artifacts = await openArtifactStore(join(dataDir, "artifacts"));
   const passDeps: PassDeps = {
@@ -117,11 +118,14 @@ async function assemble(
     kept: createKeptBuilds(),
     concurrency: 4 * availableParallelism(),
   };
-  const pack = everyDay(async () => {
-    const dir = join(dataDir, "git/functions.git");
-    await packEmbedded(dir, { signal: closing.signal, environment: config.environment }).catch((error: unknown) => {
-      if (!closing.signal.aborted) log.warn({ err: reportOf(error) }, "packing the embedded repository failed");
-    });
+  const tidy = everyDay(async () => {
+    try {
+      await builders.parts.installer.prune();
+      const dir = join(dataDir, "git/functions.git");
+      await packEmbedded(dir, { signal: closing.signal, environment: config.environment });
+    } catch (error) {
+      if (!closing.signal.aborted) log.warn({ err: reportOf(error) }, "tidying up failed");
+    }
   });
   let collected = Date.now();
   async function collectAfter<T>(report: T, pass: PassRun): Promise<T> {
@@ -131,7 +135,7 @@ async function assemble(
     registry.bumpRouteGeneration();
     await publisher.publish();
     for (const digest of unused) await artifacts.delete(digest);
-    void pack();
+    void tidy();
     return report;
   }
 
@@ -200,12 +204,12 @@ function openServing(
 }
 
 /** What turns a folder into a checked artifact: bundler, installer, checkout, checker. */
-function openBuilders(config: ProcessConfig, log: Log, runDir: string) {
-  const work = join(config.dataDir, "work", SOURCE);
-  const cacheDir = join(config.dataDir, "work", "packages");
-  const checkout = openCheckout(join(work, "tree"));
+async function openBuilders(config: ProcessConfig, log: Log, runDir: string) {
+  const work = await openWorkFolder(config.dataDir);
+  const cacheDir = join(work, "packages");
+  const checkout = openCheckout(join(work, SOURCE));
   const bundler = openBundler({ cacheDir });
-  const installer = openInstaller({ cacheDir, root: checkout.dir });
+  const installer = openInstaller({ cacheDir, root: checkout.dir, environment: config.environment });
   const checker: Checker = openChecker({
     dataDir: config.dataDir,
     runDir,
