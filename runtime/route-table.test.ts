@@ -217,3 +217,12 @@ test("values from outside are tables and changes only when resolving can rely on
     assert.equal(isRouteChange(wrong), false);
   }
 });
+
+test("a function off the base domain answers on its own hosts and labels only", () => {
+  const routes = routesOf({ functions: { shop: entry({ offBase: true, hosts: ["shop.example.com"] }) } });
+  const answers = ["shop.base.test", "latest--shop.base.test", "shop.example.com", "abcdef01--shop.base.test"];
+  assert.deepEqual(
+    answers.map((host) => shown(routes.resolve(host))),
+    ["none", "none", V1, V3],
+  );
+});

@@ -47,7 +47,7 @@ function countProgress({ deps, pass }: Acting, total: number): () => void {
   let last = deps.now();
   return () => {
     done++;
-    if (deps.now() - last < PROGRESS_INTERVAL) return;
+    if (done === total || deps.now() - last < PROGRESS_INTERVAL) return;
     last = deps.now();
     pass.observe({ kind: "building", done, total });
   };
