@@ -9,7 +9,7 @@ import { type Control, openControl } from "./control.js";
 import type { Freeze } from "./culprit.js";
 import type { RuntimeOptions } from "./front.js";
 import { createInFlight, type InFlight } from "./in-flight.js";
-import { within } from "./patience.js";
+import { isSettled, within } from "./patience.js";
 import { createRuntimeLog } from "./runtime-log.js";
 import { describeEnding, type Ending, ranOutOfMemory, startWorkerd, type Workerd } from "./workerd.js";
 
