@@ -6,7 +6,7 @@ import { type TestContext, test } from "node:test";
 import { WrkstError } from "../errors.js";
 import type { Manifest } from "../model.js";
 import { type BuildSettings, buildFunction } from "./build.js";
-import { chooseWorkRoot } from "./confine.js";
+import { chooseWorkRoot, writeBarrier } from "./confine.js";
 import { checkout, type Files, manifestOf, temporaryFolder, textOf, writeFiles } from "./testing.js";
 
 interface Case {
@@ -287,6 +287,23 @@ test("ignores tsconfig files above the checkout [C4]", async (t) => {
     manifest: manifestOf({ main: "index.tsx" }),
   });
   assert(!textOf(bundle).includes("fromAbove"));
+});
+
+test("gives the same bytes below a project as apart from one, behind a barrier [C4]", async (t) => {
+  const files: Files = {
+    "index.tsx": `import x from "./old"; const React = {}; console.log(<a/>); ${ANSWER}`,
+    "old.js": `Object.defineProperty(exports, "__esModule", { value: true }); exports.default = 1; try { require("ws"); } catch {}`,
+  };
+  const apart = await build(t, { files, manifest: { main: "index.tsx" } });
+  const project = await checkout(t, {
+    "package.json": `{ "type": "module" }`,
+    "tsconfig.json": `{ "compilerOptions": { "jsxFactory": "fromAbove" } }`,
+  });
+  await writeBarrier(join(project, "work"));
+  const root = join(project, "work/tree");
+  await writeFiles(root, files);
+  const below = await buildFunction({ root, folder: "", manifest: manifestOf({ main: "index.tsx" }) });
+  assert.equal(textOf(below), textOf(apart));
 });
 
 test("chooses a work folder whose parents resolution cannot use [C4]", async (t) => {

@@ -1,7 +1,9 @@
 // The border of a build: which paths belong to it. Lexical checks are made before a path is looked at, checks of real
-// paths before a file's content may influence an answer. Reads links, never contents.
+// paths before a file's content may influence an answer. Reads links, never contents;
+// writes only the barrier it is asked for.
 
 import { lstatSync, realpathSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, isAbsolute, join, parse, relative, resolve, sep } from "node:path";
 import { WrkstError } from "../errors.js";
 
@@ -72,6 +74,15 @@ export function chooseWorkRoot(candidates: string[]): string {
   throw new WrkstError("ERR_CONFIG", `no folder to build in: ${candidates.map((path) => `"${path}"`).join(", ")}`, {
     hint: `choose a folder with none of ${MARKS.join(", ")} in its parents, for example with DATA_DIR or TMPDIR`,
   });
+}
+
+/**
+ * Writes an empty package.json and tsconfig.json into a folder of ours that checkouts lie below, so that none of a
+ * project around it (its module type, its compiler options) applies to them. Packages around it are refused anyway.
+ */
+export async function writeBarrier(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await Promise.all(["package.json", "tsconfig.json"].map((name) => writeFile(join(folder, name), "{}\n")));
 }
 
 /** Files and folders at or above `folder` that module resolution would find. */

@@ -44,6 +44,10 @@ export function openInstaller(options: InstallerOptions): Installer {
   async function registrySettings(): Promise<RegistrySettings> {
     await mkdir(options.cacheDir, { recursive: true });
     settings ??= readRegistrySettings(options, options.cacheDir);
+    // A machine without npm may get one.
+    settings.catch(() => {
+      settings = undefined;
+    });
     return settings;
   }
 
@@ -303,6 +307,7 @@ function shareInstall(work: (signal: AbortSignal) => Promise<void>): Shared {
     abandoned: controller.signal,
     join: (signal) =>
       new Promise<void>((resolve, reject) => {
+        if (signal?.aborted) throw signal.reason;
         waiting++;
         const leave = () => {
           reject(signal?.reason);
