@@ -19,6 +19,9 @@ export interface Loading {
 /** `tailOf`: where the isolate tells that an invocation of the function is over, if anywhere. */
 export function createLoading(bindings: RouterBindings, tailOf: (function_: string) => Fetcher | undefined): Loading {
   const { LOADER: loader } = bindings;
+  // A function that ends its own isolate is loaded again by workerd, which then asks for the code. Kept, since handing over
+  // a new closure with every request is noticeable.
+  const reloads = new WeakMap<Slot, () => Promise<Code>>();
   const codeOf = async (spec: VersionSpec): Promise<Code> => {
     const modules = servingModules(await readArtifact(bindings.ARTIFACTS, spec.artifact), spec.entrypoints);
     return {
@@ -48,7 +51,14 @@ export function createLoading(bindings: RouterBindings, tailOf: (function_: stri
         .evict()
         .catch(() => {});
     },
-    entrypoint: ({ id, spec }) => loader.get(id, () => codeOf(spec)).getEntrypoint(),
+    entrypoint(slot) {
+      let reload = reloads.get(slot);
+      if (!reload) {
+        reload = () => codeOf(slot.spec);
+        reloads.set(slot, reload);
+      }
+      return loader.get(slot.id, reload).getEntrypoint();
+    },
   };
 }
 
