@@ -1,7 +1,9 @@
 // Eviction in a real workerd: room is made, and no request notices.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { Agent } from "node:http";
 import { test } from "node:test";
+import { WebSocket } from "ws";
 import { startServing, until } from "./testing/workerd.js";
 import type { RuntimeState } from "./wire.js";
 
@@ -59,18 +61,28 @@ test("a WebSocket and a long answer survive the eviction of their isolate", asyn
   const serving = await startServing(t);
   await serving.deploy({
     long: `const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-    let end; const ended = new Promise((resolve) => { end = resolve; });
-    export default { async fetch(request) {
+    export default { async fetch() {
       const { readable, writable } = new TransformStream();
       const writer = writable.getWriter();
       (async () => { for (let i = 0; i < 50; i++) { await writer.write(new TextEncoder().encode("x")); await wait(10); } await writer.close(); })();
       return new Response(readable);
     } };`,
+    ws: `export default { fetch() {
+      const [client, server] = Object.values(new WebSocketPair());
+      server.accept();
+      server.addEventListener("message", ({ data }) => server.send("echo " + data));
+      return new Response(null, { status: 101, webSocket: client });
+    } };`,
   });
+  const socket = new WebSocket(`ws://127.0.0.1:${serving.port}/`, { headers: { host: "ws.base.test" } });
+  t.after(() => socket.terminate());
+  await once(socket, "open");
   const long = serving.get("long.base.test");
-  await until(async () => ((await serving.control("/state")).json() as RuntimeState).isolates === 1, "loaded");
-  await serving.control("/evict", { functions: ["long"] });
+  await until(async () => ((await serving.control("/state")).json() as RuntimeState).isolates === 2, "loaded");
+  await serving.control("/evict", { functions: ["long", "ws"] });
   assert.equal((await long).text, "x".repeat(50));
+  socket.send("hi");
+  assert.equal(String((await once(socket, "message"))[0]), "echo hi");
 });
 
 test("evicted functions are loaded afresh, under their present version", async (t) => {

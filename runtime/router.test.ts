@@ -114,6 +114,34 @@ test("B4: unknown hosts and addresses get a page and never the API", async (t) =
   }
 });
 
+test("a request line with a whole URL, two Host headers, or none, leads nowhere it should not", async (t) => {
+  const serving = await startServing(t);
+  await serving.deploy({ echo: ECHO });
+  const raw = async (text: string) => {
+    const socket = connect(serving.port, "127.0.0.1");
+    t.after(() => socket.destroy());
+    socket.on("error", () => {});
+    let seen = "";
+    socket.on("data", (data) => {
+      seen += data;
+    });
+    socket.write(text);
+    await until(() => seen.includes("\r\n\r\n") || socket.destroyed, "an answer");
+    return seen;
+  };
+  const requests = [
+    "GET http://base.test/api/v1/status HTTP/1.1\r\nHost: nobody.test\r\n\r\n",
+    "GET /api/v1/status HTTP/1.1\r\nHost: nobody.test\r\nHost: base.test\r\n\r\n",
+    "GET /api/v1/status HTTP/1.0\r\n\r\n",
+    "GET base.test/api/v1/status HTTP/1.1\r\nHost: nobody.test\r\n\r\n",
+  ];
+  for (const request of requests) {
+    const answer = await raw(request);
+    assert.match(answer, /^HTTP\/1\.[01] [45]\d\d/, request);
+    assert.doesNotMatch(answer, /"agent":true/);
+  }
+});
+
 test("B5: a function that throws is a 502 without its message, which the log has", async (t) => {
   const serving = await startServing(t);
   await serving.deploy({ bad: `export default { fetch() { throw new Error("secret words"); } };` });

@@ -35,6 +35,7 @@ const COMPATIBILITY_DATE = "2026-08-01";
  */
 export function servingConfig(options: ServingOptions): string {
   const { dataDir, egress } = options;
+  // Of the blocks that hold an address the smallest decides, and among equals the one that denies.
   const deny = [...NEVER_PUBLIC.filter((block) => !egress.allow.includes(block)), ...egress.deny];
   // Two narrow folders rather than DATA_DIR: the router can then never be talked into reading `secrets/` or the registry.
   // In a cluster both become `bucket` services; the router only fetches from what the bindings name.
