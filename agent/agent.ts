@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { openApi } from "./agent-api.js";
 import { openArtifactStore } from "./artifact/index.js";
 import { BUNDLER_ID, openBundler } from "./bundle/bundler.js";
+import { writeBarrier } from "./bundle/confine.js";
 import { openInstaller } from "./bundle/installer.js";
 import { defaultPublicUrl, type ProcessConfig } from "./config.js";
 import { type ErrorReport, reportOf, WrkstError } from "./errors.js";
@@ -206,6 +207,7 @@ function openServing(
 /** What turns a folder into a checked artifact: bundler, installer, checkout, checker. */
 async function openBuilders(config: ProcessConfig, log: Log, runDir: string) {
   const work = await openWorkFolder(config.dataDir);
+  await writeBarrier(work);
   const cacheDir = join(work, "packages");
   const checkout = openCheckout(join(work, SOURCE));
   const bundler = openBundler({ cacheDir });
