@@ -10,11 +10,10 @@ import { artifactOf, checkerConfig, recordLog, temporaryFolder } from "./testing
 const GOOD = "export default { fetch() { return new Response(); } }; export class Named {};";
 
 async function testChecker(t: TestContext, limits = { milliseconds: 400, memoryBytes: 200 * 2 ** 20 }) {
-  const dataDir = await temporaryFolder(t);
+  const dataDir = await temporaryFolder(t, () => checker.close());
   const runDir = await openRunFolder(dataDir);
   const log = recordLog();
   const checker = openChecker({ dataDir, runDir, writeConfig: async (path) => checkerConfig(path), limits, log });
-  t.after(() => checker.close());
   const check = (code: string, changes: { compatibilityDate?: string; vars?: object; signal?: AbortSignal } = {}) => {
     const { compatibilityDate = "2026-08-01", vars = {}, signal = new AbortController().signal } = changes;
     const spec = { compatibilityDate, compatibilityFlags: [], vars: { ...vars } };
@@ -92,10 +91,9 @@ test("goes on after 300 checks in a process of its own, and leaves nothing behin
 });
 
 test("a checker that does not start is an error of ours, not of the version", async (t) => {
-  const dataDir = await temporaryFolder(t);
+  const dataDir = await temporaryFolder(t, () => checker.close());
   const runDir = await openRunFolder(dataDir);
   const checker = openChecker({ dataDir, runDir, writeConfig: async () => "nonsense\n", log: recordLog() });
-  t.after(() => checker.close());
   const spec = { compatibilityDate: "2026-08-01", compatibilityFlags: [], vars: {} };
   const { signal } = new AbortController();
   await assert.rejects(checker.check({ artifact: artifactOf(GOOD), spec }, signal), { code: "ERR_RUNTIME" });

@@ -14,21 +14,20 @@ import { temporaryFolder, testRuntime } from "./testing.js";
 
 const FAKE_AGENT = fileURLToPath(new URL("./fake-agent.js", import.meta.url));
 
-async function startAgent(t: TestContext, dataDir: string): Promise<{ agent: ChildProcess; runtimePid: number }> {
+async function startAgent(t: TestContext): Promise<{ dataDir: string; agent: ChildProcess; runtimePid: number }> {
+  const dataDir = await temporaryFolder(t, async () => {
+    agent.kill("SIGKILL");
+    if (identity) await killGroup(identity);
+  });
   const agent = spawn(process.execPath, [FAKE_AGENT, dataDir], { stdio: ["ignore", "pipe", "inherit"] });
   const [line] = (await once(agent.stdout!, "data")) as [Buffer];
   const runtimePid = Number(line.toString());
   const identity = identityOf(runtimePid);
-  t.after(async () => {
-    agent.kill("SIGKILL");
-    if (identity) await killGroup(identity);
-  });
-  return { agent, runtimePid };
+  return { dataDir, agent, runtimePid };
 }
 
 test("locks the data folder against a second agent, and names the first", async (t) => {
-  const dataDir = await temporaryFolder(t);
-  const { agent } = await startAgent(t, dataDir);
+  const { dataDir, agent } = await startAgent(t);
   await assert.rejects(lockDataDir(dataDir), (error: WrkstError) => {
     assert.equal(error.code, "ERR_DATA_DIR_LOCKED");
     assert.match(error.message, new RegExp(`pid ${agent.pid}`));
@@ -54,8 +53,7 @@ for (const isRecorded of [true, false]) {
   const which = isRecorded ? "" : ", also one that there is no note of";
   const skip = !isRecorded && process.platform !== "linux";
   test(`finds and ends the runtime of an agent that was killed${which}`, { skip }, async (t) => {
-    const dataDir = await temporaryFolder(t);
-    const { agent, runtimePid } = await startAgent(t, dataDir);
+    const { dataDir, agent, runtimePid } = await startAgent(t);
     const runtime = identityOf(runtimePid)!;
     agent.kill("SIGKILL");
     await once(agent, "exit");

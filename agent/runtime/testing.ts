@@ -9,9 +9,13 @@ import { openRunFolder } from "./run-folder.js";
 import { openRuntime, type Runtime, type RuntimeEvent, type RuntimeOptions } from "./runtime.js";
 import type { Log } from "./runtime-log.js";
 
-export async function temporaryFolder(t: TestContext): Promise<string> {
+/** A folder that is removed after the test; `end` is called before, and ends what writes to it. */
+export async function temporaryFolder(t: TestContext, end: () => Promise<unknown> = async () => {}): Promise<string> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), "wrkst-runtime-")));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  t.after(async () => {
+    await end();
+    await rm(folder, { recursive: true, force: true });
+  });
   return folder;
 }
 
@@ -119,7 +123,7 @@ export interface TestRuntime {
 
 /** A runtime in a folder of its own, stopped after the test; not started yet. */
 export async function testRuntime(t: TestContext, changes: Partial<RuntimeOptions> = {}): Promise<TestRuntime> {
-  const dataDir = await temporaryFolder(t);
+  const dataDir = await temporaryFolder(t, () => runtime.stop());
   const runDir = await openRunFolder(dataDir);
   const log = recordLog();
   const events: RuntimeEvent[] = [];
@@ -135,7 +139,6 @@ export async function testRuntime(t: TestContext, changes: Partial<RuntimeOption
     onEvent: (event) => events.push(event),
     ...changes,
   });
-  t.after(() => runtime.stop());
   const ask = async (name: string) => {
     const response = await fetch(`http://127.0.0.1:${runtime.ports().public}/${name}`);
     return response.text();
