@@ -17,7 +17,6 @@ import type { Log } from "./runtime-log.js";
 export type { Check, CheckLimits };
 
 export interface CheckerOptions {
-  /** Absolute and real: no links in it. */
   dataDir: string;
   /** Folder for unix sockets, see `openRunFolder`. */
   runDir: string;

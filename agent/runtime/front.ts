@@ -20,7 +20,6 @@ export interface RuntimeEvent {
 }
 
 export interface RuntimeOptions {
-  /** Absolute and real: no links in it. */
   dataDir: string;
   /** Folder for unix sockets, see `openRunFolder`. workerd listens on `control.sock` in it. */
   runDir: string;

@@ -88,6 +88,18 @@ test("writes a few lines of each kind and says how many more there were", () => 
   assert.ok(log.lines.some(({ message }) => message.startsWith("95 more lines like: ")));
 });
 
+test("passes on what the router reports as fields, and takes a broken report for a function's output", () => {
+  const written: object[] = [];
+  const write = (fields: object, message: string) => void written.push({ ...fields, message });
+  const log = { debug: write, info: write, warn: write, error: write };
+  const lines = createRuntimeLog({ log, process: "serving", now: () => 0 });
+  const report = { event: "function.threw", function: "a", message: "oh" };
+  lines.line("stderr", `wrkst-log ${JSON.stringify({ ...report, level: 60, version: {} })}`);
+  for (const text of ["wrkst-log {", "wrkst-log null", 'wrkst-log {"event":1}']) lines.line("stderr", text);
+  assert.deepEqual(written[0], { runtime: "serving", ...report });
+  assert.deepEqual(written.length, 4);
+});
+
 test("keeps sockets in the data folder, or in a private short one where its path is too long", async (t) => {
   const temp = await temporaryFolder(t);
   const near = join(temp, "d");

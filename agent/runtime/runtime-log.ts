@@ -1,6 +1,7 @@
 // What workerd writes, as lines of the platform's log: with a level, and no more of one kind than a person can use.
 // Pure but for the log it is given. A refused connection of a function logs a stack each time, and functions write to
 // the same stdout, so everything is limited per kind.
+import { LOG_PREFIX, type LogLine } from "../../runtime/wire.js";
 
 /** The part of a pino logger that is used here. */
 export interface Log {
@@ -47,7 +48,7 @@ export function createRuntimeLog(options: { log: Log; process: string; now: () =
   return {
     line(stream, text) {
       if (options.now() - windowStart >= WINDOW) flush();
-      const { level, kind, limit } = classify(stream, text, previous);
+      const { level, kind, limit, said } = classify(stream, text, previous);
       previous = stream === "stderr" ? { level, kind } : previous;
       const key = counts.has(kind) || counts.size < MAX_KINDS ? kind : "other lines";
       const count = counts.get(key) ?? { level, written: 0, held: 0 };
@@ -57,20 +58,45 @@ export function createRuntimeLog(options: { log: Log; process: string; now: () =
         return;
       }
       count.written++;
-      if (text.trim()) options.log[level]({ runtime: options.process }, text);
+      const { message = text, ...fields } = said ?? {};
+      if (message.trim()) options.log[level]({ runtime: options.process, ...fields }, message);
     },
     flush,
   };
 }
 
-function classify(stream: string, text: string, previous: { level: Level; kind: string } | undefined) {
+interface Classified {
+  level: Level;
+  kind: string;
+  limit: number;
+  /** What the router reported, or a function that imitates it. */
+  said?: LogLine;
+}
+
+function classify(stream: string, text: string, previous: { level: Level; kind: string } | undefined): Classified {
+  const said = stream === "stderr" && text.startsWith(LOG_PREFIX) ? parse(text.slice(LOG_PREFIX.length)) : undefined;
+  if (said) return { level: "warn", kind: `${said.event} ${said.function ?? ""}`.trim(), limit: LINES_PER_KIND, said };
   const found = stream === "stderr" ? RUNTIME_LINE.exec(text) : null;
   if (found && UNLOADED.test(text)) return { level: "debug" as const, kind: kindOf(text), limit: LINES_PER_KIND };
   if (found) return { level: levelOf(found[1]), kind: kindOf(text), limit: LINES_PER_KIND };
   if (stream === "stderr" && previous && CONTINUATION.test(text)) {
-    return { level: "debug" as const, kind: `${previous.kind} (details)`, limit: LINES_PER_KIND };
+    return { level: "debug", kind: `${previous.kind} (details)`, limit: LINES_PER_KIND };
   }
-  return { level: "info" as const, kind: `output of functions on ${stream}`, limit: FUNCTION_LINES };
+  return { level: "info", kind: `output of functions on ${stream}`, limit: FUNCTION_LINES };
+}
+
+/** Only fields we know, and only as text: anybody may have written it. */
+function parse(json: string): LogLine | undefined {
+  try {
+    const raw = JSON.parse(json) as Record<string, unknown>;
+    const known = ["event", "function", "version", "request", "message"].filter(
+      (name) => typeof raw[name] === "string",
+    );
+    if (!known.includes("event") || !known.includes("message")) return undefined;
+    return Object.fromEntries(known.map((name) => [name, raw[name]])) as unknown as LogLine;
+  } catch {
+    return undefined;
+  }
 }
 
 function levelOf(word: string | undefined): Level {

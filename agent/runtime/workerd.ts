@@ -1,6 +1,6 @@
 // One workerd process, from start to end. Nothing of it outlives `ended`, and none of the agent's environment reaches it.
 import { type ChildProcess, spawn } from "node:child_process";
-import { rmSync } from "node:fs";
+import { realpathSync, rmSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import workerdPackage from "workerd";
@@ -10,7 +10,7 @@ import { readLines } from "./lines.js";
 import { OWNER_VARIABLE, writeRecord } from "./lock.js";
 
 export interface WorkerdOptions {
-  /** Absolute; the data folder that owns the process. */
+  /** The data folder that owns the process. */
   dataDir: string;
   /** Path of the capnp file. */
   configFile: string;
@@ -59,7 +59,7 @@ export function startWorkerd(options: WorkerdOptions): Workerd {
       cwd: options.folder,
       detached: true,
       stdio: ["ignore", "pipe", "pipe", "pipe"],
-      env: { TZ: "UTC", ...options.environment, [OWNER_VARIABLE]: options.dataDir },
+      env: { TZ: "UTC", ...options.environment, [OWNER_VARIABLE]: realpathSync(options.dataDir) },
     },
   );
   const pid = child.pid ?? 0;
