@@ -40,20 +40,42 @@ export interface DeclarationReader {
 /** Creates a reader with a cache of its own. */
 export function createDeclarationReader(): DeclarationReader {
   const cache = createCache();
+  let last = new Map<string, Seen>();
   return {
     async read(snapshot, { environment } = {}) {
       const folders = [...(await snapshot.functionFolders())].sort(compare);
       const refusals = refusalsByFolder(await snapshot.refused(""), folders);
-      const declarations = await Promise.all(
-        folders.map(async (folder) => {
+      const seen = await Promise.all(
+        folders.map(async (folder): Promise<Seen> => {
+          const treeId = await snapshot.treeId(folder);
+          const before = last.get(folder);
+          if (before && isSame(before, treeId, environment)) return before;
           const place = await findFile(snapshot, folder, environment);
           const cached = await cache.read(snapshot, place);
-          return declare(snapshot, { place, cached, refused: refusals.get(folder) ?? [] });
+          const declaration = await declare(snapshot, { place, cached, refused: refusals.get(folder) ?? [] });
+          return { treeId, environment, declaration };
         }),
       );
-      return refuseSharedNames(declarations);
+      last = new Map(seen.map((entry) => [entry.declaration.folder, entry]));
+      return refuseSharedNames(seen.map(({ declaration }) => declaration));
     },
   };
+}
+
+/** A declaration of the last read, with all that it depends on when it is right and keeps to its folder. */
+interface Seen {
+  treeId: string | undefined;
+  environment: string | undefined;
+  declaration: Declaration;
+}
+
+function isSame(
+  { declaration, ...before }: Seen,
+  treeId: string | undefined,
+  environment: string | undefined,
+): boolean {
+  if (treeId === undefined || before.treeId !== treeId || before.environment !== environment) return false;
+  return declaration.manifest !== undefined && !posix.normalize(declaration.manifest.main).startsWith("..");
 }
 
 function createCache() {
