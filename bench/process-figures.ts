@@ -1,0 +1,39 @@
+// What the kernel says of a process: processor time and memory. Linux only, from /proc.
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+
+const TICKS_PER_SECOND = Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
+
+/** Seconds of processor time, user and system, of the process and of its children that have ended. */
+export function cpuSeconds(pid: number): number {
+  const fields = statOf(pid);
+  const [user, system, childUser, childSystem] = [11, 12, 13, 14].map((index) => Number(fields[index]));
+  return ((user ?? 0) + (system ?? 0) + (childUser ?? 0) + (childSystem ?? 0)) / TICKS_PER_SECOND;
+}
+
+/** Megabytes (2^20) of resident memory. */
+export function residentMegabytes(pid: number): number {
+  const found = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+  return Number(found?.[1] ?? 0) / 1024;
+}
+
+/** Processes that the process has started itself and that still run. */
+export function childrenOf(parent: number): number[] {
+  return readdirSync("/proc")
+    .map(Number)
+    .filter((pid) => pid > 0 && parentOf(pid) === parent);
+}
+
+function parentOf(pid: number): number | undefined {
+  try {
+    return Number(statOf(pid)[1]);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The fields after the name of the program, which may hold anything: state, parent, and so on. */
+function statOf(pid: number): string[] {
+  const line = readFileSync(`/proc/${pid}/stat`, "utf8");
+  return line.slice(line.lastIndexOf(")") + 2).split(" ");
+}

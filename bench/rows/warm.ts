@@ -1,0 +1,51 @@
+// A request to a loaded function that does nothing: all that is left is what the way to it costs.
+import { hostOf, startFleet, untilAnswered } from "../fleet.js";
+import { applyLoad, type LoadResult, type Target } from "../load.js";
+import { startBareLoader, startMiniflare, startStaticPair } from "../peers.js";
+import { summarize } from "../statistics.js";
+import { against, type Row } from "./row.js";
+
+const SECONDS = 3;
+const TARGET = { pair: 1.25, miniflare: 0.9 };
+
+export const warm: Row = {
+  name: "warm",
+  about: "processor time of a request to a loaded function, against two static workers and miniflare",
+  async run({ scope, rounds, say }) {
+    const fleet = await startFleet(scope, 1);
+    await untilAnswered(fleet.port, hostOf(0), "fn-0");
+    const sides: Record<string, Target> = {
+      wrkst: { port: fleet.port, host: hostOf(0), pid: await fleet.runtimePid() },
+      pair: await startStaticPair(scope),
+      loader: await startBareLoader(scope),
+      miniflare: await startMiniflare(scope),
+    };
+    const results = new Map<string, LoadResult[]>(Object.keys(sides).map((name) => [name, []]));
+    for (let round = -1; round < rounds; round++) {
+      for (const [name, target] of Object.entries(sides)) {
+        const result = await applyLoad(target, round < 0 ? 1 : SECONDS);
+        if (round >= 0) results.get(name)?.push(result);
+      }
+      say(`round ${round + 1} of ${rounds}`);
+    }
+    const cpu = (name: string) => (results.get(name) ?? []).map((result) => result.cpuPerRequest);
+    const rate = (name: string) => (results.get(name) ?? []).map((result) => result.requestsPerSecond);
+    const find = (key: "pair" | "miniflare", name: string) => {
+      const peer = against(name, cpu("wrkst"), cpu(key));
+      const target = { text: `≤ ${TARGET[key]} ×`, met: peer.ratio.median <= TARGET[key] };
+      const rates = { "req/s": summarize(rate("wrkst")).median, "req/s of the peer": summarize(rate(key)).median };
+      const measure = "warm request, CPU";
+      return { measure, unit: "µs" as const, ours: summarize(cpu("wrkst")), peer, target, details: rates };
+    };
+    return [
+      find("pair", "two static workers"),
+      find("miniflare", "miniflare"),
+      {
+        measure: "warm request, CPU",
+        unit: "µs",
+        ours: summarize(cpu("wrkst")),
+        peer: against("bare loader", cpu("wrkst"), cpu("loader")),
+      },
+    ];
+  },
+};
