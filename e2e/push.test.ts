@@ -83,6 +83,16 @@ const broken: { name: string; files: Record<string, string>; code: string; says:
     says: /hello\/wrangler\.toml:2:/,
   },
   {
+    name: "a health path that answers 500",
+    files: {
+      "hello/wrangler.toml":
+        'name = "hello"\nmain = "index.ts"\ncompatibility_date = "2026-11-01"\n[wrkst]\nhealth = "/healthz"\n',
+      "hello/index.ts": 'export default { fetch: () => new Response("ill", { status: 500 }) };\n',
+    },
+    code: "ERR_HEALTH",
+    says: /health path "\/healthz"/,
+  },
+  {
     name: "an unsupported binding",
     files: {
       "hello/wrangler.toml":
