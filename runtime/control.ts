@@ -70,7 +70,10 @@ async function prepareOne(
   if (version.health === undefined) return null;
   try {
     const request = new Request(new URL(version.health, "http://health.invalid"), { redirect: "manual" });
-    const response = await within(router.serve(slot, request), `"${version.health}" did not answer`);
+    const response = await within(
+      router.serve(slot, request, { waitUntil: keep }),
+      `"${version.health}" did not answer`,
+    );
     await response.body?.cancel();
     if (response.ok) return null;
     return { kind: "health", message: `"${version.health}" answered ${response.status}` };

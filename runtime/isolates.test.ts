@@ -59,7 +59,7 @@ test("a failed load is not repeated before its pause is over, then under a new n
   assert.equal(names.size, 3);
 });
 
-test("the least recently used idle isolate goes first, a busy one only where none is idle", async () => {
+test("the least recently used idle isolate goes first, a busy one only when it has become idle", async () => {
   const { isolates, unloaded } = isolatesFor({ max: 2 });
   const [a, b, c, d] = ["a", "b", "c", "d"].map((name) => isolates.slot(name, SPEC)) as [Slot, Slot, Slot, Slot];
   for (const slot of [a, b]) await isolates.load(slot, keep);
@@ -69,7 +69,10 @@ test("the least recently used idle isolate goes first, a busy one only where non
   c.inFlight++;
   isolates.use(a);
   await isolates.load(d, keep);
-  assert.deepEqual(unloaded, ["b", "c"]);
+  assert.deepEqual([unloaded, isolates.loaded, isolates.isOver], [["b"], 3, true]);
+  c.inFlight--;
+  isolates.makeRoom(keep);
+  assert.deepEqual([unloaded, isolates.isOver], [["b", "c"], false]);
 });
 
 test("an evicted version is loaded again under a new name", async () => {

@@ -37,6 +37,10 @@ export interface Isolates {
   /** The slot of a version; the same as long as the version is the same. */
   slot(function_: string, spec: VersionSpec): Slot;
   use(slot: Slot): void;
+  /** Whether more are loaded than should be, because all of them were busy. */
+  readonly isOver: boolean;
+  /** Unloads idle isolates, as long as there are too many; to be called when one has become idle. */
+  makeRoom(keep: Keep): void;
   /** Resolves when it was loaded; where room was made for others since then, it is not any more. Rejects with the reason, also while the pause after a failure lasts. */
   load(slot: Slot, keep: Keep): Promise<void>;
   /** Drops the isolates for which the condition holds: requests in them finish, later ones load them afresh. */
@@ -70,9 +74,9 @@ export function createIsolates(options: IsolatesOptions): Isolates {
     evictions++;
     keep(unload(state.function, id));
   };
-  const makeRoom = (newest: State, keep: Keep) => {
+  const makeRoom = (keep: Keep, spared?: State) => {
     while (loaded > max) {
-      const victim = leastRecentlyUsed(slots.values(), newest);
+      const victim = leastRecentlyUsed(slots.values(), spared);
       if (!victim) return;
       drop(victim, keep);
     }
@@ -134,16 +138,21 @@ export function createIsolates(options: IsolatesOptions): Isolates {
       if (!state.loading) {
         if (now() < state.retryAt) throw state.failure;
         state.lastUsed = ++uses;
-        state.loading = begin(state).then(() => makeRoom(state, keep));
+        state.loading = begin(state).then(() => makeRoom(keep, state));
         keep(state.loading.catch(() => {}));
       }
       state.inFlight++;
       try {
-        await state.loading;
+        await inOwnContext(state.loading);
       } finally {
         state.inFlight--;
+        makeRoom(keep, state);
       }
     },
+    get isOver() {
+      return loaded > max;
+    },
+    makeRoom: (keep) => makeRoom(keep),
     evictWhere(condition, keep) {
       for (const [key, state] of slots) {
         if (!condition(state)) continue;
@@ -155,14 +164,25 @@ export function createIsolates(options: IsolatesOptions): Isolates {
   };
 }
 
-/** The least recently used of the idle ones, or of all where none is idle; never the one that room is made for. */
-function leastRecentlyUsed(slots: Iterable<State>, newest: State): State | undefined {
-  let idle: State | undefined;
-  let any: State | undefined;
+/**
+ * A promise of the request that asks. A request that awaited the promise of another would go on in that one's context, where
+ * its own streams must not be touched; workerd takes it back to its own when the promise is its own.
+ */
+export function inOwnContext<T>(shared: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    shared.then(resolve, reject);
+  });
+}
+
+/**
+ * The least recently used of the idle ones, if there is one. A busy isolate stays in memory until its requests are done,
+ * so that dropping it gains nothing; those that wait for it would load it again at once, and drop others.
+ */
+function leastRecentlyUsed(slots: Iterable<State>, spared: State | undefined): State | undefined {
+  let found: State | undefined;
   for (const slot of slots) {
-    if (!slot.isLoaded || slot === newest) continue;
-    if (!any || slot.lastUsed < any.lastUsed) any = slot;
-    if (slot.inFlight === 0 && (!idle || slot.lastUsed < idle.lastUsed)) idle = slot;
+    if (!slot.isLoaded || slot.inFlight > 0 || slot === spared) continue;
+    if (!found || slot.lastUsed < found.lastUsed) found = slot;
   }
-  return idle ?? any;
+  return found;
 }

@@ -1,13 +1,16 @@
 // Takes a request to the version that its host names. For a loaded version it touches nothing but memory.
 import type { RouterBindings } from "./bindings.js";
 import { createForwarding, withoutPort } from "./forwarded.js";
-import { createIsolates, type Keep, type Slot } from "./isolates.js";
+import { createIsolates, inOwnContext, type Keep, type Slot } from "./isolates.js";
 import { createLoading } from "./loading.js";
 import { describeThrown, logLine } from "./log.js";
 import { type PageCode, page } from "./pages.js";
 import { createRoutes, isRouteTable, type Target } from "./route-table.js";
 import { createTrace } from "./trace.js";
 import { HEADER, type RouteChange, type RouteTable, type RuntimeState } from "./wire.js";
+
+/** What can keep a promise going beyond the answer. */
+type Lasting = Pick<ExecutionContext, "waitUntil">;
 
 const MAX_REMEMBERED = 10_000;
 const UNAVAILABLE: Record<(Target & { kind: "unavailable" })["reason"], PageCode> = {
@@ -64,31 +67,30 @@ export function createRouter(bindings: RouterBindings, tailOf: (function_: strin
       reading = readTable();
       keep(reading);
     }
-    return reading;
+    return inOwnContext(reading);
   }
 
-  function handle(request: Request, context: ExecutionContext): Promise<Response> {
+  function handle(request: Request, context: Lasting): Promise<Response> {
     const url = forwarding.isActive ? forwardedUrl(request) : undefined;
     if (url !== undefined) return dispatch(new URL(url).host, new Request(url, request), context);
     return dispatch(request.headers.get("host") ?? "", request, context);
   }
 
-  function dispatch(host: string, request: Request, context: ExecutionContext): Promise<Response> {
+  function dispatch(host: string, request: Request, context: Lasting): Promise<Response> {
     const slot = slots.get(host);
-    return slot?.isLoaded ? serve(slot, request) : route(host, request, context);
+    return slot?.isLoaded ? serve(slot, request, context) : route(host, request, context);
   }
 
   function forwardedUrl(request: Request): string | undefined {
     return forwarding.originalUrl(request.url, connectionOf(request), request.headers);
   }
 
-  async function route(host: string, request: Request, context: ExecutionContext): Promise<Response> {
-    const keep: Keep = (promise) => context.waitUntil(promise);
-    if (!isReady) await ready(keep);
+  async function route(host: string, request: Request, context: Lasting): Promise<Response> {
+    if (!isReady) await ready(keepIn(context));
     const target = routes.resolve(host);
     switch (target.kind) {
       case "version":
-        return reach(host, target, request, keep);
+        return reach(host, target, request, context);
       case "unavailable":
         return fail(request, UNAVAILABLE[target.reason]);
       case "agent":
@@ -98,7 +100,8 @@ export function createRouter(bindings: RouterBindings, tailOf: (function_: strin
     }
   }
 
-  async function reach(host: string, target: Target & { kind: "version" }, request: Request, keep: Keep) {
+  async function reach(host: string, target: Target & { kind: "version" }, request: Request, context: Lasting) {
+    const keep = keepIn(context);
     const slot = isolates.slot(target.function, target.spec);
     // Remembered before anything is awaited: afterwards the routes may be others already.
     if (slots.size >= MAX_REMEMBERED) slots.clear();
@@ -119,10 +122,10 @@ export function createRouter(bindings: RouterBindings, tailOf: (function_: strin
         return fail(request, "ERR_LOAD", id);
       }
     }
-    return serve(slot, request);
+    return serve(slot, request, context);
   }
 
-  async function serve(slot: Slot, request: Request): Promise<Response> {
+  async function serve(slot: Slot, request: Request, context: Lasting): Promise<Response> {
     requests++;
     isolates.use(slot);
     slot.inFlight++;
@@ -136,6 +139,7 @@ export function createRouter(bindings: RouterBindings, tailOf: (function_: strin
       return fail(request, "ERR_FUNCTION", id);
     } finally {
       slot.inFlight--;
+      if (slot.inFlight === 0 && isolates.isOver) isolates.makeRoom(keepIn(context));
       if (!slot.isTailed) trace.exit(slot.function);
     }
   }
@@ -209,6 +213,10 @@ export function createRouter(bindings: RouterBindings, tailOf: (function_: strin
     load: isolates.load,
     serve,
   };
+}
+
+function keepIn(context: Lasting): Keep {
+  return (promise) => context.waitUntil(promise);
 }
 
 function connectionOf(request: Request): string {
