@@ -6,7 +6,7 @@ import type { Slot } from "./isolates.js";
 import { servingModules } from "./modules.js";
 import { HOST_ENTRYPOINT, type VersionSpec } from "./wire.js";
 
-type HostEntrypoint = Fetcher & { describe(): Promise<unknown>; evict(): Promise<void> };
+type HostEntrypoint = Fetcher & { describe(): Promise<unknown>; isBusy(): Promise<boolean>; evict(): Promise<void> };
 type Code = WorkerLoaderWorkerCode;
 
 export interface Loading {
@@ -46,10 +46,10 @@ export function createLoading(bindings: RouterBindings, tailOf: (function_: stri
       const gone = () => {
         throw new Error("it is not loaded");
       };
+      const isolate = host(id, gone);
+      await untilIdle(isolate);
       // Ending the isolate is also the end of this call: it always rejects.
-      await host(id, gone)
-        .evict()
-        .catch(() => {});
+      await isolate.evict().catch(() => {});
     },
     entrypoint(slot) {
       let reload = reloads.get(slot);
@@ -60,6 +60,15 @@ export function createLoading(bindings: RouterBindings, tailOf: (function_: stri
       return loader.get(slot.id, reload).getEntrypoint();
     },
   };
+}
+
+/** As long as Cloudflare leaves what ctx.waitUntil was given, and no longer, whatever the function says. */
+const LONGEST_WORK = 30_000;
+const BETWEEN_LOOKS = 100;
+
+async function untilIdle(isolate: HostEntrypoint): Promise<void> {
+  const end = Date.now() + LONGEST_WORK;
+  while (Date.now() < end && (await isolate.isBusy().catch(() => false))) await scheduler.wait(BETWEEN_LOOKS);
 }
 
 async function readArtifact(store: Fetcher, name: string) {

@@ -29,12 +29,13 @@ export function servingModules(artifact: Artifact, entrypoints: string[]): Loade
   const hasDefault = entrypoints.includes("default");
   return surround(
     artifact,
-    `import { withStacks } from ${JSON.stringify(`./${PRELUDE}`)};
+    `import { countWork, withStacks, work } from ${JSON.stringify(`./${PRELUDE}`)};
 export { ${named.join(", ")} } from ${main};
 ${hasDefault ? `import main from ${main};\nexport default withStacks(main);` : ""}
 import { WorkerEntrypoint, abortIsolate } from "cloudflare:workers";
 export class ${HOST_ENTRYPOINT} extends WorkerEntrypoint {
-  describe() {}
+  describe() { countWork(this.ctx); }
+  isBusy() { return work.count > 0; }
   evict() { abortIsolate("evicted"); }
 }
 `,
@@ -67,7 +68,8 @@ export class ${HOST_ENTRYPOINT} extends WorkerEntrypoint {
 
 /**
  * Runs before the function's modules: makes of the bare isolate what functions expect to find. A stack does not leave an
- * isolate, properties of an error do: so the stack of what a function throws travels as one, for the log.
+ * isolate, properties of an error do: so the stack of what a function throws travels as one, for the log. And what was
+ * handed to ctx.waitUntil ends with its isolate, other than answers and sockets: so it is counted, for the eviction.
  */
 const PRELUDE_SOURCE = `
 function rethrow(error) {
@@ -93,6 +95,17 @@ export function withStacks(main) {
     try { return settle(main.fetch(request, env, context)); } catch (error) { rethrow(error); }
   };
   return Object.create(main, { fetch: { value: fetch, enumerable: true } });
+}
+export const work = { count: 0 };
+export function countWork(context) {
+  const prototype = Object.getPrototypeOf(context);
+  const { waitUntil } = prototype;
+  const done = () => { work.count--; };
+  prototype.waitUntil = function (promise) {
+    waitUntil.call(this, promise);
+    work.count++;
+    Promise.resolve(promise).then(done, done);
+  };
 }
 function missing(method, answer) {
   Object.defineProperty(Cache.prototype, method, { value: answer, writable: true, configurable: true });
