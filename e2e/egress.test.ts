@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { access, mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer as createHttpServer } from "node:http";
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,7 +13,13 @@ import { deploy, functionOf } from "./traffic.js";
 
 /** Tries what the URL asks for and tells how it ended. An attempt that hangs was not refused. */
 const PROBE = `import { connect } from "cloudflare:sockets";
-async function attempt({ url, host, socket }) {
+const opened = (socket) => new Promise((resolve, reject) => {
+  socket.addEventListener("open", () => resolve("open"));
+  socket.addEventListener("error", reject);
+  socket.addEventListener("close", reject);
+});
+async function attempt({ url, host, socket, webSocket }) {
+  if (webSocket) return await opened(new WebSocket(webSocket));
   if (url) return await (await fetch(url, { headers: host ? { host } : {} })).text();
   const opened = connect(socket);
   await opened.opened;
@@ -36,6 +42,8 @@ interface Attempt {
   host?: string;
   /** Address for `connect()`. */
   socket?: string;
+  /** URL for `new WebSocket()`. */
+  webSocket?: string;
 }
 
 let agent: TestAgent;
@@ -48,7 +56,7 @@ let connections = 0;
 
 before(async () => {
   [web, greeter] = await Promise.all([
-    listen(createHttpServer((_request, response) => response.end("private page"))),
+    listen(createHttpServer(answer)),
     listen(createServer((socket) => socket.end("private greeting"))),
   ]);
   for (const server of [web, greeter]) server.on("connection", () => connections++);
@@ -67,6 +75,13 @@ after(async () => {
   web?.close();
   greeter?.close();
 });
+
+/** The page, or the way to another address. */
+function answer(request: IncomingMessage, response: ServerResponse): void {
+  const to = new URL(request.url ?? "/", "http://web").searchParams.get("to");
+  if (to) response.writeHead(302, { location: to });
+  response.end("private page");
+}
 
 const start = (env: Record<string, string>) =>
   startAgent({ dataDir, env: { ADMIN_LISTEN: `127.0.0.1:${adminPort}`, ...env } });
@@ -116,10 +131,11 @@ const addresses = [
 ];
 
 for (const address of addresses) {
-  test(`${address} is refused by default, by fetch and by connect (B6)`, async () => {
+  test(`${address} is refused by default, by fetch, connect and WebSocket (B6)`, async () => {
     const before = connections;
     assert.equal(await reach("stranger", { url: `http://${address}:${portOf(web)}/` }), "refused");
     assert.equal(await reach("stranger", { socket: `${address}:${portOf(greeter)}` }), "refused");
+    assert.equal(await reach("stranger", { webSocket: `ws://${address}:${portOf(web)}/` }), "refused");
     assert.equal(connections, before);
   });
 }
@@ -155,6 +171,13 @@ test("a private network is for the functions that EGRESS_PRIVATE names, and for 
   for (const attempt of [page(), greeting()]) assert.equal(await reach("stranger", attempt), "refused");
   const elsewhere = { url: `http://127.0.0.2:${portOf(web)}/` };
   assert.equal(await reach("orders", elsewhere), "refused");
+  for (const [to, expected] of [
+    [page().url, "private page"],
+    [elsewhere.url, "refused"],
+    ["http://[::1]/", "refused"],
+  ]) {
+    assert.equal(await reach("orders", { url: `${page().url}?to=${encodeURIComponent(to!)}` }), expected, to);
+  }
   await assertSocketsUnreachable("orders");
 });
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -133,6 +134,88 @@ test("forwarded hosts do not count unless they are switched on (B4)", async () =
     (await agent.request("nope", "/api/v1/status", { headers: { "x-forwarded-host": "localhost" } })).status,
     404,
   );
+});
+
+/** What comes back for the bytes of a request, whatever they are. */
+async function exchangeBytes(lines: string[]): Promise<string> {
+  const socket = connect(agent.port, "127.0.0.1");
+  socket.end(`${lines.join("\r\n")}\r\n\r\n`);
+  const chunks: Buffer[] = [];
+  for await (const chunk of socket) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+
+const targets: { name: string; line: string; host: string; answers: RegExp }[] = [
+  {
+    name: "of another host",
+    line: "GET http://evil.localhost/x HTTP/1.1",
+    host: "hello.localhost",
+    answers: /"hello","http:\/\/hello\.localhost\/x"/,
+  },
+  {
+    name: "of the API",
+    line: "GET http://localhost/api/v1/status HTTP/1.1",
+    host: "hello.localhost",
+    answers: /"hello"/,
+  },
+  {
+    name: "that looks like a host",
+    line: "GET //evil.localhost/x HTTP/1.1",
+    host: "hello.localhost",
+    answers: /"hello","http:\/\/hello\.localhost\/\/evil/,
+  },
+  {
+    name: "under a host with a user",
+    line: "GET / HTTP/1.1",
+    host: "hello.localhost@evil.localhost",
+    answers: /^HTTP\/1\.1 404 /,
+  },
+  {
+    name: "under a host with a path",
+    line: "GET / HTTP/1.1",
+    host: "hello.localhost/evil",
+    answers: /^HTTP\/1\.1 404 /,
+  },
+  {
+    name: "under two hosts",
+    line: "GET / HTTP/1.1",
+    host: "hello.localhost\r\nHost: evil.localhost",
+    answers: /^HTTP\/1\.1 [45]/,
+  },
+];
+
+for (const { name, line, host, answers } of targets) {
+  test(`a request target ${name} changes nothing about who is asked`, async () => {
+    assert.match(
+      (await exchangeBytes([line, `Host: ${host}`, "Connection: close"])).replace(/\r\n\r\n/, "\n"),
+      answers,
+    );
+  });
+}
+
+test("each request of one connection goes to its own host", async () => {
+  const hosts = ["hello.localhost", "evil.localhost", "nope.localhost", "hello.localhost"];
+  const requests = hosts.map((host) => `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`).join("");
+  const answers = await exchangeBytes([`${requests}GET / HTTP/1.1`, "Host: shop.example.com", "Connection: close"]);
+  const names = [...answers.matchAll(/\["(\w+)"|code: (ERR_\w+)/g)].map(([, name, code]) => name ?? code);
+  assert.deepEqual(names, ["hello", "evil", "ERR_NOT_FOUND", "hello", "shop"]);
+});
+
+test("a function with routes of its own has no other host, unless it asks for one", async () => {
+  assert.equal(whoOf(await agent.request("shop")), "nobody");
+  const toml = 'routes = ["both.example.com"]\nworkers_dev = true\n';
+  await deploy(agent, repository, functionOf("both", NAMED("both"), toml));
+  for (const host of ["both", "both.example.com"]) assert.equal(whoOf(await agent.request(host)), "both");
+});
+
+test("a route that is taken, or is the platform's, is refused by name", async () => {
+  for (const route of ["shop.example.com", "wrkst.example.com", "x.localhost", "192.0.2.1"]) {
+    await repository.commit(functionOf("thief", NAMED("thief"), `routes = ["${route}"]\n`));
+    assert.ok((await repository.push(agent)).output.includes(`"${route}"`), route);
+    assert.equal((await agent.functionStatus("thief")).state, "failed");
+  }
+  assert.equal(whoOf(await agent.request("shop.example.com")), "shop");
+  await deploy(agent, repository, { thief: null });
 });
 
 test("versions and commits answer by both forms of a label, with the port and in any case", async () => {

@@ -1,6 +1,8 @@
 // Functions share a process and nothing else (DESIGN.md §12.4; SECURITY.md B10), and isolates come and go without a trace.
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
 import { WebSocket } from "ws";
 import { createRepository, startAgent, type TestAgent, type TestRepository, until } from "./harness.js";
@@ -14,7 +16,13 @@ let repository: TestRepository;
 
 before(async () => {
   [agent, repository] = await Promise.all([
-    startAgent({ env: { RUNTIME_MAX_ISOLATES: String(MAX_ISOLATES) } }),
+    startAgent({
+      env: {
+        RUNTIME_MAX_ISOLATES: String(MAX_ISOLATES),
+        EGRESS_ALLOW: "public, 127.0.0.1/32",
+        EGRESS_PRIVATE: "main/*",
+      },
+    }),
     createRepository(),
   ]);
   const crowd = Array.from({ length: CROWD }, (_, n) =>
@@ -34,10 +42,14 @@ after(async () => {
 
 /** Counts its requests, so that a count that begins again tells of a new isolate; also echoes streams and sockets. */
 const MEMBER = `let requests = 0;
-let held = 0;
+async function reportTo(url) {
+  while (await (await fetch(url)).text() !== "enough") await scheduler.wait(5);
+}
 export default {
   async fetch(request, env, ctx) {
     requests++;
+    const report = request.headers.get("x-report-to");
+    if (report) ctx.waitUntil(reportTo(report));
     if (request.headers.get("upgrade") === "websocket") {
       const [client, server] = Object.values(new WebSocketPair());
       server.accept();
@@ -209,9 +221,11 @@ test("functions called in turn beyond RUNTIME_MAX_ISOLATES evict each other and 
 });
 
 test("functions called all at once, round after round, answer without one failure", async () => {
-  const rounds = Array.from({ length: 6 }, () => everybody).flat();
-  const answers = await Promise.all(rounds.map((n) => member(n)));
-  for (const [at, { secret }] of answers.entries()) assert.equal(secret, `secret-${rounds[at]}`);
+  for (let round = 0; round < 3; round++) {
+    const asked = Array.from({ length: 6 }, () => everybody).flat();
+    const answers = await Promise.all(asked.map((n) => member(n)));
+    for (const [at, { secret }] of answers.entries()) assert.equal(secret, `secret-${asked[at]}`);
+  }
   await untilEvicted();
 });
 
@@ -236,4 +250,22 @@ test("an eviction cuts no stream and no socket", async () => {
   await closed;
   await Promise.all(everybody.map((n) => member(n)));
   await untilEvicted();
+});
+
+test("an eviction does not stop what ctx.waitUntil still has to do", async (t) => {
+  let isEnough = false;
+  let asked = 0;
+  const server = createServer((_request, response) => {
+    asked++;
+    response.end(isEnough ? "enough" : "more");
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  await agent.request("crowd-0", "/", { headers: { "x-report-to": `http://127.0.0.1:${port}/` } });
+  for (let round = 0; round < 3; round++) await Promise.all(everybody.slice(1).map((n) => member(n)));
+  const before = asked;
+  await until("the function works on", () => asked > before + 3);
+  isEnough = true;
 });
