@@ -7,12 +7,18 @@ import { describeThrown, logLine } from "./log.js";
 import { type PageCode, page } from "./pages.js";
 import { createRoutes, isRouteTable, type Target } from "./route-table.js";
 import { createTrace } from "./trace.js";
+import { inTurns } from "./turns.js";
 import { HEADER, type RouteChange, type RouteTable, type RuntimeState } from "./wire.js";
 
 /** What can keep a promise going beyond the answer. */
 type Lasting = Pick<ExecutionContext, "waitUntil">;
 
 const MAX_REMEMBERED = 10_000;
+/**
+ * Making an isolate blocks the process for milliseconds. All that is asked for at once, as after a restart, would block
+ * it until its watchdog takes it to hang; in turns, its signs of life come in between.
+ */
+const LOADS_AT_A_TIME = 4;
 const UNAVAILABLE: Record<(Target & { kind: "unavailable" })["reason"], PageCode> = {
   suspended: "ERR_SUSPENDED",
   quarantined: "ERR_QUARANTINED",
@@ -31,14 +37,14 @@ export function createRouter(bindings: RouterBindings, tailOf: (function_: strin
   const isolates = createIsolates({
     max: settings.maxIsolates,
     unload: loading.unload,
-    async load(slot) {
+    load: inTurns(LOADS_AT_A_TIME, async (slot) => {
       trace.enter(slot.function);
       try {
         await loading.load(slot);
       } finally {
         trace.exit(slot.function);
       }
-    },
+    }),
   });
   const slots = new Map<string, Slot>();
   let requests = 0;
