@@ -36,13 +36,17 @@ const AT_ONCE = 32;
 export function openCheckout(dir: string): Checkout {
   const refused = new Map<string, RefusedEntry>();
   let root: Written | undefined;
+  let inode = 0n;
   let last: Promise<unknown> = Promise.resolve();
 
   async function sync(snapshot: Snapshot, signal: AbortSignal | undefined) {
     signal?.throwIfAborted();
+    // Somebody may have cleared the folder away: then nothing of what was written is there.
+    if ((await inodeOf(dir)) !== inode) root = undefined;
     if (!root) {
       await rm(dir, { recursive: true, force: true });
       await mkdir(dir, { recursive: true, mode: 0o755 });
+      inode = (await inodeOf(dir)) ?? 0n;
       root = emptyFolder();
       refused.clear();
     }
@@ -66,6 +70,10 @@ export function openCheckout(dir: string): Checkout {
       return turn;
     },
   };
+}
+
+async function inodeOf(dir: string): Promise<bigint | undefined> {
+  return (await lstat(dir, { bigint: true }).catch(() => undefined))?.ino;
 }
 
 function emptyFolder(): Written {
