@@ -23,7 +23,7 @@ import { Publisher } from "./reconcile/publisher.js";
 import { type RouteOptions, refusalOfHost } from "./route/index.js";
 import { type Checker, openChecker } from "./runtime/checker.js";
 import { endOrphans, lockDataDir } from "./runtime/lock.js";
-import { openRunFolder } from "./runtime/run-folder.js";
+import { openRunFolder, removeSockets } from "./runtime/run-folder.js";
 import { openRuntime, type Runtime, type RuntimeEvent } from "./runtime/runtime.js";
 import { checkerConfig, servingConfig } from "./runtime/workerd-config.js";
 import { openCheckout } from "./source/checkout.js";
@@ -74,6 +74,7 @@ async function assemble(
   const registry = openRegistry(join(dataDir, "registry.sqlite"));
   closers.push(() => registry.close());
   const runDir = await openRunFolder(dataDir);
+  await removeSockets(runDir);
   const routes = () => routeOptions(config);
   const urls = { publicUrl: config.publicUrl };
   const urlOf = (name: string) => functionUrl(urls.publicUrl, config.baseDomain, name);
