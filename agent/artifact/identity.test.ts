@@ -2,30 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Manifest } from "../model.js";
+import { testManifest } from "../test-manifest.js";
 import { canonicalJson, digestOf, type VersionIdentity, versionId } from "./identity.js";
 
-const manifest: Manifest = {
-  name: "hello",
-  main: "index.ts",
-  compatibilityDate: "2026-08-01",
-  compatibilityFlags: [],
-  vars: { B: { y: 1, x: [2] }, A: "a" },
-  d1Databases: [],
-  rules: [],
-  alias: {},
-  define: {},
-  noBundle: false,
-  findAdditionalModules: false,
-  minify: false,
-  keepNames: true,
-  preserveFileNames: false,
-  hosts: [],
-  workersDev: true,
-  previewUrls: true,
-  observability: false,
-  egress: "public",
-  preview: true,
-};
+const manifest = testManifest({ vars: { B: { y: 1, x: [2] }, A: "a" } });
 const identity: VersionIdentity = {
   account: "main",
   function: "hello",

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
 import type { Bundle, Manifest } from "../model.js";
+import { testManifest } from "../test-manifest.js";
 
 export type Files = Record<string, string | Uint8Array | { link: string }>;
 
@@ -32,29 +33,7 @@ export async function checkout(t: TestContext, files: Files): Promise<string> {
 }
 
 export function manifestOf(part: Partial<Manifest> = {}): Manifest {
-  return {
-    name: "hello",
-    main: "index.ts",
-    compatibilityDate: "2026-07-01",
-    compatibilityFlags: [],
-    vars: {},
-    d1Databases: [],
-    rules: [],
-    alias: {},
-    define: {},
-    noBundle: false,
-    findAdditionalModules: false,
-    minify: false,
-    keepNames: true,
-    preserveFileNames: false,
-    hosts: [],
-    workersDev: true,
-    previewUrls: true,
-    observability: false,
-    egress: "public",
-    preview: true,
-    ...part,
-  };
+  return testManifest({ compatibilityDate: "2026-07-01", ...part });
 }
 
 export function textOf(bundle: Bundle, name = bundle.main): string {

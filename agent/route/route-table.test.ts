@@ -3,34 +3,14 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { MAX_REVISIONS, type RouteEntry, type RouteTable } from "../../runtime/wire.js";
 import type { Manifest, RoutedFunction, RoutedVersion, RouteState } from "../model.js";
+import { testManifest } from "../test-manifest.js";
 import { buildRouteTable, diffRouteTables, type RouteOptions } from "./route-table.js";
 
 const DAY = 86_400_000;
 const NOW = 1_000 * DAY;
 const options: RouteOptions = { now: NOW, previewRetention: 7 * DAY, privateEgress: [], baseDomain: "base.example" };
 
-const manifest: Manifest = {
-  name: "hello",
-  main: "index.ts",
-  compatibilityDate: "2026-08-01",
-  compatibilityFlags: ["nodejs_compat"],
-  vars: { A: "a", B: { c: 1 } },
-  d1Databases: [],
-  rules: [],
-  alias: {},
-  define: {},
-  noBundle: false,
-  findAdditionalModules: false,
-  minify: false,
-  keepNames: true,
-  preserveFileNames: false,
-  hosts: [],
-  workersDev: true,
-  previewUrls: true,
-  observability: false,
-  egress: "public",
-  preview: true,
-};
+const manifest = testManifest({ compatibilityFlags: ["nodejs_compat"], vars: { A: "a", B: { c: 1 } } });
 
 function version(id: string, change: Partial<RoutedVersion> = {}): RoutedVersion {
   const content = { artifact: `sha256:${id}`, manifest, entrypoints: ["default"] };

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { Manifest, Revision } from "../model.js";
+import { testManifest } from "../test-manifest.js";
 import { openRegistry, type Registry, type RegistryOptions } from "./registry.js";
 import type { FunctionChange, NewVersion, Switch, SwitchResult } from "./switch.js";
 
@@ -32,29 +33,7 @@ export function newRegistry(t: TestContext, options: RegistryOptions = {}): Test
 }
 
 export function manifestOf(name: string, change: Partial<Manifest> = {}): Manifest {
-  return {
-    name,
-    main: "index.ts",
-    compatibilityDate: "2026-08-01",
-    compatibilityFlags: [],
-    vars: {},
-    d1Databases: [],
-    rules: [],
-    alias: {},
-    define: {},
-    noBundle: false,
-    findAdditionalModules: false,
-    minify: false,
-    keepNames: true,
-    preserveFileNames: false,
-    hosts: [],
-    workersDev: true,
-    previewUrls: true,
-    observability: false,
-    egress: "public",
-    preview: true,
-    ...change,
-  };
+  return testManifest({ name, ...change });
 }
 
 export function digest(text: string): string {
