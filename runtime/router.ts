@@ -138,7 +138,7 @@ export function createRouter(bindings: RouterBindings, tailOf: (function_: strin
     if (trace.isOn) trace.enter(slot.function);
     const id = crypto.randomUUID();
     try {
-      return await loading.entrypoint(slot).fetch(request, { headers: platformHeaders(request, id) });
+      return await loading.entrypoint(slot).fetch(withPlatformHeaders(request, id));
     } catch (error) {
       const message = describeThrown(error);
       logLine({ event: "function.threw", function: slot.function, version: slot.spec.id, request: id, message });
@@ -150,23 +150,24 @@ export function createRouter(bindings: RouterBindings, tailOf: (function_: strin
     }
   }
 
-  /** The public socket has removed what the client set. Giving headers apart costs less than a copied request to be changed. */
-  function platformHeaders(request: Request, id: string): Headers {
-    const headers = new Headers(request.headers);
+  /** A copy, since the headers of what came in cannot be changed. The public socket has removed what the client set. */
+  function withPlatformHeaders(request: Request, id: string): Request {
+    const copy = new Request(request);
+    const { headers } = copy;
     const connection = connectionOf(request);
-    const address = forwarding.isActive ? forwarding.clientAddress(connection, request.headers) : connection;
-    headers.set(HEADER.clientIp, address);
+    headers.set(HEADER.clientIp, forwarding.isActive ? forwarding.clientAddress(connection, headers) : connection);
     headers.set(HEADER.requestId, id);
-    return headers;
+    return copy;
   }
 
   async function askAgent(request: Request): Promise<Response> {
     const id = crypto.randomUUID();
-    const headers = platformHeaders(request, id);
+    const changed = withPlatformHeaders(request, id);
+    const { headers } = changed;
     for (const name of ["x-forwarded-for", "x-forwarded-host", "forwarded"]) headers.delete(name);
     headers.set("x-forwarded-proto", request.url.startsWith("https:") ? "https" : "http");
     try {
-      return await bindings.AGENT.fetch(request, { headers });
+      return await bindings.AGENT.fetch(changed);
     } catch (error) {
       logLine({ event: "agent.unreachable", request: id, message: describeThrown(error) });
       return fail(request, "ERR_API", id);
