@@ -1,5 +1,6 @@
 // Runs the passes of one source: level-triggered, one at a time, the newest revision first, retries with backoff.
 // Never decides what a pass does; a wake-up during a pass always causes another one.
+import { setMaxListeners } from "node:events";
 import { behaviourOf, type ErrorReport, reportOf, WrkstError } from "../errors.js";
 import type { DeploymentCause, PassProgress, PassReport } from "../model.js";
 
@@ -145,6 +146,8 @@ export class Loop {
 
   async #runOne(request: PassRequest, running: Running): Promise<PassReport> {
     this.#running = running;
+    // Every function that is built listens, hundreds at a time: no leak to be warned of.
+    setMaxListeners(0, running.controller.signal);
     const observe = (progress: PassProgress) => {
       if (progress.kind === "planned") running.commit = progress.revision.commit;
       running.progress.push(progress);
