@@ -17,6 +17,8 @@ import { openClient } from "./client.js";
 import type { Scope } from "./scope.js";
 
 const run = promisify(execFile);
+/** Milliseconds for the first sync: only the end of a bench that would hang. */
+const PATIENCE = 300_000;
 
 export interface Fleet {
   readonly size: number;
@@ -46,10 +48,10 @@ export async function startFleet(scope: Scope, size: number): Promise<Fleet> {
   await repository.git("push", "--quiet", bare, "HEAD:refs/heads/main");
   const port = await freePort();
   const start = async (env: Record<string, string> = {}) => {
-    fleet.agent = await startAgent({ dataDir, port, seed: true, env });
+    fleet.agent = await startAgent({ dataDir, port, seed: true, env, patience: PATIENCE });
   };
   const begin = performance.now();
-  const agent = await startAgent({ dataDir, port, seed: true });
+  const agent = await startAgent({ dataDir, port, seed: true, patience: PATIENCE });
   const firstSync = performance.now() - begin;
   const fleet: Fleet = {
     ...{ size, agent, dataDir, port, repository, firstSync, bare, start },

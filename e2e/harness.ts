@@ -52,6 +52,8 @@ export interface AgentOptions {
   env?: Record<string, string>;
   /** Fill the embedded repository from the examples, as a first start does. Off: it begins empty. */
   seed?: boolean;
+  /** Milliseconds until it must be ready; 60,000 unless told. */
+  patience?: number;
 }
 
 /** Starts an agent and waits until it is ready. */
@@ -73,10 +75,14 @@ export async function startAgent(options: AgentOptions = {}): Promise<TestAgent>
   const chunks: string[] = [];
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => chunks.push(String(chunk)));
   const agent = createTestAgent({ child, chunks, dataDir, port, removeData: options.dataDir === undefined });
-  await until("the agent is ready", async () => {
-    if (child.exitCode !== null) throw new Error(`the agent ended with ${child.exitCode}`);
-    return (await agent.request("localhost", "/readyz").catch(() => undefined))?.status === 200;
-  }).catch(async (error) => {
+  await until(
+    "the agent is ready",
+    async () => {
+      if (child.exitCode !== null) throw new Error(`the agent ended with ${child.exitCode}`);
+      return (await agent.request("localhost", "/readyz").catch(() => undefined))?.status === 200;
+    },
+    options.patience,
+  ).catch(async (error) => {
     await agent.kill();
     throw new Error(`${error.message}\n${chunks.join("").slice(-4000)}`);
   });
