@@ -155,7 +155,7 @@ for (const [text, isRefused] of escapes) {
 
 test("C1: a refused entry is the error of the nearest function above it", async () => {
   const refused: RefusedEntry[] = [
-    { path: "a/inner/link", reason: "symlink", message: "a symbolic link" },
+    { path: "a/inner/link\u001b", reason: "symlink", message: '"a/inner/link" is a symbolic link' },
     { path: "a/inner/deep/link", reason: "symlink", message: "a symbolic link" },
     { path: "elsewhere/link", reason: "symlink", message: "a symbolic link" },
   ];
@@ -171,6 +171,7 @@ test("C1: a refused entry is the error of the nearest function above it", async 
   assert.equal(declarations[0]!.error, undefined);
   assert.equal(declarations[1]!.error?.code, "ERR_TREE_REFUSED");
   assert.match(declarations[1]!.error!.message, /"a\/inner\/link".*1 more/);
+  assert.equal(declarations[1]!.error!.position?.file, "a/inner/link\ufffd");
   assert.equal(declarations[1]!.name, "inner");
 });
 

@@ -187,10 +187,15 @@ function refusedError(entries: RefusedEntry[]): ErrorReport {
   const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
   return {
     code: "ERR_TREE_REFUSED",
-    message: `"${first.path}" is refused: ${first.message}${more}`,
+    message: `${first.message}${more}`,
     hint: HINTS[first.reason],
-    position: { file: first.path },
+    position: { file: plain(first.path) },
   };
+}
+
+/** The name of a refused entry may hold what a terminal would obey. */
+function plain(path: string): string {
+  return path.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
 }
 
 const HINTS: Record<RefusedEntry["reason"], string> = {

@@ -27,7 +27,7 @@ export class TreeRefusedError extends WrkstError {
   constructor(entry: RefusedEntry) {
     super("ERR_TREE_REFUSED", entry.message, {
       hint: HINTS[entry.reason],
-      position: { file: entry.path },
+      position: { file: printable(entry.path) },
     });
     this.entry = entry;
   }
