@@ -33,7 +33,10 @@ const PASSED_ON = ["cafile", "proxy", "https-proxy", "noproxy", "strict-ssl"];
 
 /** Asks npm once how it is configured; `folder` is one that has no settings of its own. */
 export async function readRegistrySettings(options: ToolOptions, folder: string): Promise<RegistrySettings> {
-  const { code, stdout } = await runTool({ ...npmCall(options, ["config", "list", "--json"]), cwd: folder }, options);
+  const { code, stdout } = await runTool(
+    { ...npmCall(options, ["config", "list", "--json", "--logs-max=0", "--no-update-notifier"]), cwd: folder },
+    options,
+  );
   const config = code === 0 ? parseSettings(stdout) : {};
   const registry =
     options.registry ?? (typeof config.registry === "string" ? config.registry : "https://registry.npmjs.org/");
