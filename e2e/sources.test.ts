@@ -1,0 +1,228 @@
+// Repositories that are not the embedded one: paths of this machine, remotes over http, and all that may happen to a branch.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { createHmac, randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { mkdtemp, rename, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { promisify } from "node:util";
+import type { PassReport, SourceStatus } from "../agent/model.js";
+import { openGitHandler } from "../agent/source/git-http.js";
+import { createRepository, functionFiles, startAgent, type TestAgent, type TestRepository, until } from "./harness.js";
+
+const run = promisify(execFile);
+
+async function temporaryFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "wrkst-sources-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+async function start(t: TestContext, env: Record<string, string>): Promise<TestAgent> {
+  const agent = await startAgent({ env: { GIT_POLL_INTERVAL: "0", ...env } });
+  t.after(() => agent.stop());
+  return agent;
+}
+
+async function workingCopy(t: TestContext): Promise<TestRepository> {
+  const repository = await createRepository();
+  t.after(() => repository.remove());
+  return repository;
+}
+
+async function source(agent: TestAgent): Promise<SourceStatus> {
+  return (await agent.status()).sources[0]!;
+}
+
+/** Waits until the function answers the text. */
+async function answers(agent: TestAgent, name: string, text: string): Promise<void> {
+  await until(`"${name}" answers "${text}"`, async () => (await agent.request(name)).text === text);
+}
+
+async function sync(agent: TestAgent): Promise<PassReport> {
+  return agent.api<PassReport>("/api/v1/sources/default/sync?wait=true", { method: "POST" });
+}
+
+test("a commit in a working copy on this machine is live by itself, from the first one on", async (t) => {
+  const repository = await workingCopy(t);
+  const agent = await start(t, { GIT_REPO: repository.dir });
+  assert.equal((await source(agent)).state, "empty");
+  assert.equal((await agent.request("hello")).status, 404);
+  await repository.commit(functionFiles("hello", "one"));
+  await answers(agent, "hello", "one");
+  await repository.commit(functionFiles("hello", "two"));
+  await answers(agent, "hello", "two");
+  const { repo, state, revision } = await source(agent);
+  assert.deepEqual([repo, state], [repository.dir, "ready"]);
+  assert.equal(revision, `main@sha1:${await repository.git("rev-parse", "HEAD")}`);
+});
+
+test("what serves survives a rewritten history, a deleted branch and a repository that is away for a while", async (t) => {
+  const folder = await temporaryFolder(t);
+  const bare = join(folder, "functions.git");
+  const repository = await workingCopy(t);
+  await repository.commit(functionFiles("hello", "one"));
+  await repository.commit(functionFiles("hello", "two"));
+  await run("git", ["clone", "--quiet", "--bare", repository.dir, bare]);
+  const agent = await start(t, { GIT_REPO: bare });
+  assert.equal((await agent.request("hello")).text, "two");
+
+  await repository.git("reset", "--quiet", "--hard", "HEAD~1");
+  await repository.commit(functionFiles("other", "rewritten"));
+  await repository.git("push", "--quiet", "--force", bare, "main");
+  await answers(agent, "other", "rewritten");
+  assert.equal((await agent.request("hello")).text, "one");
+
+  await run("git", ["-C", bare, "update-ref", "-d", "refs/heads/main"]);
+  await until("status says that the branch is gone", async () => (await source(agent)).state === "empty");
+  const { error, revision } = await source(agent);
+  assert.equal(error?.code, "ERR_GIT_NO_BRANCH");
+  assert.equal(revision, `main@sha1:${await repository.git("rev-parse", "HEAD")}`);
+  assert.equal((await agent.request("hello")).text, "one");
+
+  await repository.commit(functionFiles("hello", "three"));
+  await repository.git("push", "--quiet", bare, "main");
+  await answers(agent, "hello", "three");
+  assert.deepEqual([(await source(agent)).state, (await source(agent)).error], ["ready", undefined]);
+
+  await rename(bare, `${bare}.away`);
+  const away = await sync(agent);
+  assert.deepEqual([away.result, away.error?.code], ["failed", "ERR_GIT_UNREACHABLE"]);
+  assert.equal((await source(agent)).state, "failed");
+  assert.equal((await agent.request("hello")).text, "three");
+  await repository.commit(functionFiles("hello", "four"));
+  await repository.git("push", "--quiet", `${bare}.away`, "main");
+  await rename(`${bare}.away`, bare);
+  await answers(agent, "hello", "four");
+  const kinds = (await agent.events()).map(({ kind }) => kind);
+  assert.ok(kinds.includes("source.failed") && kinds.includes("source.recovered"), kinds.join(" "));
+});
+
+/** Serves the repository below `folder` over http to whoever knows the token. */
+async function serveGit(t: TestContext, folder: string, token: string): Promise<string> {
+  const git = openGitHandler({ dir: join(folder, "remote.git"), hooksDir: folder, onPush: async () => {} });
+  const expected = `Basic ${Buffer.from(`robot:${token}`).toString("base64")}`;
+  const server = createServer((req, res) => {
+    if (req.headers.authorization === expected) return git.handle(req, res, (req.url ?? "").split("?")[0]!, "robot");
+    res.writeHead(401, { "WWW-Authenticate": 'Basic realm="git"' }).end();
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(async () => {
+    await git.close();
+    server.closeAllConnections();
+    server.close();
+  });
+  const address = server.address();
+  assert.ok(address && typeof address === "object");
+  return `http://127.0.0.1:${address.port}/remote.git`;
+}
+
+async function remoteOf(
+  t: TestContext,
+): Promise<{ bare: string; repository: TestRepository; url: string; token: string }> {
+  const folder = await temporaryFolder(t);
+  const bare = join(folder, "remote.git");
+  const repository = await workingCopy(t);
+  await repository.commit(functionFiles("hello", "one"));
+  await run("git", ["clone", "--quiet", "--bare", repository.dir, bare]);
+  const token = `canary-${randomUUID()}`;
+  return { bare, repository, url: await serveGit(t, folder, token), token };
+}
+
+test("a remote over http is polled with the token, which nobody gets to see", async (t) => {
+  const { bare, repository, url, token } = await remoteOf(t);
+  const credentials = { GIT_REPO: url, GIT_TOKEN: token, GIT_USERNAME: "robot" };
+  const agent = await start(t, { ...credentials, GIT_POLL_INTERVAL: "200ms", LOG_LEVEL: "trace" });
+  assert.equal((await agent.request("hello")).text, "one");
+  await repository.commit(functionFiles("hello", "two"));
+  await repository.git("push", "--quiet", bare, "main");
+  await answers(agent, "hello", "two");
+  const told = `${agent.output()}${JSON.stringify([await agent.status(), await agent.events()])}`;
+  assert.equal(told.includes(token), false);
+  assert.equal((await source(agent)).repo, url);
+});
+
+test("a wrong token is told as such, and what serves stays", async (t) => {
+  const { url } = await remoteOf(t);
+  const agent = await start(t, { GIT_REPO: url, GIT_TOKEN: "wrong", GIT_USERNAME: "robot" });
+  const { state, error } = await source(agent);
+  assert.deepEqual([state, error?.code], ["failed", "ERR_GIT_AUTH"]);
+});
+
+test("GitHub's webhook and a sync by the API bring in what a remote has, and say what they did", async (t) => {
+  const { bare, repository, url, token } = await remoteOf(t);
+  const secret = "the secret of the webhook";
+  const agent = await start(t, { GIT_REPO: url, GIT_TOKEN: token, GIT_USERNAME: "robot", WEBHOOK_SECRET: secret });
+  const deliver = async (commit: string, key = secret) => {
+    const body = JSON.stringify({ ref: "refs/heads/main", after: commit, deleted: false });
+    const signature = createHmac("sha256", key).update(body).digest("hex");
+    return agent.request("localhost", "/webhooks/default/github", {
+      method: "POST",
+      body,
+      headers: {
+        "content-type": "application/json",
+        "x-github-event": "push",
+        "x-github-delivery": randomUUID(),
+        "x-hub-signature-256": `sha256=${signature}`,
+      },
+    });
+  };
+  const two = await repository.commit(functionFiles("hello", "two"));
+  await repository.git("push", "--quiet", bare, "main");
+  assert.equal((await deliver(two, "another secret")).status, 401);
+  assert.equal((await agent.request("hello")).text, "one");
+  assert.equal((await deliver(two)).status, 202);
+  await answers(agent, "hello", "two");
+
+  const three = await repository.commit(functionFiles("hello", "three"));
+  await repository.git("push", "--quiet", bare, "main");
+  const report = await sync(agent);
+  assert.deepEqual([report.result, report.from, report.to], ["switched", `main@sha1:${two}`, `main@sha1:${three}`]);
+  assert.deepEqual(
+    report.functions.map(({ name, result }) => [name, result]),
+    [["hello", "updated"]],
+  );
+  assert.equal((await agent.request("hello")).text, "three");
+});
+
+test("GIT_PATH, GIT_BRANCH and WRANGLER_ENV choose what of the repository is deployed, and how", async (t) => {
+  const repository = await workingCopy(t);
+  await repository.git("checkout", "--quiet", "-b", "live");
+  const { "staged/wrangler.toml": base, "staged/index.ts": code } = functionFiles("staged", "");
+  await repository.commit({
+    "services/a/staged/wrangler.toml": `${base}[vars]\nSTAGE = "none"\n[env.production]\nname = "staged"\nvars = { STAGE = "production" }\n`,
+    "services/a/staged/index.ts": code!.replace(
+      'fetch(): Response { return new Response("")',
+      "fetch(_: Request, env: { STAGE: string }): Response { return new Response(env.STAGE)",
+    ),
+    ...functionFiles("elsewhere", "not deployed"),
+  });
+  const env = { GIT_REPO: repository.dir, GIT_BRANCH: "live", GIT_PATH: "services/a", WRANGLER_ENV: "production" };
+  const agent = await start(t, env);
+  const { functions } = await agent.status();
+  assert.deepEqual(
+    functions.map(({ name, state, folder }) => [name, state, folder]),
+    [["staged", "ready", "staged"]],
+  );
+  assert.equal((await agent.request("staged")).text, "production");
+  assert.equal((await agent.request("elsewhere")).status, 404);
+});
+
+test("other branches that are pushed to the embedded repository are kept and not deployed", async (t) => {
+  const repository = await workingCopy(t);
+  const agent = await start(t, {});
+  assert.equal((await source(agent)).state, "empty");
+  await repository.commit(functionFiles("hello", "one"));
+  const aside = await repository.push(agent, "HEAD:aside");
+  assert.match(aside.output, /wrkst: kept; only "main" is deployed/);
+  assert.equal((await agent.request("hello")).status, 404);
+  assert.match((await repository.push(agent)).output, /created\s+hello/);
+  assert.equal((await agent.request("hello")).text, "one");
+  const gone = await repository.push(agent, "--delete", "main");
+  assert.match(gone.output, /branch "main" is gone; what serves stays/);
+  assert.equal((await agent.request("hello")).text, "one");
+  assert.match(await repository.git("ls-remote", await agent.remote()), /refs\/heads\/aside/);
+});
