@@ -21,11 +21,13 @@ export interface AgentApiOptions {
 
 export interface AgentApi {
   tokenFile: string | undefined;
+  /** Wakes the loop, but not before a push that is coming in has told itself who pushed. */
+  wakeAfterPushes(): void;
   close(): Promise<void>;
 }
 
 export async function openApi(options: AgentApiOptions): Promise<AgentApi> {
-  const { config, log, platform, runDir } = options;
+  const { config, log, loop, platform, runDir } = options;
   const auth = await openAdminToken({ folder: join(config.dataDir, "secrets"), enabled: config.adminToken });
   const git = openGitHandler({
     dir: join(config.dataDir, "git/functions.git"),
@@ -33,20 +35,46 @@ export async function openApi(options: AgentApiOptions): Promise<AgentApi> {
     environment: config.environment,
     onPush: (push) => followPush(options, push),
   });
+  const pushes = createPushGate(() => loop.wake({ cause: "sync" }));
   const { handler } = createApi({
     platform,
     auth,
     config,
     log,
-    git: (req, res, pathInfo, who) => git.handle(req, res, pathInfo, who),
+    git: (req, res, pathInfo, who) => {
+      if (pathInfo.endsWith("/git-receive-pack")) res.once("close", pushes.enter());
+      git.handle(req, res, pathInfo, who);
+    },
   });
   const listening = [await listenOn({ handler, socketPath: join(runDir, "agent.sock") })];
   if (config.adminListen) listening.push(await listenOn({ handler, ...config.adminListen }));
   return {
     tokenFile: auth.file,
+    wakeAfterPushes: pushes.wake,
     close: async () => {
       await git.close();
       await Promise.all(listening.map((socket) => socket.close()));
+    },
+  };
+}
+
+/** The watch sees a reference move before the push that moved it is through: its pass would not know the pusher. */
+function createPushGate(wake: () => void): { enter(): () => void; wake(): void } {
+  let inside = 0;
+  let isHeld = false;
+  return {
+    enter() {
+      inside++;
+      return () => {
+        inside--;
+        if (inside > 0 || !isHeld) return;
+        isHeld = false;
+        wake();
+      };
+    },
+    wake() {
+      if (inside > 0) isHeld = true;
+      else wake();
     },
   };
 }

@@ -151,7 +151,7 @@ async function assemble(
     await runtime.start();
     if (config.port === 0) urls.publicUrl = defaultPublicUrl(config.baseDomain, runtime.ports().public ?? 0);
     platform.markPublished();
-    const watch = await source.watch(() => loop.wake({ cause: "sync" }));
+    const watch = await source.watch(() => api.wakeAfterPushes());
     closers.push(() => watch.close());
     const hourly = setInterval(() => loop.wake({ cause: "sync" }), HOUR);
     closers.push(() => clearInterval(hourly));

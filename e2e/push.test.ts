@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import type { Deployment } from "../agent/model.js";
 import { createRepository, functionFiles, startAgent, type TestAgent, type TestRepository } from "./harness.js";
 
 let agent: TestAgent;
@@ -29,6 +30,8 @@ test("a push serves, and the pusher sees the URL", async () => {
   assert.match(pushed.output, /created\s+hello\s+http:\/\/hello\.localhost/);
   assert.equal(await served("hello"), "one");
   assert.equal(await served("other"), "1");
+  const { deployments } = await agent.api<{ deployments: Deployment[] }>("/api/v1/functions/hello");
+  assert.deepEqual([deployments[0]?.cause, deployments[0]?.author], ["push", "admin"]);
 });
 
 test("a second push updates what it changed and leaves the isolates of the others alone", async () => {
