@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import type { TestAgent, TestRepository } from "./harness.js";
-import { type RunningProcess, treeOf } from "./processes.js";
+import { type TestAgent, type TestRepository, until } from "./harness.js";
+import { isAlive, type RunningProcess, treeOf } from "./processes.js";
 
 const run = promisify(execFile);
 
@@ -65,6 +65,9 @@ export async function killDuring(options: {
   const before = await treeOf(agent.process.pid!);
   await agent.kill();
   await over;
+  // git that the agent had started goes on for a moment, and may still move the branch.
+  const receiving = before.filter(({ command }) => /\bgit\b/.test(command));
+  await until("git has ended", () => !receiving.some(({ pid }) => isAlive(pid)));
   return { accepted: (await branchOf(agent)) === commit, before };
 }
 

@@ -1,4 +1,5 @@
-// Runs the built test files under the folders named (default: all), or the files named. Node 20 has no glob for --test.
+// Runs the built test files under the folders named (default: all), or the files named; those of
+// e2e/long only with WRKST_TEST_LONG. Node 20 has no glob for --test.
 import { spawn } from "node:child_process";
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +10,8 @@ function testsUnder(path) {
   if (statSync(target).isFile()) return [target];
   return readdirSync(target, { recursive: true })
     .map((file) => join(target, String(file)))
-    .filter((file) => file.endsWith(".test.js") && !file.includes("node_modules"));
+    .filter((file) => file.endsWith(".test.js") && !file.includes("node_modules"))
+    .filter((file) => process.env.WRKST_TEST_LONG || !file.includes(join("e2e", "long")));
 }
 
 const args = process.argv.slice(2);
