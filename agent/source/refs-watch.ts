@@ -3,6 +3,7 @@
 import type { BigIntStats } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { watch as chokidarWatch, type FSWatcher } from "chokidar";
 
 export interface Watch {
@@ -23,11 +24,6 @@ async function pointedTo(file: string, pattern: RegExp): Promise<string | undefi
   const text = await readFile(file, "utf8").catch(() => "");
   const target = pattern.exec(text)?.[1]?.trim();
   return target ? resolve(dirname(file), target) : undefined;
-}
-
-export interface RefsWatchOptions {
-  /** Milliseconds between looks at whether the repository is still the same one. */
-  lookInterval?: number;
 }
 
 export interface RefsWatchOptions {
@@ -58,11 +54,12 @@ export async function watchRefs(path: string, wake: () => void, options: RefsWat
     const before = seen;
     if (closed || (now.identity === before.identity && now.state === before.state)) return;
     seen = now;
-    if (now.identity !== before.identity) {
-      await watcher?.close();
-      watcher = folder === undefined ? undefined : await startWatcher(folder, wake, lost);
-    }
+    // Told before the watch is renewed, which may take long on a busy machine, or never end when the folder goes again.
     if (before.identity !== "") wake();
+    if (now.identity === before.identity) return;
+    await watcher?.close();
+    watcher = folder === undefined ? undefined : await startWatcher(folder, wake, lost);
+    // What moved in between is in nobody's notice yet: the next look compares with what was seen before.
   }
 
   const turn = () => {
@@ -106,6 +103,7 @@ async function lookAt(folder: string | undefined, branch: string): Promise<Look>
   };
 }
 
+const READY_LIMIT = 5_000;
 const WATCHED_FILES = new Set(["HEAD", "packed-refs"]);
 
 async function startWatcher(folder: string, wake: () => void, lost: () => void): Promise<FSWatcher> {
@@ -136,6 +134,9 @@ async function startWatcher(folder: string, wake: () => void, lost: () => void):
     lost();
     wake();
   });
-  await new Promise<void>((ready) => watcher.once("ready", () => ready()));
+  const isReady = new Promise<boolean>((ready) => watcher.once("ready", () => ready(true)));
+  const isLate = sleep(READY_LIMIT, false, { ref: false });
+  // A folder that goes while it is read for the first time may never be ready: then the next look begins anew.
+  if (!(await Promise.race([isReady, isLate]))) lost();
   return watcher;
 }
