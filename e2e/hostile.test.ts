@@ -21,7 +21,7 @@ before(async () => {
   for (const folder of ["data", "home", "tmp"]) await mkdir(join(root, folder));
   await writeFile(join(root, "secret.txt"), SECRET);
   await writeFile(join(root, "outside.json"), JSON.stringify({ compilerOptions: { jsxFactory: SECRET } }));
-  const env = { HOME: join(root, "home"), TMPDIR: join(root, "tmp"), GIT_PRUNE_LIMIT: "100%" };
+  const env = { HOME: join(root, "home"), TMPDIR: join(root, "tmp") };
   [agent, repository] = await Promise.all([startAgent({ dataDir: join(root, "data"), env }), createRepository()]);
 });
 after(async () => {

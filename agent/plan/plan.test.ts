@@ -147,10 +147,16 @@ test("a sudden removal of most functions waits for a person, a small one does no
       existing,
     );
   const limit = { share: 0.5, count: 3 };
-  assert.equal(checkPruneLimit(after(5), 10, limit, "default"), undefined);
-  assert.equal(checkPruneLimit(after(4), 10, limit, "default")?.code, "ERR_PRUNE_LIMIT");
-  assert.equal(checkPruneLimit(after(0), 10, limit, "default")?.code, "ERR_PRUNE_LIMIT");
-  assert.equal(checkPruneLimit(after(10), 10, limit, "default"), undefined);
+  assert.equal(checkPruneLimit(after(5), existing, limit, "default"), undefined);
+  assert.equal(checkPruneLimit(after(4), existing, limit, "default")?.code, "ERR_PRUNE_LIMIT");
+  assert.equal(checkPruneLimit(after(0), existing, limit, "default")?.code, "ERR_PRUNE_LIMIT");
+  assert.equal(checkPruneLimit(after(10), existing, limit, "default"), undefined);
+});
+
+test("functions that never served do not count towards the prune limit", () => {
+  const existing = Array.from({ length: 7 }, (_, index) => known(`f${index}`, index > 0 ? { latest: null } : {}));
+  const kept = plan([candidate("f0")], existing);
+  assert.equal(checkPruneLimit(kept, existing, { share: 0.5, count: 3 }, "default"), undefined);
 });
 
 test("every function of the source is planned or removed, never both, whatever the histories", () => {

@@ -153,15 +153,17 @@ export interface PruneLimit {
 
 /**
  * The error when a plan removes more than the limit allows, or everything; undefined when it may proceed.
- * A revision that declares nothing at all while functions serve is always refused.
+ * A revision that declares nothing at all while functions serve is always refused. What never served does not count.
  */
 export function checkPruneLimit(
   plan: Plan,
-  serving: number,
+  known: KnownFunction[],
   limit: PruneLimit,
   source: string,
 ): WrkstError | undefined {
-  const removed = plan.removals.length;
+  const live = known.filter((entry) => entry.source === source && !entry.removed && entry.latest !== null);
+  const serving = live.length;
+  const removed = live.filter((entry) => plan.removals.includes(entry.name)).length;
   if (removed === 0) return undefined;
   const declaresNothing = plan.steps.length === 0 && serving > 1;
   const beyond = removed > limit.count && removed > serving * limit.share;

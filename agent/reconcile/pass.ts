@@ -151,8 +151,7 @@ function announce(pass: PassRun, { revision, plan }: Observed): void {
 }
 
 function refuseMassRemoval(deps: PassDeps, { plan, known }: Observed): void {
-  const serving = known.filter((entry) => entry.source === deps.source.name && !entry.removed).length;
-  const error = checkPruneLimit(plan, serving, deps.pruneLimit, deps.source.name);
+  const error = checkPruneLimit(plan, known, deps.pruneLimit, deps.source.name);
   if (error) throw error;
 }
 
