@@ -12,9 +12,10 @@ export interface Target {
 }
 
 export interface LoadResult {
-  /** Microseconds of processor time of the process per request. */
-  cpuPerRequest: number;
-  requestsPerSecond: number;
+  requests: number;
+  seconds: number;
+  /** Processor time of the process. */
+  cpuSeconds: number;
 }
 
 const run = promisify(execFile);
@@ -27,10 +28,7 @@ export async function applyLoad(target: Target, seconds: number): Promise<LoadRe
   const start = performance.now();
   const requests = await load(target, seconds);
   const elapsed = (performance.now() - start) / 1000;
-  return {
-    cpuPerRequest: ((cpuSeconds(target.pid) - cpuBefore) / requests) * 1e6,
-    requestsPerSecond: requests / elapsed,
-  };
+  return { requests, seconds: elapsed, cpuSeconds: cpuSeconds(target.pid) - cpuBefore };
 }
 
 export async function hasWrk(): Promise<boolean> {

@@ -11,6 +11,11 @@ export function cpuSeconds(pid: number): number {
   return ((user ?? 0) + (system ?? 0) + (childUser ?? 0) + (childSystem ?? 0)) / TICKS_PER_SECOND;
 }
 
+/** The same of the process and all that it started, as far as it runs. Tells of the work where others have the cores too. */
+export function cpuSecondsOfTree(pid: number): number {
+  return childrenOf(pid).reduce((sum, child) => sum + cpuSecondsOfTree(child), cpuSeconds(pid));
+}
+
 /** Megabytes (2^20) of resident memory. */
 export function residentMegabytes(pid: number): number {
   const found = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
