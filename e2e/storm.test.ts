@@ -113,10 +113,8 @@ test("each of 20 pushes in a row is accepted and hears that it serves or that a 
     assert.match(output, new RegExp(`${LATE}|live in`));
   }
   assert.match(results.at(-1)!.output, /live in/);
-  assert.ok(
-    results.some(({ output }) => output.includes(LATE)),
-    "no push was superseded",
-  );
+  // Whether a push is overtaken depends on the machine: a fast one serves each of them first. That the overtaken one is
+  // told is held by reconcile/loop.test.ts.
 });
 
 test("of pushes to one branch at the same moment one wins, and the others serve after a rebase", async () => {
