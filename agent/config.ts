@@ -316,7 +316,7 @@ function warningsOf(env: Environment, v: Values): string[] {
   const checks: [boolean, string][] = [
     [
       !v.EGRESS_ALLOW.includes("public"),
-      'EGRESS_ALLOW does not list "public": functions do not reach the public internet',
+      'EGRESS_ALLOW does not list "public", yet the public internet stays reachable: a function keeps off it with egress = "none"',
     ],
     [
       networks && !v.EGRESS_PRIVATE.length,
