@@ -58,6 +58,18 @@ const BEHAVIOUR = {
   /** More functions would be removed than GIT_PRUNE_LIMIT allows. */
   ERR_PRUNE_LIMIT: { status: 409, retry: "on-change" },
   ERR_WEBHOOK_SIGNATURE: { status: 401, retry: "never" },
+  /** No version of the function has that id, prefix, commit, alias or tag, or several have. */
+  ERR_VERSION_NOT_FOUND: { status: 404, retry: "never" },
+  /** Git declares the function: what serves is moved by a push, or by force. */
+  ERR_GIT_OWNED: { status: 409, retry: "never" },
+  /** A binding is to be taken from the version before, which has none of that name. */
+  ERR_INHERIT: { status: 400, retry: "never" },
+  /** The traffic is divided, so that it is not clear which version is meant. */
+  ERR_SPLIT: { status: 409, retry: "never" },
+  /** Secrets differ from those of the version that serves. */
+  ERR_SECRETS_CHANGED: { status: 409, retry: "never" },
+  /** A route of Cloudflare's that is not served here. */
+  ERR_UNSUPPORTED: { status: 501, retry: "never" },
 } as const satisfies Record<string, Behaviour>;
 
 export type ErrorCode = keyof typeof BEHAVIOUR;

@@ -1,0 +1,64 @@
+// Who may do what: identities, roles, and the one decision that every request passes. Pure.
+
+/** admin: everything, on every account. deployer: reads `main`, reads and writes the own account. viewer: reads both. */
+export const ROLES = ["admin", "deployer", "viewer"] as const;
+export type Role = (typeof ROLES)[number];
+
+/** What a credential is good for, beside the role of whoever holds it: the narrower of the two counts. */
+export const SCOPES = ["read", "deploy", "git", "admin"] as const;
+export type Scope = (typeof SCOPES)[number];
+
+/** What a route asks for. `read` and `deploy` act on an account; `push` is a push to the embedded repository. */
+export type Action = "read" | "deploy" | "push" | "sync" | "admin" | "self";
+
+/** The account of the platform: git's and the administrators'. */
+export const MAIN = "main";
+
+/** Which kind of credential was shown, and its id where it has one (never the secret). */
+export interface Credential {
+  kind: "admin-token" | "access-token" | "api-token" | "ci-token";
+  id: string | null;
+}
+
+/** Who asks. */
+export interface Identity {
+  /** `admin`, the id of a user, or `ci:<issuer>:<subject>`. */
+  subject: string;
+  /** For deployments and events. */
+  name: string;
+  email: string | null;
+  role: Role;
+  /** Account that is meant where the request names none. */
+  account: string;
+  scopes: readonly Scope[];
+  /** The credential is good for its `account` only, whatever the role. */
+  isBound: boolean;
+  credential: Credential;
+}
+
+/** Whether the identity may do this on the account. Deny by default. */
+export function permits(identity: Identity, action: Action, account: string = identity.account): boolean {
+  if (!hasScope(identity, action)) return false;
+  if (identity.isBound && action !== "self" && account !== identity.account) return false;
+  if (action === "self") return true;
+  if (identity.role === "admin") return true;
+  if (action === "read") return account === identity.account || account === MAIN;
+  return action === "deploy" && identity.role === "deployer" && account === identity.account;
+}
+
+/** A git push and a deploy imply reading; `admin` implies everything. */
+function hasScope({ scopes }: Identity, action: Action): boolean {
+  if (scopes.includes("admin")) return true;
+  switch (action) {
+    case "read":
+    case "self":
+      return scopes.length > 0;
+    case "deploy":
+    case "sync":
+      return scopes.includes("deploy");
+    case "push":
+      return scopes.includes("git");
+    case "admin":
+      return false;
+  }
+}

@@ -1,0 +1,106 @@
+// What can be done to a function by hand: upload, deploy, split, roll back, alias, pin, secrets, settings, delete. The
+// contract between the API and what does it. Types only.
+import type {
+  Actor,
+  Bundle,
+  Deployment,
+  FunctionRef,
+  FunctionSettings,
+  Hold,
+  TrafficSplit,
+  Upload,
+  Version,
+} from "../model.js";
+
+/** A version and how it can be reached. */
+export interface VersionDetail extends Version {
+  /** Aliases that lead to it, `latest` first. */
+  aliases: string[];
+  /** Share of the traffic of `latest`, 0–100. */
+  percentage: number;
+  /** Commit that it was built from first, 40 hex; null for uploads. */
+  commit: string | null;
+  /** Origin of its own host, `https://<8 hex>--<function>.<base>`; null where no host leads to it. */
+  url: string | null;
+  /** Milliseconds that the check took to load it; only in the answer to `upload`. */
+  startup?: number;
+}
+
+export interface AliasDetail {
+  name: string;
+  version: string;
+  createdAt: number;
+  /** What holds it, if anything. */
+  hold?: Hold;
+  url: string;
+}
+
+export interface DeployRequest {
+  versions: TrafficSplit;
+  message?: string;
+  /** Also where git declares the function (a pin then), and where secrets have changed since. */
+  force: boolean;
+}
+
+/**
+ * Every write is one transaction, is recorded as an audit event with the actor, and answers only when the runtime serves
+ * the change. All throw ERR_NOT_FOUND for a function that the account does not have.
+ * `version` arguments take an id, a prefix of 8 or more, a commit, an alias or a tag; what is ambiguous or unknown throws
+ * ERR_VERSION_NOT_FOUND.
+ */
+export interface Deploys {
+  /**
+   * Checks and stores a version; deploys nothing. A function that is not there is made when `create` is set.
+   * @throws WrkstError ERR_LOAD, ERR_NAME_TAKEN, ERR_INHERIT (an `inherit` that the version before lacks), ERR_INVALID
+   */
+  upload(of: FunctionRef, upload: Upload, options: { create: boolean }, by: Actor): Promise<VersionDetail>;
+  /** Newest first. */
+  versions(of: FunctionRef): VersionDetail[];
+  version(of: FunctionRef, version: string): VersionDetail;
+  /** The modules as they were uploaded or built. */
+  bundle(of: FunctionRef, version: string): Promise<Bundle>;
+  /** Newest first; the first one is what serves. */
+  deployments(of: FunctionRef): Deployment[];
+  /**
+   * Moves `latest`. On a function that git declares: an older git version is a rollback hold, anything else is
+   * ERR_GIT_OWNED unless forced, which is a pin. ERR_SECRETS_CHANGED where secrets differ from those that serve and
+   * `force` is not set.
+   */
+  deploy(of: FunctionRef, request: DeployRequest, by: Actor): Promise<Deployment>;
+  /** To the version that served before, or the one named. On a function that git declares a hold that ends by itself. */
+  rollback(of: FunctionRef, request: { to?: string; reason?: string; force?: boolean }, by: Actor): Promise<Deployment>;
+  aliases(of: FunctionRef): AliasDetail[];
+  /** Creates or moves. An alias that git manages, `latest` among them, is pinned. */
+  setAlias(of: FunctionRef, alias: string, version: string, by: Actor): Promise<AliasDetail>;
+  /** Removes; an alias that git manages is released instead. */
+  deleteAlias(of: FunctionRef, alias: string, by: Actor): Promise<void>;
+  holds(of: FunctionRef): Hold[];
+  /** `expires` in milliseconds since 1970. */
+  pin(
+    of: FunctionRef,
+    alias: string,
+    request: { version: string; reason?: string; expires?: number },
+    by: Actor,
+  ): Promise<Hold>;
+  /** The newest revision applies at once. @throws WrkstError ERR_NOT_FOUND where nothing holds the alias */
+  unpin(of: FunctionRef, alias: string, by: Actor): Promise<void>;
+  /** Names, sorted; of the version that serves, or of the function where git declares it. */
+  secrets(of: FunctionRef): string[];
+  /**
+   * Sets (text) and deletes (null) secrets in one step. A directly deployed function gets a new version on the base of the
+   * one that serves at 100 % (`base: "serving"`, deployed at once; during a split ERR_SPLIT), or of the newest
+   * (`base: "newest"`, not deployed). A function that git declares keeps its version, and null is answered.
+   */
+  setSecrets(
+    of: FunctionRef,
+    changes: Record<string, string | null>,
+    options: { base: "serving" | "newest"; message?: string; tag?: string; client: string },
+    by: Actor,
+  ): Promise<VersionDetail | null>;
+  settings(of: FunctionRef): FunctionSettings;
+  setSettings(of: FunctionRef, changes: Partial<FunctionSettings>, by: Actor): Promise<FunctionSettings>;
+  /** Exact custom hosts, replacing all. @throws WrkstError ERR_CONFLICT where a host is another function's, ERR_INVALID */
+  setHosts(of: FunctionRef, hosts: string[], by: Actor): Promise<void>;
+  /** As a removal by git: restorable within RETENTION. ERR_GIT_OWNED where git declares it and `force` is not set. */
+  remove(of: FunctionRef, options: { force: boolean }, by: Actor): Promise<void>;
+}
