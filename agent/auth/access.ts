@@ -8,8 +8,11 @@ export type Role = (typeof ROLES)[number];
 export const SCOPES = ["read", "deploy", "git", "admin"] as const;
 export type Scope = (typeof SCOPES)[number];
 
-/** What a route asks for. `read` and `deploy` act on an account; `push` is a push to the embedded repository. */
-export type Action = "read" | "deploy" | "push" | "sync" | "admin" | "self";
+/**
+ * What a route asks for. `read`, `logs` and `deploy` act on an account; `push` is a push to the embedded repository. `logs`
+ * is what functions say and who asks them, which may be private: not on `main`, though everybody may read the rest there.
+ */
+export type Action = "read" | "logs" | "deploy" | "push" | "sync" | "admin" | "self";
 
 /** The account of the platform: git's and the administrators'. */
 export const MAIN = "main";
@@ -43,6 +46,7 @@ export function permits(identity: Identity, action: Action, account: string = id
   if (action === "self") return true;
   if (identity.role === "admin") return true;
   if (action === "read") return account === identity.account || account === MAIN;
+  if (action === "logs") return account === identity.account;
   return action === "deploy" && identity.role === "deployer" && account === identity.account;
 }
 
@@ -51,6 +55,7 @@ function hasScope({ scopes }: Identity, action: Action): boolean {
   if (scopes.includes("admin")) return true;
   switch (action) {
     case "read":
+    case "logs":
     case "self":
       return scopes.length > 0;
     case "deploy":
