@@ -3,7 +3,7 @@ import type { Keep } from "./isolates.js";
 import { describeThrown } from "./log.js";
 import { isRouteChange, isRouteTable } from "./route-table.js";
 import type { Router } from "./router.js";
-import { CONTROL, type PrepareRequest, type PrepareResult, type TraceRequest } from "./wire.js";
+import { CONTROL, type PrepareRequest, type PrepareResult, type TailRequest, type TraceRequest } from "./wire.js";
 
 type Preparation = PrepareRequest["versions"][number];
 
@@ -39,6 +39,11 @@ export async function handleControl(router: Router, request: Request, keep: Keep
     }
     case CONTROL.evict:
       router.evict((body as { functions: string[] }).functions, keep);
+      return Response.json({});
+    case CONTROL.tail:
+      return new Response(router.tail((body as TailRequest).functions, keep));
+    case CONTROL.listen:
+      router.listen((body as TailRequest).functions, keep);
       return Response.json({});
     default:
       return refuse(404, `no control call "${pathname}"`);

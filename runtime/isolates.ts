@@ -10,7 +10,7 @@ export interface Slot {
   /** Name of its isolate in the loader. A new isolate always has a new name. */
   id: string;
   isLoaded: boolean;
-  /** Whether its isolate tells when an invocation is over. */
+  /** Whether its isolate tells what happened in an invocation, when it is over. */
   isTailed: boolean;
   /** Requests that the function has not answered yet, those that wait for its load included. */
   inFlight: number;
@@ -27,6 +27,8 @@ export interface IsolatesOptions {
   load(slot: Slot): Promise<void>;
   /** Unloads the isolate of that name. Never rejects. */
   unload(function_: string, id: string): Promise<void>;
+  /** Whether what was just loaded is not what is wanted by now: it is loaded once more. */
+  isStale?(slot: Slot): boolean;
   now?: () => number;
 }
 
@@ -58,7 +60,7 @@ const FIRST_PAUSE = 250;
 const LONGEST_PAUSE = 30_000;
 
 export function createIsolates(options: IsolatesOptions): Isolates {
-  const { max, load, unload, now = Date.now } = options;
+  const { max, load, unload, isStale = () => false, now = Date.now } = options;
   const slots = new Map<string, State>();
   let uses = 0;
   let incarnations = 0;
@@ -81,11 +83,18 @@ export function createIsolates(options: IsolatesOptions): Isolates {
       drop(victim, keep);
     }
   };
-  const begin = async (state: State) => {
+  const loadAnew = (state: State) => {
     state.id = `${state.function}@${state.spec.id}@${state.spec.generation}.${++incarnations}`;
     coldLoads++;
+    return load(state);
+  };
+  const begin = async (state: State, keep: Keep) => {
     try {
-      await load(state);
+      await loadAnew(state);
+      while (isStale(state)) {
+        keep(unload(state.function, state.id));
+        await loadAnew(state);
+      }
       state.isLoaded = true;
       state.failures = 0;
       state.failure = undefined;
@@ -138,7 +147,7 @@ export function createIsolates(options: IsolatesOptions): Isolates {
       if (!state.loading) {
         if (now() < state.retryAt) throw state.failure;
         state.lastUsed = ++uses;
-        state.loading = begin(state).then(() => makeRoom(keep, state));
+        state.loading = begin(state, keep).then(() => makeRoom(keep, state));
         keep(state.loading.catch(() => {}));
       }
       state.inFlight++;

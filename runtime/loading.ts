@@ -16,8 +16,8 @@ export interface Loading {
   entrypoint(slot: Slot): Fetcher;
 }
 
-/** `tailOf`: where the isolate tells that an invocation of the function is over, if anywhere. */
-export function createLoading(bindings: RouterBindings, tailOf: (function_: string) => Fetcher | undefined): Loading {
+/** `tailOf`: where the isolate tells what happened in an invocation of the function, if anywhere. */
+export function createLoading(bindings: RouterBindings, tailOf: (slot: Slot) => Fetcher | undefined): Loading {
   const { LOADER: loader } = bindings;
   // A function that ends its own isolate is loaded again by workerd, which then asks for the code. Kept, since handing over
   // a new closure with every request is noticeable.
@@ -32,15 +32,16 @@ export function createLoading(bindings: RouterBindings, tailOf: (function_: stri
       globalOutbound: outboundOf(bindings, spec),
     };
   };
+  const withTail = (code: Code, tail: Fetcher | undefined): Code => (tail ? { ...code, tails: [tail] } : code);
   const host = (id: string, code: () => Promise<Code> | Code) =>
     loader.get(id, code).getEntrypoint(HOST_ENTRYPOINT) as HostEntrypoint;
   return {
     async load(slot) {
       const { id, spec } = slot;
       const code = await codeOf(spec);
-      const tail = tailOf(slot.function);
+      const tail = tailOf(slot);
       slot.isTailed = tail !== undefined;
-      await host(id, () => (tail ? { ...code, tails: [tail] } : code)).describe();
+      await host(id, () => withTail(code, tail)).describe();
     },
     async unload(_function, id) {
       const gone = () => {
@@ -54,7 +55,7 @@ export function createLoading(bindings: RouterBindings, tailOf: (function_: stri
     entrypoint(slot) {
       let reload = reloads.get(slot);
       if (!reload) {
-        reload = () => codeOf(slot.spec);
+        reload = async () => withTail(await codeOf(slot.spec), slot.isTailed ? tailOf(slot) : undefined);
         reloads.set(slot, reload);
       }
       return loader.get(slot.id, reload).getEntrypoint();

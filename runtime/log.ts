@@ -1,6 +1,6 @@
 // Lines for the agent's log, on the output of workerd. One JSON value per line, so that nobody's text can end it.
 import { STACK_PROPERTY } from "./modules.js";
-import { LOG_PREFIX, type LogLine, TRACE_PREFIX, type TraceLine } from "./wire.js";
+import { type Exception, LOG_PREFIX, type LogLine, TRACE_PREFIX, type TraceLine } from "./wire.js";
 
 export function logLine(line: LogLine): void {
   console.error(LOG_PREFIX + JSON.stringify(line));
@@ -20,4 +20,16 @@ export function describeThrown(thrown: unknown): string {
   const stack = (thrown as { [STACK_PROPERTY]?: unknown })[STACK_PROPERTY];
   const text = typeof stack === "string" ? stack : `${thrown.name}: ${thrown.message}`;
   return text.slice(0, MAX_TEXT);
+}
+
+/** What a function threw, as data. */
+export function exceptionOf(thrown: unknown): Exception {
+  const text = describeThrown(thrown);
+  const frames = text.search(/^ +at /m);
+  return {
+    name: thrown instanceof Error ? String(thrown.name).slice(0, 100) : "Error",
+    message: (thrown instanceof Error ? String(thrown.message) : text).slice(0, MAX_TEXT),
+    timestamp: Date.now(),
+    ...(frames === -1 ? {} : { stack: text.slice(frames) }),
+  };
 }

@@ -3,12 +3,13 @@ import type { RouterBindings } from "./bindings.js";
 import { createForwarding, withoutPort } from "./forwarded.js";
 import { createIsolates, inOwnContext, type Keep, type Slot } from "./isolates.js";
 import { createLoading } from "./loading.js";
-import { describeThrown, logLine } from "./log.js";
+import { describeThrown, exceptionOf, logLine } from "./log.js";
 import { type PageCode, page } from "./pages.js";
 import { createRoutes, isRouteTable, type Target } from "./route-table.js";
+import { createTail } from "./tail.js";
 import { createTrace } from "./trace.js";
 import { inTurns } from "./turns.js";
-import { HEADER, type RouteChange, type RouteTable, type RuntimeState } from "./wire.js";
+import { HEADER, type LogLine, type RouteChange, type RouteTable, type RuntimeState } from "./wire.js";
 
 /** What can keep a promise going beyond the answer. */
 type Lasting = Pick<ExecutionContext, "waitUntil">;
@@ -27,16 +28,27 @@ const UNAVAILABLE: Record<(Target & { kind: "unavailable" })["reason"], PageCode
 
 export type Router = ReturnType<typeof createRouter>;
 
+/** Of whom something is told. */
+interface Speaker {
+  function: string;
+  version: string;
+}
+
 /** `tailOf` makes what is told when an invocation of a function is over, work in `waitUntil` included. */
-export function createRouter(bindings: RouterBindings, tailOf: (function_: string) => Fetcher) {
+export function createRouter(bindings: RouterBindings, tailOf: (speaker: Speaker) => Fetcher) {
   const { SETTINGS: settings } = bindings;
   const trace = createTrace(settings.traceKey);
   const routes = createRoutes(settings);
   const forwarding = createForwarding(settings);
-  const loading = createLoading(bindings, (name) => (trace.isOn ? tailOf(name) : undefined));
+  const tail = createTail();
+  const isTailWanted = (slot: Slot) => trace.isOn || tail.hears(slot.function);
+  const loading = createLoading(bindings, (slot) =>
+    isTailWanted(slot) ? tailOf({ function: slot.function, version: slot.spec.id }) : undefined,
+  );
   const isolates = createIsolates({
     max: settings.maxIsolates,
     unload: loading.unload,
+    isStale: (slot) => slot.isTailed !== isTailWanted(slot),
     load: inTurns(LOADS_AT_A_TIME, async (slot) => {
       trace.enter(slot.function);
       try {
@@ -117,14 +129,7 @@ export function createRouter(bindings: RouterBindings, tailOf: (function_: strin
         await isolates.load(slot, keep);
       } catch (error) {
         const id = crypto.randomUUID();
-        const message = describeThrown(error);
-        logLine({
-          event: "function.load-failed",
-          function: slot.function,
-          version: slot.spec.id,
-          request: id,
-          message,
-        });
+        report("function.load-failed", slot, id, error);
         return fail(request, "ERR_LOAD", id);
       }
     }
@@ -136,18 +141,41 @@ export function createRouter(bindings: RouterBindings, tailOf: (function_: strin
     isolates.use(slot);
     slot.inFlight++;
     if (trace.isOn) trace.enter(slot.function);
+    // Of the isolate that takes the request: another one may have taken its place when it is answered.
+    const { isTailed } = slot;
+    const since = isTailed ? Date.now() : 0;
     const id = crypto.randomUUID();
     try {
       return await loading.entrypoint(slot).fetch(withPlatformHeaders(request, id));
     } catch (error) {
-      const message = describeThrown(error);
-      logLine({ event: "function.threw", function: slot.function, version: slot.spec.id, request: id, message });
+      report("function.threw", slot, id, error, isTailed);
       return fail(request, "ERR_FUNCTION", id);
     } finally {
+      if (isTailed) tail.answered(id, Date.now() - since);
       slot.inFlight--;
       if (slot.inFlight === 0 && isolates.isOver) isolates.makeRoom(keepIn(context));
-      if (!slot.isTailed) trace.exit(slot.function);
+      if (!isTailed) trace.exit(slot.function);
     }
+  }
+
+  /** To the agent's log, and as an exception of the function, unless its isolate tells that by itself. */
+  function report(event: LogLine["event"], slot: Slot, request: string, error: unknown, isTold = false): void {
+    const { function: name } = slot;
+    const version = slot.spec.id;
+    logLine({ event, function: name, version, request, message: describeThrown(error) });
+    if (!isTold) tail.tell({ kind: "threw", function: name, version, request, exception: exceptionOf(error) });
+  }
+
+  /** An invocation is over. Where nobody listens any more, only what it threw is told. */
+  function ended({ function: name, version }: Speaker, item: TraceItem): void {
+    trace.exit(name);
+    const invocation = tail.describe(item);
+    if (tail.hears(name)) {
+      tail.tell({ kind: "invocation", function: name, version, invocation });
+      return;
+    }
+    const { exceptions, request = "" } = invocation;
+    for (const exception of exceptions) tail.tell({ kind: "threw", function: name, version, request, exception });
   }
 
   /** A copy, since the headers of what came in cannot be changed. The public socket has removed what the client set. */
@@ -180,6 +208,14 @@ export function createRouter(bindings: RouterBindings, tailOf: (function_: strin
     isolates.evictWhere((slot) => isConcerned(slot.function) && !routes.isReachable(slot.function, slot.spec), keep);
   }
 
+  /** Functions that begin or cease to be listened to go on in another isolate; requests in flight finish where they are. */
+  function listen(functions: string[], keep: Keep): void {
+    const changed = tail.listen(functions);
+    if (changed.size === 0) return;
+    slots.clear();
+    isolates.evictWhere((slot) => changed.has(slot.function) && slot.isTailed !== isTailWanted(slot), keep);
+  }
+
   return {
     handle,
     ready,
@@ -210,7 +246,15 @@ export function createRouter(bindings: RouterBindings, tailOf: (function_: strin
       trace.key = key;
       slots.clear();
     },
-    ended: trace.exit,
+    ended,
+    /** What functions say, as NDJSON; see `CONTROL.tail`. */
+    tail(functions: string[], keep: Keep): ReadableStream {
+      const { body, ended } = tail.open();
+      listen(functions, keep);
+      keep(ended.then((end) => (end === "gone" ? listen([], keep) : undefined)));
+      return body;
+    },
+    listen,
     evict(functions: string[], keep: Keep): void {
       const names = new Set(functions);
       isolates.evictWhere((slot) => names.has(slot.function), keep);

@@ -7,13 +7,14 @@ import { HOST_ENTRYPOINT } from "./wire.js";
 
 interface TailProps {
   function: string;
+  version: string;
 }
 interface Loopback {
   EndOfInvocation(options: { props: TailProps }): Fetcher;
 }
 
-const router = createRouter(env as RouterBindings, (name) =>
-  (exports as unknown as Loopback).EndOfInvocation({ props: { function: name } }),
+const router = createRouter(env as RouterBindings, (props) =>
+  (exports as unknown as Loopback).EndOfInvocation({ props }),
 );
 
 export class Control extends WorkerEntrypoint<RouterBindings> {
@@ -22,10 +23,10 @@ export class Control extends WorkerEntrypoint<RouterBindings> {
   }
 }
 
-/** Tail of functions while the router traces. */
+/** Tail of functions while the router traces, or somebody listens to them. */
 export class EndOfInvocation extends WorkerEntrypoint<RouterBindings, TailProps> {
-  override tail(events: TraceItem[]): void {
-    for (const { entrypoint } of events) if (entrypoint !== HOST_ENTRYPOINT) router.ended(this.ctx.props.function);
+  override tail(items: TraceItem[]): void {
+    for (const item of items) if (item.entrypoint !== HOST_ENTRYPOINT) router.ended(this.ctx.props, item);
   }
 }
 

@@ -91,6 +91,11 @@ export const CONTROL = {
   trace: "/trace",
   /** { functions: string[] } → {}: drops the isolates of these functions, the next request loads them afresh. */
   evict: "/evict",
+  /** TailRequest → TailLine, one JSON value per line (some lines are empty), until either side ends it: then nothing is
+   * listened to. A new call ends the one before. */
+  tail: "/tail",
+  /** TailRequest → {}: from now on these functions are listened to instead. */
+  listen: "/listen",
 } as const;
 
 export interface RuntimeState {
@@ -116,6 +121,46 @@ export interface TraceRequest {
   on: boolean;
   /** Secret of this process, repeated in every line: functions write to the same stdout and would forge lines otherwise. */
   key: string;
+}
+
+/** Functions of which every invocation is told, which costs them a fresh isolate now and a good part of their speed from then on.
+ * What all others throw is told as well, as far as it reaches the router. */
+export interface TailRequest {
+  functions: string[];
+}
+
+/** `function` and `version` are the router's word, never the function's. All else may be whatever a function made of it. */
+export type TailLine =
+  | { kind: "invocation"; function: string; version: string; invocation: Invocation }
+  | { kind: "threw"; function: string; version: string; request: string; exception: Exception }
+  /** So many lines of the function found no room. */
+  | { kind: "lost"; function: string; count: number };
+
+/** Times are milliseconds, those of a day since 1970. */
+export interface Invocation {
+  outcome: string;
+  at: number;
+  logs: { level: string; timestamp: number; message: unknown[] }[];
+  exceptions: Exception[];
+  /** null: not a request. Headers that hold credentials are hidden already. */
+  event: {
+    request: { url: string; method: string; headers: Record<string, string>; cf: unknown };
+    response?: { status: number };
+  } | null;
+  /** Logs beyond 256 KiB are cut off. */
+  truncated?: true;
+  /** As in HEADER.requestId. */
+  request?: string;
+  /** Until the function answered. */
+  wallTime?: number;
+}
+
+export interface Exception {
+  name: string;
+  message: string;
+  timestamp: number;
+  /** Lines ` at … (module:line:column)`. */
+  stack?: string;
 }
 
 /** Lines that the router writes to stdout while tracing: `wrkst-trace ` + JSON of a TraceLine. One per entry and exit. */
