@@ -1,9 +1,10 @@
-// Opens the agent's HTTP side: admin token, git over HTTP whose pushes wait for their pass, API, its sockets.
+// Opens the agent's HTTP side: access, git over HTTP whose pushes wait for their pass, API, its sockets.
 import { join } from "node:path";
 import { createApi, listenOn } from "./api/index.js";
-import { openAdminToken } from "./auth/admin-token.js";
+import { openAuth } from "./auth/index.js";
 import type { ProcessConfig } from "./config.js";
 import type { Log } from "./log.js";
+import type { AccessRecords } from "./model-access.js";
 import type { Loop } from "./reconcile/loop.js";
 import type { Platform } from "./reconcile/platform.js";
 import { linesOf } from "./reconcile/report.js";
@@ -17,6 +18,7 @@ export interface AgentApiOptions {
   runDir: string;
   /** The source follows the embedded repository. */
   embedded: boolean;
+  access: AccessRecords;
 }
 
 export interface AgentApi {
@@ -28,7 +30,11 @@ export interface AgentApi {
 
 export async function openApi(options: AgentApiOptions): Promise<AgentApi> {
   const { config, log, loop, platform, runDir } = options;
-  const auth = await openAdminToken({ folder: join(config.dataDir, "secrets"), enabled: config.adminToken });
+  const auth = await openAuth({
+    secretsDir: join(config.dataDir, "secrets"),
+    adminToken: config.adminToken,
+    records: options.access,
+  });
   const git = openGitHandler({
     dir: join(config.dataDir, "git/functions.git"),
     hooksDir: join(config.dataDir, "hooks"),
@@ -49,7 +55,7 @@ export async function openApi(options: AgentApiOptions): Promise<AgentApi> {
   const listening = [await listenOn({ handler, socketPath: join(runDir, "agent.sock") })];
   if (config.adminListen) listening.push(await listenOn({ handler, ...config.adminListen }));
   return {
-    tokenFile: auth.file,
+    tokenFile: auth.tokenFile,
     wakeAfterPushes: pushes.wake,
     close: async () => {
       await git.close();

@@ -141,7 +141,8 @@ async function assemble(
     return report;
   }
 
-  const api = await openApi({ config, log, platform, loop, runDir, embedded: config.git.repo === undefined });
+  const embedded = config.git.repo === undefined;
+  const api = await openApi({ config, log, platform, loop, runDir, embedded, access: registry.access });
   closers.push(() => api.close());
   closers.push(() => runtime.stop());
   closers.push(() => loop.close());

@@ -340,6 +340,8 @@ export interface PlatformEvent {
   revision?: string;
   message: string;
   error?: ErrorReport;
+  /** Who did it; absent: the platform itself. */
+  actor?: Actor;
 }
 
 /** All that a route table is made from: what the registry answers and `route/` decides on. Live functions only. */

@@ -3,8 +3,8 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import express, { type NextFunction, type Request, type Response } from "express";
-import type { Identity } from "../auth/admin-token.js";
 import { createAttempts } from "../auth/attempts.js";
+import type { Auth, Identity } from "../auth/index.js";
 import type { Config } from "../config.js";
 import { WrkstError } from "../errors.js";
 import type { Log } from "../log.js";
@@ -21,7 +21,7 @@ export type { EventPage, EventQuery, FunctionDetail, Job, Platform, SyncRequest 
 
 export interface ApiOptions {
   platform: Platform;
-  auth: { authenticate(authorization: string | undefined): Identity | undefined };
+  auth: Pick<Auth, "authenticate">;
   /** Git over HTTP of the embedded repository; `pathInfo` is what follows `/git`, without query. */
   git?: (req: IncomingMessage, res: ServerResponse, pathInfo: string, who: string) => void;
   config: Pick<Config, "trustedProxies" | "webhookSecret">;
@@ -43,7 +43,6 @@ export function createApi(options: ApiOptions): Api {
   const { platform, config, log, now = Date.now } = options;
   const clients = new WeakMap<IncomingMessage, Client>();
   const identities = new WeakMap<IncomingMessage, Identity>();
-  const attempts = createAttempts({ now });
   const clientFor = (req: IncomingMessage) => clients.get(req) ?? { address: "unknown", requestId: randomUUID() };
 
   const app = express();
@@ -53,22 +52,16 @@ export function createApi(options: ApiOptions): Api {
     logAnswer({ req, res, log, client: clientFor(req), since: now(), now });
     next();
   });
-  app.use((req, res, next) => {
-    const identity = options.auth.authenticate(req.headers.authorization);
-    if (identity) identities.set(req, identity);
-    else if (!OPEN_PATHS.some((path) => path.test(req.path))) refuse(req, res, clientFor(req).address);
+  app.use(async (req, res, next) => {
+    if (OPEN_PATHS.some((path) => path.test(req.path))) return next();
+    const identity = await options.auth.authenticate(req.headers.authorization, clientFor(req).address);
+    if (!identity) return refuse(req, res);
+    identities.set(req, identity);
     next();
   });
 
-  /** Only wrong credentials count: git always asks without any first. */
-  function refuse(req: Request, res: Response, address: string): never {
+  function refuse(req: Request, res: Response): never {
     const scheme = req.path.startsWith("/git/") ? 'Basic realm="wrkst", charset="UTF-8"' : 'Bearer realm="wrkst"';
-    if (req.headers.authorization !== undefined) {
-      if (attempts.exhausted(address)) {
-        throw new WrkstError("ERR_RATE_LIMITED", "too many wrong credentials from this address");
-      }
-      attempts.failed(address);
-    }
     res.setHeader("www-authenticate", scheme);
     throw new WrkstError("ERR_UNAUTHORIZED", "expected a token, received none that is known", {
       hint: 'send "Authorization: Bearer <token>"; the administrator\'s lies in DATA_DIR/secrets/admin-token',

@@ -1,7 +1,7 @@
 // The routes under `/api/v1`, and those of health. Invariant: a route that is not in the table `OPEN_PATHS` needs a credential.
 
 import type { Request, Response, Router } from "express";
-import type { Identity } from "../auth/admin-token.js";
+import type { Identity } from "../auth/index.js";
 import { WrkstError } from "../errors.js";
 import type { Job, Platform } from "./platform.js";
 import { parseName, parseQuery, present, QUERY } from "./requests.js";

@@ -1,12 +1,17 @@
 // Serves the API over a platform in memory, on a real socket, for tests.
 
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openAuth } from "../auth/index.js";
 import { createLog } from "../log.js";
+import { openRegistry } from "../store/index.js";
 import { createApi } from "./index.js";
 import { type ListenOptions, listenOn } from "./listen.js";
 import { createMemoryPlatform } from "./memory-platform.js";
 
-export const TOKEN = "wrkst_token-of-the-tests-only";
+export const TOKEN = "wrkst_token-of-the-tests-only-and-long-enough";
 export const SECRET = "a webhook secret of the tests";
 
 export interface Answer {
@@ -33,15 +38,15 @@ export async function serveApi(where: Partial<ListenOptions> = {}, config: { web
     },
   };
   const platform = createMemoryPlatform();
+  const dir = await mkdtemp(join(tmpdir(), "wrkst-api-"));
+  const secretsDir = join(dir, "secrets");
+  await mkdir(secretsDir);
+  await writeFile(join(secretsDir, "admin-token"), TOKEN);
+  const registry = openRegistry(join(dir, "registry.sqlite"), { now: () => now });
   const git: { pathInfo: string; who: string; bytes: number }[] = [];
   const api = createApi({
     platform,
-    auth: {
-      authenticate: (header) =>
-        header === `Bearer ${TOKEN}` || header === `Basic ${Buffer.from(`x:${TOKEN}`).toString("base64")}`
-          ? { account: "main", role: "admin", name: "admin" }
-          : undefined,
-    },
+    auth: await openAuth({ secretsDir, adminToken: true, records: registry.access, now: () => now }),
     git: (req, res, pathInfo, who) => {
       let bytes = 0;
       req.on("data", (chunk: Buffer) => {
@@ -69,7 +74,11 @@ export async function serveApi(where: Partial<ListenOptions> = {}, config: { web
     pass: (milliseconds: number) => {
       now += milliseconds;
     },
-    close: () => listening.close(100),
+    close: async () => {
+      await listening.close(100);
+      registry.close();
+      await rm(dir, { recursive: true, force: true });
+    },
     ask: (path: string, { method = "GET", headers = {}, body, token = TOKEN }: Ask = {}) =>
       new Promise<Answer>((resolve, reject) => {
         const authorization: Record<string, string> = token === null ? {} : { authorization: `Bearer ${token}` };

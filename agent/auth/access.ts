@@ -1,12 +1,9 @@
 // Who may do what: identities, roles, and the one decision that every request passes. Pure.
 
-/** admin: everything, on every account. deployer: reads `main`, reads and writes the own account. viewer: reads both. */
-export const ROLES = ["admin", "deployer", "viewer"] as const;
-export type Role = (typeof ROLES)[number];
+import type { Actor } from "../model.js";
+import type { Role, Scope } from "../model-access.js";
 
-/** What a credential is good for, beside the role of whoever holds it: the narrower of the two counts. */
-export const SCOPES = ["read", "deploy", "git", "admin"] as const;
-export type Scope = (typeof SCOPES)[number];
+export { ROLES, type Role, SCOPES, type Scope } from "../model-access.js";
 
 /**
  * What a route asks for. `read`, `logs` and `deploy` act on an account; `push` is a push to the embedded repository. `logs`
@@ -66,4 +63,10 @@ function hasScope({ scopes }: Identity, action: Action): boolean {
     case "admin":
       return false;
   }
+}
+
+/** The same person for deployments and audit events; `address` of the client. */
+export function actorOf({ name, email, credential }: Identity, address: string): Actor {
+  const { kind, id } = credential;
+  return { name, email, credential: id === null ? kind : `${kind}:${id}`, address };
 }

@@ -6,14 +6,6 @@ import { chmod, link, mkdir, open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { WrkstError } from "../errors.js";
 
-/** Who asks. */
-export interface Identity {
-  account: string;
-  role: "admin";
-  /** For deployments and events. */
-  name: string;
-}
-
 export interface AdminTokenOptions {
   /** The folder `secrets`; made with mode 0700. */
   folder: string;
@@ -25,28 +17,21 @@ export interface AdminTokenOptions {
 export interface AdminToken {
   /** Where the token lies, or undefined when it is off. */
   file: string | undefined;
-  /** Takes `Bearer <token>`, and `Basic` with any user name and the token as password. */
-  authenticate(authorization: string | undefined): Identity | undefined;
+  /** Whether this is the token. */
+  matches(presented: string): boolean;
 }
 
 const FILE = "admin-token";
-const ADMIN: Identity = { account: "main", role: "admin", name: "admin" };
 
 /** @throws WrkstError ERR_CONFIG when the file is there and holds no token. */
 export async function openAdminToken(options: AdminTokenOptions): Promise<AdminToken> {
-  if (!options.enabled) return { file: undefined, authenticate: () => undefined };
+  if (!options.enabled) return { file: undefined, matches: () => false };
   const file = join(options.folder, FILE);
   await mkdir(options.folder, { recursive: true, mode: 0o700 });
   await chmod(options.folder, 0o700);
   const token = (await readToken(file)) ?? (await createToken(file, options.randomBytes ?? nodeRandomBytes));
   const expected = digestOf(token);
-  return {
-    file,
-    authenticate(authorization) {
-      const presented = presentedToken(authorization);
-      return presented !== undefined && timingSafeEqual(digestOf(presented), expected) ? ADMIN : undefined;
-    },
-  };
+  return { file, matches: (presented) => timingSafeEqual(digestOf(presented), expected) };
 }
 
 async function readToken(file: string): Promise<string | undefined> {
@@ -83,13 +68,4 @@ async function createToken(file: string, randomBytes: (size: number) => Buffer):
 /** Equal length for every input, so that the comparison tells nothing of the length either. */
 function digestOf(token: string): Buffer {
   return createHash("sha256").update(token).digest();
-}
-
-function presentedToken(authorization: string | undefined): string | undefined {
-  const [, scheme = "", credentials = ""] = /^(\w+) +(\S+) *$/.exec(authorization ?? "") ?? [];
-  if (scheme.toLowerCase() === "bearer") return credentials;
-  if (scheme.toLowerCase() !== "basic") return undefined;
-  const pair = Buffer.from(credentials, "base64").toString("utf8");
-  const colon = pair.indexOf(":");
-  return colon < 0 ? undefined : pair.slice(colon + 1);
 }

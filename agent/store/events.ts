@@ -1,7 +1,7 @@
 // The log of what happened and the deployments. Both are only ever appended to; the log keeps its newest entries.
 
 import type { ErrorReport } from "../errors.js";
-import type { Deployment, PlatformEvent } from "../model.js";
+import type { Actor, Deployment, PlatformEvent } from "../model.js";
 import type { Db } from "./database.js";
 import { optional, toJson } from "./json.js";
 
@@ -41,11 +41,12 @@ interface EventRow {
   revision: string | null;
   message: string;
   error: string | null;
+  actor: string | null;
 }
 
 export function createEvents(db: Db, now: () => number, maxEvents = MAX_EVENTS): Events & EventRows {
   const insert = db.prepare(
-    "INSERT INTO events (at, kind, source, function, revision, message, error) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    "INSERT INTO events (at, kind, source, function, revision, message, error, actor) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
   );
   const trim = db.prepare("DELETE FROM events WHERE id <= ?");
   const select = (order: "ASC" | "DESC") =>
@@ -75,8 +76,9 @@ export function createEvents(db: Db, now: () => number, maxEvents = MAX_EVENTS):
     },
     addEvent: (event) => {
       const at = now();
-      const { kind, source = null, function: name = null, revision = null, message, error } = event;
-      const id = Number(insert.run(at, kind, source, name, revision, message, toJson(error)).lastInsertRowid);
+      const { kind, source = null, function: name = null, revision = null, message, error, actor } = event;
+      const row = [at, kind, source, name, revision, message, toJson(error), toJson(actor)];
+      const id = Number(insert.run(...row).lastInsertRowid);
       trim.run(id - maxEvents);
       return { ...event, id, at };
     },
@@ -95,5 +97,6 @@ function eventOf(row: EventRow): PlatformEvent {
     ...(row.revision === null ? {} : { revision: row.revision }),
     message: row.message,
     ...optional<"error", ErrorReport>("error", row.error),
+    ...optional<"actor", Actor>("actor", row.actor),
   };
 }

@@ -2,6 +2,7 @@
 
 import type { Database } from "better-sqlite3";
 import { WrkstError } from "../errors.js";
+import { ACCESS_SCHEMA } from "./access-schema.js";
 
 export const MIGRATIONS: readonly string[] = [
   `
@@ -131,6 +132,7 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX events_function ON events (function, id);
   CREATE INDEX events_kind ON events (kind, id);
   `,
+  ACCESS_SCHEMA,
 ];
 
 /**

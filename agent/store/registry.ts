@@ -3,6 +3,8 @@
 import { randomUUID } from "node:crypto";
 import { WrkstError } from "../errors.js";
 import type { RouteState } from "../model.js";
+import type { AccessRecords } from "../model-access.js";
+import { createAccess } from "./access.js";
 import { closeDatabase, guarded, openDatabase } from "./database.js";
 import { createEvents, type Events } from "./events.js";
 import { createFunctions, type Functions } from "./functions.js";
@@ -23,6 +25,8 @@ export interface RegistryOptions {
 
 /** Failures of disk and file are ERR_STORE. */
 export interface Registry extends Settings, Omit<Sources, "recordRevision">, Functions, Versions, Events {
+  /** People and their credentials. */
+  readonly access: AccessRecords;
   /** Records a pass, or a direct deploy, in one transaction. See `Switch`. */
   applySwitch(wanted: Switch): SwitchResult;
   /** What the route table is made from. Functions that did not change are the same objects as in the last answer. */
@@ -77,7 +81,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
     return events.deployments(functionId, KEPT_DEPLOYMENTS).find(({ from }) => from !== null)?.from ?? undefined;
   }
 
-  const registry: Registry = {
+  const registry: Omit<Registry, "access"> = {
     ...settings,
     ...sources,
     ...functions,
@@ -89,7 +93,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
     removeExpired: createGarbage(db),
     close: () => closeDatabase(db),
   };
-  return wordingErrors(file, registry);
+  return { ...wordingErrors(file, registry), access: wordingErrors(file, createAccess(db)) };
 }
 
 /** The same calls; what SQLite throws leaves them as a `WrkstError`. */
