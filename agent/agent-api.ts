@@ -1,7 +1,8 @@
 // Opens the agent's HTTP side: access, git over HTTP whose pushes wait for their pass, API, its sockets.
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { createApi, listenOn } from "./api/index.js";
-import { openAuth } from "./auth/index.js";
+import { MAIN, openAuth } from "./auth/index.js";
 import type { ProcessConfig } from "./config.js";
 import type { Log } from "./log.js";
 import type { AccessRecords } from "./model-access.js";
@@ -19,6 +20,8 @@ export interface AgentApiOptions {
   /** The source follows the embedded repository. */
   embedded: boolean;
   access: AccessRecords;
+  /** Origin without trailing slash; known for sure when the runtime listens. */
+  publicUrl: () => string;
 }
 
 export interface AgentApi {
@@ -42,9 +45,15 @@ export async function openApi(options: AgentApiOptions): Promise<AgentApi> {
     onPush: (push) => followPush(options, push),
   });
   const pushes = createPushGate(() => loop.wake({ cause: "sync" }));
+  const uploads = join(config.dataDir, "uploads");
+  // What a kill has left of uploads that were being read.
+  await rm(uploads, { recursive: true, force: true });
   const { handler } = createApi({
     platform,
     auth,
+    isAccount: (account) => account === MAIN || options.access.isAccountTaken(account),
+    publicUrl: options.publicUrl,
+    uploads,
     config,
     log,
     git: (req, res, pathInfo, who) => {

@@ -142,7 +142,16 @@ async function assemble(
   }
 
   const embedded = config.git.repo === undefined;
-  const api = await openApi({ config, log, platform, loop, runDir, embedded, access: registry.access });
+  const api = await openApi({
+    config,
+    log,
+    platform,
+    loop,
+    runDir,
+    embedded,
+    access: registry.access,
+    publicUrl: () => urls.publicUrl,
+  });
   closers.push(() => api.close());
   closers.push(() => runtime.stop());
   closers.push(() => loop.close());

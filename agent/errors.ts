@@ -16,6 +16,8 @@ const BEHAVIOUR = {
   ERR_FORBIDDEN: { status: 403, retry: "never" },
   ERR_INVALID: { status: 400, retry: "never" },
   ERR_NOT_FOUND: { status: 404, retry: "never" },
+  /** No route of the API has that path and method. */
+  ERR_NO_ROUTE: { status: 404, retry: "never" },
   ERR_CONFLICT: { status: 409, retry: "never" },
   ERR_TOO_LARGE: { status: 413, retry: "never" },
   ERR_RATE_LIMITED: { status: 429, retry: "never" },
@@ -60,6 +62,7 @@ const BEHAVIOUR = {
   ERR_WEBHOOK_SIGNATURE: { status: 401, retry: "never" },
   /** No version of the function has that id, prefix, commit, alias or tag, or several have. */
   ERR_VERSION_NOT_FOUND: { status: 404, retry: "never" },
+  ERR_SECRET_NOT_FOUND: { status: 404, retry: "never" },
   /** Git declares the function: what serves is moved by a push, or by force. */
   ERR_GIT_OWNED: { status: 409, retry: "never" },
   /** A binding is to be taken from the version before, which has none of that name. */

@@ -443,6 +443,8 @@ export interface FunctionStatus {
   revision: string | null;
   state: FunctionState;
   url: string;
+  /** Exact custom hosts that it claims; absent where there are none. */
+  hosts?: string[];
   updatedAt: string | null;
   error?: ErrorReport;
   warnings?: Warning[];

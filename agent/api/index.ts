@@ -1,19 +1,30 @@
 // The HTTP API of the agent: one gate in front, then the routes. Invariant: deny by default, decided in one place.
 
 import { randomUUID } from "node:crypto";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import express, { type NextFunction, type Request, type Response } from "express";
 import { createAttempts } from "../auth/attempts.js";
 import type { Auth, Identity } from "../auth/index.js";
 import type { Config } from "../config.js";
 import { WrkstError } from "../errors.js";
 import type { Log } from "../log.js";
-import { declaredSize } from "./body.js";
+import type { Deploys } from "../reconcile/deploys.js";
 import { type Client, clientOf } from "./client.js";
+import { envelopeOf } from "./cloudflare/envelope.js";
+import { addCloudflareRoutes, isCloudflareShaped } from "./cloudflare/index.js";
+import { addEventRoutes } from "./event-routes.js";
+import { addFunctionRoutes, addLifeRoutes } from "./function-routes.js";
+import type { Owners } from "./gate.js";
+import { addGitRoute, type GitHandler } from "./git-route.js";
+import { addHealthRoutes } from "./health-routes.js";
+import { createIdempotency } from "./idempotency.js";
 import type { Handler } from "./listen.js";
+import { addOpenApiRoute } from "./openapi.js";
 import type { Platform } from "./platform.js";
+import { addPlatformRoutes } from "./platform-routes.js";
 import { foreseen, problemOf, sendProblem } from "./problem.js";
-import { addRoutes, OPEN_PATHS } from "./routes.js";
+import { createRoutes, type RouteRecord } from "./routes.js";
+import { addWebhookRoute } from "./webhook-route.js";
 import { createWebhooks } from "./webhooks.js";
 
 export { type Handler, type Listening, type ListenOptions, listenOn } from "./listen.js";
@@ -21,10 +32,18 @@ export type { EventPage, EventQuery, FunctionDetail, Job, Platform, SyncRequest 
 
 export interface ApiOptions {
   platform: Platform;
+  /** Absent: functions come from sources only, and the routes of direct deploys are not there. */
+  deploys?: Deploys;
   auth: Pick<Auth, "authenticate">;
+  /** Whether there is such an account. */
+  isAccount: Owners["isAccount"];
   /** Git over HTTP of the embedded repository; `pathInfo` is what follows `/git`, without query. */
-  git?: (req: IncomingMessage, res: ServerResponse, pathInfo: string, who: string) => void;
-  config: Pick<Config, "trustedProxies" | "webhookSecret">;
+  git?: GitHandler;
+  config: Pick<Config, "trustedProxies" | "webhookSecret" | "baseDomain">;
+  /** Origin without trailing slash. */
+  publicUrl: () => string;
+  /** Folder for uploads while they are read. */
+  uploads: string;
   log: Log;
   now?: () => number;
 }
@@ -32,15 +51,12 @@ export interface ApiOptions {
 export interface Api {
   /** To be given to `listenOn`. */
   handler: Handler;
-  /** Method and path of every route, for the test of the gate. */
-  routes: { method: string; path: string }[];
+  /** Every route with its rule: the tests of the gate walk them. */
+  routes: RouteRecord[];
 }
 
-/** Largest body of the routes that read none. */
-const MAX_IGNORED_BODY = 64 * 2 ** 10;
-
 export function createApi(options: ApiOptions): Api {
-  const { platform, config, log, now = Date.now } = options;
+  const { platform, deploys, config, log, now = Date.now } = options;
   const clients = new WeakMap<IncomingMessage, Client>();
   const identities = new WeakMap<IncomingMessage, Identity>();
   const clientFor = (req: IncomingMessage) => clients.get(req) ?? { address: "unknown", requestId: randomUUID() };
@@ -52,43 +68,42 @@ export function createApi(options: ApiOptions): Api {
     logAnswer({ req, res, log, client: clientFor(req), since: now(), now });
     next();
   });
+  const routes = createRoutes({
+    app,
+    owners: { ownerOf: (name) => platform.ownerOf(name), isAccount: options.isAccount },
+    identityOf: (req) => identities.get(req),
+    clientOf: clientFor,
+    idempotency: createIdempotency({ now }),
+  });
   app.use(async (req, res, next) => {
-    if (OPEN_PATHS.some((path) => path.test(req.path))) return next();
+    if (routes.isOpen(req.path)) return next();
     const identity = await options.auth.authenticate(req.headers.authorization, clientFor(req).address);
     if (!identity) return refuse(req, res);
     identities.set(req, identity);
     next();
   });
-
-  function refuse(req: Request, res: Response): never {
-    const scheme = req.path.startsWith("/git/") ? 'Basic realm="wrkst", charset="UTF-8"' : 'Bearer realm="wrkst"';
-    res.setHeader("www-authenticate", scheme);
-    throw new WrkstError("ERR_UNAUTHORIZED", "expected a token, received none that is known", {
-      hint: 'send "Authorization: Bearer <token>"; the administrator\'s lies in DATA_DIR/secrets/admin-token',
-    });
+  addHealthRoutes(routes, options);
+  addPlatformRoutes(routes, options);
+  addEventRoutes(routes, options);
+  addLifeRoutes(routes, options);
+  addWebhookRoute(routes, webhooksOf(options));
+  if (options.git) addGitRoute(routes, options.git);
+  addOpenApiRoute(routes, options);
+  if (deploys) {
+    addFunctionRoutes(routes, { platform, deploys, now });
+    addCloudflareRoutes(routes, { ...options, deploys, baseDomain: config.baseDomain });
   }
-
-  if (options.git) addGitRoute(app, options.git, (req) => identities.get(req)?.name ?? "unknown");
-  const webhooks = createWebhooks({
-    platform,
-    secretOf: (source) => (source === "default" ? config.webhookSecret : undefined),
-    // Counted apart, so that a forge with a wrong secret does not lock out the people behind the same address.
-    attempts: createAttempts({ now }),
-  });
-  addRoutes(app.use(refuseLargeBodies), {
-    platform,
-    webhooks,
-    addressOf: (req) => clientFor(req).address,
-    identityOf: (req) => identities.get(req) ?? denied(),
-  });
   app.use((req) => {
-    throw new WrkstError("ERR_NOT_FOUND", `there is no "${req.method} ${req.path}" here`);
+    throw new WrkstError("ERR_NO_ROUTE", `there is no "${req.method} ${req.path}" here`);
   });
   app.use((error: unknown, req: Request, res: Response, _next: NextFunction) => {
     const { requestId } = clientFor(req);
     if (res.destroyed) return;
     if (!foreseen(error)) log.error({ err: error, requestId }, "request failed");
-    sendProblem(res, problemOf(error, requestId));
+    const problem = problemOf(error, requestId);
+    if (isCloudflareShaped(req.path))
+      sendProblem(res, problem, { type: "application/json", body: envelopeOf(problem) });
+    else sendProblem(res, problem);
   });
 
   return {
@@ -98,38 +113,31 @@ export function createApi(options: ApiOptions): Api {
       clients.set(req, clientOf(req.headers, { via, remoteAddress, trustedProxies, createId: randomUUID }));
       app(req, res);
     },
-    routes: routesOf(app),
+    routes: routes.records,
   };
 }
 
-function denied(): never {
-  throw new WrkstError("ERR_UNAUTHORIZED", "expected a token");
+function webhooksOf({ platform, config, now = Date.now }: ApiOptions) {
+  return createWebhooks({
+    platform,
+    secretOf: (source) => (source === "default" ? config.webhookSecret : undefined),
+    // Counted apart, so that a forge with a wrong secret does not lock out the people behind the same address.
+    attempts: createAttempts({ now }),
+  });
+}
+
+function refuse(req: Request, res: Response): never {
+  const scheme = req.path.startsWith("/git/") ? 'Basic realm="wrkst", charset="UTF-8"' : 'Bearer realm="wrkst"';
+  res.setHeader("www-authenticate", scheme);
+  throw new WrkstError("ERR_UNAUTHORIZED", "expected a token, received none that is known", {
+    hint: 'send "Authorization: Bearer <token>"; the administrator\'s lies in DATA_DIR/secrets/admin-token',
+  });
 }
 
 function prepareAnswer(res: Response, requestId: string): void {
   res.setHeader("x-request-id", requestId);
   res.setHeader("x-content-type-options", "nosniff");
   res.setHeader("cache-control", "no-store");
-}
-
-function refuseLargeBodies(req: Request, _res: Response, next: NextFunction): void {
-  if (!req.path.startsWith("/webhooks/") && (declaredSize(req) ?? 0) > MAX_IGNORED_BODY) {
-    throw new WrkstError("ERR_TOO_LARGE", `expected a body of at most ${MAX_IGNORED_BODY} bytes`);
-  }
-  next();
-}
-
-/** The handler reads and writes by itself: no body parser, no buffering. */
-function addGitRoute(app: express.Express, git: NonNullable<ApiOptions["git"]>, whoOf: (req: Request) => string): void {
-  app.all("/git/*path", (req, res) => {
-    const pathInfo = req.path.slice("/git".length);
-    if (!/^\/[a-z0-9-]+\.git\/[a-zA-Z0-9/_.-]+$/.test(pathInfo) || pathInfo.includes("..")) {
-      throw new WrkstError("ERR_NOT_FOUND", "there is no such repository", {
-        hint: "the address is /git/functions.git",
-      });
-    }
-    git(req, res, pathInfo, whoOf(req));
-  });
 }
 
 interface Exchange {
@@ -146,14 +154,8 @@ function logAnswer({ req, res, log, client, since, now }: Exchange): void {
   const { method, path } = req;
   res.once("close", () => {
     const { statusCode: status } = res;
-    const changes = method === "POST" && !path.startsWith("/git/") && status < 400;
-    const level = status >= 500 && status !== 503 ? "warn" : changes ? "info" : "debug";
+    const changes = method !== "GET" && method !== "HEAD" && !path.startsWith("/git/") && status < 400;
+    const level = status >= 500 && status !== 501 && status !== 503 ? "warn" : changes ? "info" : "debug";
     log[level]({ method, path, status, ms: now() - since, ...client }, "request");
   });
-}
-
-function routesOf(app: express.Express): Api["routes"] {
-  return app.router.stack.flatMap(({ route }) =>
-    (route?.stack ?? []).map(({ method }) => ({ method: method?.toUpperCase() || "GET", path: route?.path ?? "" })),
-  );
 }

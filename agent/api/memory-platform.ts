@@ -85,6 +85,7 @@ export function createMemoryPlatform(): MemoryPlatform {
       const entry = platform.functionList.find((candidate) => candidate.name === name);
       return entry && ({ ...entry, deployments: [], versions: [] } satisfies FunctionDetail);
     },
+    ownerOf: (name) => platform.functionList.find((entry) => entry.name === name)?.account,
     async events({ after = 0, limit }) {
       const page = events.filter(({ id }) => id > after).slice(0, limit);
       return { events: page, cursor: page.length === limit ? String(page.at(-1)?.id) : null };

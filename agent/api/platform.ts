@@ -62,6 +62,8 @@ export interface Platform {
   ready(): { ready: boolean; reasons: string[] };
   functions(query: { source?: string; state?: FunctionState }): Promise<FunctionStatus[]>;
   function(name: string): Promise<FunctionDetail | undefined>;
+  /** Account of a function, live or removed. */
+  ownerOf(name: string): string | undefined;
   events(query: EventQuery): Promise<EventPage>;
   sources(): SourceStatus[];
   /** @throws WrkstError ERR_NOT_FOUND */

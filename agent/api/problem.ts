@@ -1,14 +1,14 @@
 // Errors as RFC 9457 problem documents. Invariant: what the platform did not foresee is told to the log, never to the caller.
 
 import { type ServerResponse, STATUS_CODES } from "node:http";
-import { behaviourOf, reportOf, WrkstError } from "../errors.js";
+import { behaviourOf, type ErrorCode, reportOf, WrkstError } from "../errors.js";
 
 export interface Problem {
   type: "about:blank";
   title: string;
   status: number;
   detail: string;
-  code: string;
+  code: ErrorCode;
   hint?: string;
   position?: { file: string; line?: number; column?: number };
   requestId: string;
@@ -39,16 +39,20 @@ export function foreseen(thrown: unknown): WrkstError | undefined {
 }
 
 /** Sends a problem, unless something was sent before: then the connection is cut, so that nobody takes it for whole. */
-export function sendProblem(res: ServerResponse, problem: Problem): void {
+export function sendProblem(
+  res: ServerResponse,
+  problem: Problem,
+  shown: { type: string; body: object } = { type: "application/problem+json", body: problem },
+): void {
   if (res.headersSent) {
     res.destroy();
     return;
   }
-  const body = JSON.stringify(problem);
+  const body = JSON.stringify(shown.body);
   if (!res.req.complete) res.setHeader("connection", "close");
   if (problem.status === 429) res.setHeader("retry-after", "60");
   res.statusCode = problem.status;
-  res.setHeader("content-type", "application/problem+json");
+  res.setHeader("content-type", shown.type);
   res.setHeader("content-length", Buffer.byteLength(body));
   res.end(res.req.method === "HEAD" ? undefined : body);
 }

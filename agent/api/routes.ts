@@ -1,129 +1,200 @@
-// The routes under `/api/v1`, and those of health. Invariant: a route that is not in the table `OPEN_PATHS` needs a credential.
+// The one way to add a route: with its rule, its schemas and its place in the OpenAPI document. Invariant: what is not added
+// here does not answer.
 
-import type { Request, Response, Router } from "express";
-import type { Identity } from "../auth/index.js";
+import type { Express, Request, Response } from "express";
+import type { z } from "zod";
+import { actorOf, type Identity, MAIN } from "../auth/index.js";
 import { WrkstError } from "../errors.js";
-import type { Job, Platform } from "./platform.js";
-import { parseName, parseQuery, present, QUERY } from "./requests.js";
-import type { WebhookResult, Webhooks } from "./webhooks.js";
+import type { Actor } from "../model.js";
+import { type Budget, declaredSize, readBody } from "./body.js";
+import type { Client } from "./client.js";
+import { admit, type Owners, type Rule } from "./gate.js";
+import type { Idempotency } from "./idempotency.js";
+import { checkParam, parseJson, parseQuery, QUERY } from "./requests.js";
 
-/** What is answered without a credential. Webhooks bring a signature instead. */
-export const OPEN_PATHS = [/^\/healthz$/, /^\/readyz$/, /^\/health$/, /^\/webhooks\/[^/]+\/[^/]+$/];
+export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
-export interface RouteDeps {
-  platform: Platform;
-  webhooks: Webhooks;
-  addressOf: (req: Request) => string;
-  /** Who asks; only behind the gate. */
-  identityOf: (req: Request) => Identity;
+export interface RouteSpec<Q, B> {
+  /** `ALL`: the handler looks at the method itself. */
+  method: Method | "ALL";
+  /** As express reads it; names of parameters have their grammar in `checkParam`. */
+  path: string;
+  rule: Rule | ((req: Request) => Rule);
+  /** One sentence for the OpenAPI document. */
+  summary: string;
+  /** Absent: a query is refused by routes of ours, and ignored in the Cloudflare-shaped family. */
+  query?: z.ZodType<Q>;
+  /** JSON. Absent: no body is read. */
+  body?: z.ZodType<B>;
+  /** What a success answers, for the document. */
+  answer?: z.ZodType;
+  /** The handler reads the body itself, within limits of its own. */
+  streams?: boolean;
+  /** The answer holds a secret: it is not kept for `Idempotency-Key`. */
+  secret?: boolean;
 }
 
-export function addRoutes(app: Router, deps: RouteDeps): void {
-  addHealthRoutes(app, deps);
-  addReadRoutes(app, deps);
-  addWriteRoutes(app, deps);
-  addWebhookRoute(app, deps);
+export interface Call<Q = unknown, B = unknown> {
+  req: Request;
+  res: Response;
+  params: Record<string, string>;
+  query: Q;
+  body: B;
+  /** Who asks. A `TypeError` in an open route that was called without a credential. */
+  identity: Identity;
+  /** That the rule was decided for. */
+  account: string;
+  actor: Actor;
+  client: Client;
+  /** Aborted when the client is gone before the answer. */
+  signal: AbortSignal;
 }
 
-function addHealthRoutes(app: Router, { platform }: RouteDeps): void {
-  app.get("/health", (_req, res) => {
-    res.json({ status: "healthy" });
-  });
-  app.get("/healthz", (_req, res) => {
-    const { state, restarts } = platform.runtime();
-    res.json({ status: state === "running" ? "healthy" : "degraded", runtime: { state, restarts } });
-  });
-  app.get("/readyz", (_req, res) => {
-    const answer = platform.ready();
-    res.status(answer.ready ? 200 : 503).json(answer);
-  });
+/** What a handler answers with; a bare value is 200. A handler that has answered itself returns undefined. */
+export class Reply {
+  readonly value: unknown;
+  readonly status: number;
+  readonly headers: Record<string, string>;
+
+  constructor(value: unknown, { status = 200, headers = {} }: { status?: number; headers?: Record<string, string> }) {
+    this.value = value;
+    this.status = status;
+    this.headers = headers;
+  }
 }
 
-function addReadRoutes(app: Router, { platform }: RouteDeps): void {
-  app.get("/api/v1/status", async (req, res) => {
-    parseQuery(QUERY.none, req.query);
-    res.json(await platform.status());
-  });
-  app.get("/api/v1/functions", async (req, res) => {
-    const { after, limit, ...filter } = parseQuery(QUERY.functions, req.query);
-    const all = (await platform.functions(present(filter))).sort((a, b) => (a.name < b.name ? -1 : 1));
-    const rest = after === undefined ? all : all.filter(({ name }) => name > after);
-    const functions = rest.slice(0, limit);
-    res.json({ functions, cursor: rest.length > limit ? (functions.at(-1)?.name ?? null) : null });
-  });
-  app.get("/api/v1/functions/:name", async (req, res) => {
-    const name = parseName(req.params.name);
-    res.json((await platform.function(name)) ?? unknown("function", name));
-  });
-  app.get("/api/v1/events", async (req, res) => {
-    const { limit, ...query } = parseQuery(QUERY.events, req.query);
-    res.json(await platform.events({ limit, ...present(query) }));
-  });
-  app.get("/api/v1/sources", (req, res) => {
-    parseQuery(QUERY.none, req.query);
-    res.json({ sources: platform.sources(), cursor: null });
-  });
-  app.get("/api/v1/sources/:name", (req, res) => {
-    const name = parseName(req.params.name);
-    res.json(platform.sources().find((source) => source.name === name) ?? unknown("source", name));
-  });
-  app.get("/api/v1/jobs/:id", (req, res) => {
-    const { id } = req.params;
-    if (!/^[\w-]{1,64}$/.test(id)) throw new WrkstError("ERR_INVALID", "expected the id of a job");
-    res.json(platform.job(id) ?? unknown("job", id));
-  });
+export type Handler<Q, B> = (call: Call<Q, B>) => unknown | Promise<unknown>;
+
+/** How a family of routes writes its answers. */
+export type Send = (res: Response, reply: Reply) => void;
+
+export interface RouteRecord extends Pick<RouteSpec<unknown, unknown>, "method" | "path" | "rule" | "summary"> {
+  query?: z.ZodType | undefined;
+  body?: z.ZodType | undefined;
+  answer?: z.ZodType | undefined;
+  isPlain: boolean;
 }
 
-function addWriteRoutes(app: Router, { platform, identityOf }: RouteDeps): void {
-  app.post("/api/v1/sources/:name/sync", async (req, res) => {
-    const source = parseName(req.params.name);
-    const { wait, prune } = parseQuery(QUERY.sync, req.query);
-    const author = identityOf(req).name;
-    const signal = goneSignal(res);
-    const outcome = await platform.sync(source, { wait, prune, signal, author, cause: "sync", force: true });
-    if ("phases" in outcome) res.json(outcome);
-    else sendJob(res, outcome);
-  });
-  app.post("/api/v1/functions/:name/restore", async (req, res) => {
-    parseQuery(QUERY.none, req.query);
-    res.json(await platform.restore(parseName(req.params.name), identityOf(req).name));
-  });
-  app.post("/api/v1/functions/:name/resume", async (req, res) => {
-    parseQuery(QUERY.none, req.query);
-    res.json(await platform.release(parseName(req.params.name), identityOf(req).name));
-  });
+export interface RoutesDeps {
+  app: Express;
+  owners: Owners;
+  identityOf(req: Request): Identity | undefined;
+  clientOf(req: Request): Client;
+  idempotency: Idempotency;
 }
 
-function addWebhookRoute(app: Router, { webhooks, addressOf }: RouteDeps): void {
-  app.post("/webhooks/:source/:provider", async (req, res) => {
-    const { source, provider } = req.params;
-    const { wait } = parseQuery(QUERY.wait, req.query);
-    sendWebhookResult(
-      res,
-      await webhooks(req, { source, provider, wait, address: addressOf(req), signal: goneSignal(res) }),
-    );
-  });
+export interface Routes {
+  /** Adds a route that answers plain JSON. */
+  add<Q = Record<string, never>, B = undefined>(spec: RouteSpec<Q, B>, handler: Handler<Q, B>): void;
+  /** Adds a route whose answers another family writes. */
+  addAs<Q, B>(send: Send, spec: RouteSpec<Q, B>, handler: Handler<Q, B>): void;
+  readonly records: RouteRecord[];
+  /** Whether a route there needs no credential. */
+  isOpen(path: string): boolean;
 }
 
-function sendWebhookResult(res: Response, outcome: WebhookResult): void {
-  if (outcome.result === "accepted") sendJob(res, outcome.job);
-  else res.json(outcome.result === "done" ? outcome.report : outcome);
+/** Largest body of the routes that read none. */
+const MAX_IGNORED_BODY = 64 * 2 ** 10;
+const MAX_JSON = 2 ** 20;
+const JSON_TIME = 30_000;
+const JSON_MEMORY = 64 * 2 ** 20;
+
+export function createRoutes(deps: RoutesDeps): Routes {
+  const records: RouteRecord[] = [];
+  const open: RegExp[] = [];
+  const budget: Budget = { left: JSON_MEMORY };
+
+  function addAs<Q, B>(send: Send, spec: RouteSpec<Q, B>, handler: Handler<Q, B>): void {
+    const isPlain = send === sendPlain;
+    records.push({ ...spec, isPlain });
+    if (spec.rule === "open") open.push(patternOf(spec.path));
+    const method = spec.method.toLowerCase() as "get" | "all";
+    deps.app[method](spec.path, async (req, res) => {
+      const call = await prepareCall(deps, { spec, req, res, isPlain });
+      const answer = async () => {
+        if (!spec.body) return handler(call as Call<Q, B>);
+        const bytes = await readBody(req, { size: MAX_JSON, time: JSON_TIME, budget }, () => undefined);
+        return deps.idempotency.run({ call, spec, bytes, isPlain }, () =>
+          handler(Object.assign(call, { body: parseJson(spec.body as z.ZodType<B>, bytes) }) as Call<Q, B>),
+        );
+      };
+      const bare = !spec.body && !spec.streams && isPlain;
+      const value = bare
+        ? await deps.idempotency.run({ call, spec, bytes: Buffer.alloc(0), isPlain }, answer)
+        : await answer();
+      if (res.headersSent || res.writableEnded) return;
+      send(res, value instanceof Reply ? value : new Reply(value, {}));
+    });
+  }
+
+  return {
+    add: (spec, handler) => addAs(sendPlain, spec, handler),
+    addAs,
+    records,
+    isOpen: (path) => open.some((pattern) => pattern.test(path)),
+  };
 }
 
-function sendJob(res: Response, job: Job): void {
-  const url = `/api/v1/jobs/${job.id}`;
-  res.status(202).location(url).json({ job: job.id, source: job.source, state: job.state, url });
+/** `/webhooks/:source/:provider` as it matches. */
+function patternOf(path: string): RegExp {
+  const steps = path
+    .split("/")
+    .map((step) => (step.startsWith(":") ? "[^/]+" : step.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")));
+  return new RegExp(`^${steps.join("/")}$`);
 }
+
+interface Arriving<Q, B> {
+  spec: RouteSpec<Q, B>;
+  req: Request;
+  res: Response;
+  isPlain: boolean;
+}
+
+/** In this order: size, grammar of names, permission, query. */
+async function prepareCall<Q, B>(deps: RoutesDeps, { spec, req, res, isPlain }: Arriving<Q, B>) {
+  refuseLargeBody(req, spec);
+  const params = req.params as Record<string, string>;
+  for (const [name, value] of Object.entries(params)) checkParam(name, value);
+  const rule = typeof spec.rule === "function" ? spec.rule(req) : spec.rule;
+  const identity = deps.identityOf(req);
+  const client = deps.clientOf(req);
+  const account = rule === "open" ? MAIN : admit(expectIdentity(identity), rule, { params, owners: deps.owners });
+  const strict = isPlain && rule !== "open" && spec.method !== "ALL";
+  const schema: z.ZodType | undefined = spec.query ?? (strict ? QUERY.none : undefined);
+  const query = schema ? parseQuery(schema, req.query) : req.query;
+  return {
+    ...{ req, res, params, query, account, client },
+    body: undefined,
+    signal: goneSignal(res),
+    get identity() {
+      return expectIdentity(identity);
+    },
+    get actor() {
+      return actorOf(expectIdentity(identity), client.address);
+    },
+  };
+}
+
+function refuseLargeBody<Q, B>(req: Request, { body, streams }: RouteSpec<Q, B>): void {
+  const limit = body ? MAX_JSON : MAX_IGNORED_BODY;
+  if (streams || (declaredSize(req) ?? 0) <= limit) return;
+  throw new WrkstError("ERR_TOO_LARGE", `expected a body of at most ${limit} bytes`);
+}
+
+function expectIdentity(identity: Identity | undefined): Identity {
+  if (identity) return identity;
+  throw new WrkstError("ERR_UNAUTHORIZED", "expected a token");
+}
+
+export const sendPlain: Send = (res, { value, status, headers }) => {
+  res.status(value === undefined && status === 200 ? 204 : status).set(headers);
+  if (value === undefined) res.end();
+  else res.json(value);
+};
 
 /** Aborted when the client is gone before the answer. */
 function goneSignal(res: Response): AbortSignal {
   const controller = new AbortController();
   res.once("close", () => controller.abort());
   return controller.signal;
-}
-
-function unknown(kind: string, name: string): never {
-  throw new WrkstError("ERR_NOT_FOUND", `there is no ${kind} "${name}"`, {
-    hint: kind === "function" ? "known are those of GET /api/v1/functions" : undefined,
-  });
 }

@@ -9,6 +9,7 @@ import { createLog } from "../log.js";
 import { openRegistry } from "../store/index.js";
 import { createApi } from "./index.js";
 import { type ListenOptions, listenOn } from "./listen.js";
+import { createMemoryDeploys } from "./memory-deploys.js";
 import { createMemoryPlatform } from "./memory-platform.js";
 
 export const TOKEN = "wrkst_token-of-the-tests-only-and-long-enough";
@@ -44,8 +45,13 @@ export async function serveApi(where: Partial<ListenOptions> = {}, config: { web
   await writeFile(join(secretsDir, "admin-token"), TOKEN);
   const registry = openRegistry(join(dir, "registry.sqlite"), { now: () => now });
   const git: { pathInfo: string; who: string; bytes: number }[] = [];
+  const deploys = createMemoryDeploys();
   const api = createApi({
     platform,
+    deploys,
+    isAccount: (account) => account === "main" || account === "other",
+    publicUrl: () => "http://localhost:8080",
+    uploads: join(dir, "uploads"),
     auth: await openAuth({ secretsDir, adminToken: true, records: registry.access, now: () => now }),
     git: (req, res, pathInfo, who) => {
       let bytes = 0;
@@ -57,7 +63,7 @@ export async function serveApi(where: Partial<ListenOptions> = {}, config: { web
         res.end(req.url);
       });
     },
-    config: { trustedProxies: ["10.0.0.0/8"], webhookSecret: SECRET, ...config },
+    config: { trustedProxies: ["10.0.0.0/8"], webhookSecret: SECRET, baseDomain: "localhost", ...config },
     log: createLog({ level: "debug", format: "json", destination }),
     now: () => now,
   });
@@ -67,6 +73,8 @@ export async function serveApi(where: Partial<ListenOptions> = {}, config: { web
   return {
     api,
     platform,
+    deploys,
+    uploads: join(dir, "uploads"),
     git,
     port: listening.port,
     url: `http://127.0.0.1:${listening.port}`,

@@ -2,6 +2,7 @@
 // Whether a host is free to take (the base domain, the API's hosts, another account's) is not decided here.
 
 import { isIP } from "node:net";
+import { WrkstError } from "../errors.js";
 import { isTable, type Path, type Table } from "./document.js";
 import { fail, formatPath, inherited, listOf, type Setting, type Settings, show, topLevel } from "./settings.js";
 
@@ -39,17 +40,28 @@ function readHost(settings: Settings, setting: Setting): string | undefined {
 }
 
 function parseHost(settings: Settings, setting: Setting, pattern: string): string {
+  const host = readPattern(pattern);
+  if (host.name !== undefined) return host.name;
+  return fail(settings, setting.path, `expected the route "${pattern}" to ${host.expected}`, { hint: HINT });
+}
+
+/** The host of a pattern such as `shop.example.com/*`, lower case. @throws WrkstError ERR_INVALID where it is no exact host */
+export function parseExactHost(pattern: string): string {
+  const host = readPattern(pattern);
+  if (host.name !== undefined) return host.name;
+  throw new WrkstError("ERR_INVALID", `expected the route "${pattern}" to ${host.expected}`, { hint: HINT });
+}
+
+function readPattern(pattern: string): { name: string; expected?: never } | { name?: never; expected: string } {
   const host = pattern.endsWith("/*") ? pattern.slice(0, -2) : pattern;
-  const refuse = (expected: string) =>
-    fail(settings, setting.path, `expected the route "${pattern}" to ${expected}`, { hint: HINT });
-  if (host.includes("://")) refuse("have no scheme");
-  if (host.includes("/")) refuse('have the path "/*" or none');
-  if (host.includes("*")) refuse("name one host, without a wildcard");
+  if (host.includes("://")) return { expected: "have no scheme" };
+  if (host.includes("/")) return { expected: 'have the path "/*" or none' };
+  if (host.includes("*")) return { expected: "name one host, without a wildcard" };
   const name = canonicalHost(host);
-  if (name === undefined || !HOST.test(name)) return refuse("be a host name without port");
-  if (isIP(name)) refuse("be a host name, not an address");
-  if (name === "localhost" || name.endsWith(".localhost")) refuse("be a host name of your own, not localhost");
-  return name;
+  if (name === undefined || !HOST.test(name)) return { expected: "be a host name without port" };
+  if (isIP(name)) return { expected: "be a host name, not an address" };
+  if (name !== "localhost" && !name.endsWith(".localhost")) return { name };
+  return { expected: "be a host name of your own, not localhost" };
 }
 
 /** As the host arrives in requests: lower case, punycode, and every way to write an IPv4 address as one. */

@@ -74,10 +74,14 @@ export class Platform {
       .map((record) => this.#statusOf(record));
   }
 
+  /** Account of a function, live or removed. */
+  ownerOf(name: string): string | undefined {
+    return this.#find(name)?.account;
+  }
+
   async function(name: string): Promise<FunctionDetail | undefined> {
     const { registry } = this.#deps;
-    const record =
-      registry.functionByName(name) ?? registry.removedFunctions().find((candidate) => candidate.name === name);
+    const record = this.#find(name);
     if (!record) return undefined;
     const versions = registry.versions(record.id).map(({ id, artifact, size, entrypoints, createdAt }) => {
       return { id, artifact, size, entrypoints, createdAt };
@@ -217,6 +221,11 @@ export class Platform {
     return own.some(({ state }) => state === "failed" || state === "name-taken") ? "failed" : "ready";
   }
 
+  #find(name: string): FunctionRecord | undefined {
+    const { registry } = this.#deps;
+    return registry.functionByName(name) ?? registry.removedFunctions().find((removed) => removed.name === name);
+  }
+
   #expect(name: string): FunctionRecord {
     const record = this.#deps.registry.functionByName(name);
     if (record) return record;
@@ -225,10 +234,12 @@ export class Platform {
 
   #statusOf(record: FunctionRecord): FunctionStatus {
     const { name, account, source, folder, latest: version, revision, state, error, warnings } = record;
+    const hosts = Object.keys(record.hosts).sort();
     return {
       ...{ name, account, source, folder, version, revision, state },
       url: this.#deps.urlOf(name),
       updatedAt: new Date(record.updatedAt).toISOString(),
+      ...(hosts.length ? { hosts } : {}),
       ...(error ? { error } : {}),
       ...(warnings.length ? { warnings } : {}),
     };

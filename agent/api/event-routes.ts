@@ -1,0 +1,94 @@
+// `GET /api/v1/events`: what happened, as pages of JSON or as server-sent events that go on. Invariant: events of functions
+// that the caller may not read are left out, whoever asks and however.
+
+import { permits } from "../auth/index.js";
+import { WrkstError } from "../errors.js";
+import type { PlatformEvent } from "../model.js";
+import type { EventQuery, Platform } from "./platform.js";
+import { present, QUERY } from "./requests.js";
+import type { Call, Routes } from "./routes.js";
+
+/** Milliseconds between two looks, and between two signs of life. */
+const LOOK = 250;
+const SIGN = 15_000;
+const MOST_STREAMS = 200;
+const AT_ONCE = 100;
+
+export function addEventRoutes(routes: Routes, { platform }: { platform: Platform }): void {
+  let streams = 0;
+  const rule = { action: "self", of: "caller" } as const;
+  const spec = { method: "GET", path: "/api/v1/events", rule, query: QUERY.events } as const;
+  routes.add({ ...spec, summary: "What happened; with Accept: text/event-stream as it happens" }, async (call) => {
+    const { limit, ...query } = call.query;
+    const asked: EventQuery = { limit, ...present(query) };
+    if (!call.req.headers.accept?.includes("text/event-stream")) {
+      const { events, cursor } = await platform.events(asked);
+      return { events: events.filter(readable(platform, call)), cursor };
+    }
+    if (streams >= MOST_STREAMS) throw new WrkstError("ERR_RATE_LIMITED", `expected at most ${MOST_STREAMS} listeners`);
+    streams += 1;
+    try {
+      await stream(platform, { ...asked, after: await firstId(platform, call, asked) }, call);
+    } finally {
+      streams -= 1;
+    }
+    return undefined;
+  });
+}
+
+function readable(platform: Platform, { identity }: Pick<Call, "identity">) {
+  return ({ function: name }: PlatformEvent) => {
+    if (name === undefined) return true;
+    const owner = platform.ownerOf(name);
+    return owner === undefined ? identity.role === "admin" : permits(identity, "read", owner);
+  };
+}
+
+/** Where the client was; somebody new hears what happens from now on. */
+async function firstId(platform: Platform, { req }: Pick<Call, "req">, { after }: EventQuery): Promise<number> {
+  const last = req.headers["last-event-id"];
+  if (typeof last === "string" && /^\d{1,15}$/.test(last)) return Number(last);
+  if (after !== undefined) return after;
+  return (await platform.events({ limit: 1 })).events[0]?.id ?? 0;
+}
+
+async function stream(platform: Platform, query: EventQuery & { after: number }, call: Call): Promise<void> {
+  const { res, signal } = call;
+  const isReadable = readable(platform, call);
+  res.writeHead(200, { "content-type": "text/event-stream", "x-accel-buffering": "no" });
+  res.write(": listening\n\n");
+  let { after } = query;
+  let said = Date.now();
+  while (!signal.aborted) {
+    const { events } = await platform.events({ ...query, after, limit: AT_ONCE });
+    const text = events.filter(isReadable).map(frameOf).join("");
+    after = events.at(-1)?.id ?? after;
+    if (text === "" && Date.now() - said >= SIGN) res.write(": still here\n\n");
+    if (text !== "" || Date.now() - said >= SIGN) said = Date.now();
+    if (text !== "" && !res.write(text)) await settled(res, "drain", signal);
+    if (events.length < AT_ONCE) await pause(signal);
+  }
+}
+
+function frameOf(event: PlatformEvent): string {
+  return `id: ${event.id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`;
+}
+
+function pause(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(end, LOOK);
+    function end() {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    }
+    signal.addEventListener("abort", end);
+  });
+}
+
+function settled(res: Call["res"], event: "drain", signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    res.once(event, resolve);
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,110 @@
+// `/api/v1/functions/:name`: what a person does to a function: pins, rollback, restore, resume, removal; and why it is as it is.
+
+import { z } from "zod";
+import { WrkstError } from "../errors.js";
+import type { Deploys } from "../reconcile/deploys.js";
+import { unknownFunction } from "./gate.js";
+import type { Platform } from "./platform.js";
+import { present } from "./requests.js";
+import { type Call, Reply, type Routes } from "./routes.js";
+import { explain } from "./why.js";
+
+const READ = { action: "read", of: "function" } as const;
+const DEPLOY = { action: "deploy", of: "function" } as const;
+const F = "/api/v1/functions/:name";
+
+const version = z.string().min(1).max(100).describe("An id, a prefix of it (8 or more), a commit, an alias or a tag");
+const reason = z.string().max(1000).optional();
+const pinSchema = z.strictObject({
+  version,
+  reason,
+  expires: z.iso.datetime({ offset: true }).optional().describe("When the hold ends by itself"),
+});
+const rollbackSchema = z.strictObject({
+  to: version.optional().describe("Without it, the version that served before"),
+  alias: z.literal("latest").optional(),
+  reason,
+});
+const forceQuery = z.strictObject({ force: z.enum(["true", "false"]).default("false") });
+
+export interface FunctionRoutesDeps {
+  platform: Platform;
+  deploys: Deploys;
+  now?: () => number;
+}
+
+const refOf = ({ account, params }: Pick<Call, "account" | "params">) => ({ account, name: params.name ?? "" });
+
+export function addFunctionRoutes(routes: Routes, deps: FunctionRoutesDeps): void {
+  addHoldRoutes(routes, deps);
+  addRemovalRoute(routes, deps);
+}
+
+export function addLifeRoutes(routes: Routes, { platform }: Pick<FunctionRoutesDeps, "platform">): void {
+  routes.add(
+    { method: "POST", path: `${F}/restore`, rule: DEPLOY, summary: "Brings a removed function back" },
+    (call) => platform.restore(call.params.name ?? "", call.identity.name),
+  );
+  routes.add({ method: "POST", path: `${F}/resume`, rule: DEPLOY, summary: "Ends a quarantine" }, (call) =>
+    platform.release(call.params.name ?? "", call.identity.name),
+  );
+}
+
+function addHoldRoutes(routes: Routes, { deploys, platform, now = Date.now }: FunctionRoutesDeps): void {
+  routes.add({ method: "GET", path: `${F}/pins`, rule: READ, summary: "Holds on the function's aliases" }, (call) => ({
+    pins: deploys.holds(refOf(call)),
+    cursor: null,
+  }));
+  routes.add(
+    { method: "PUT", path: `${F}/pins/:alias`, rule: DEPLOY, body: pinSchema, summary: "Holds an alias at a version" },
+    (call) => {
+      const { expires, ...pin } = call.body;
+      const at = expires === undefined ? undefined : Date.parse(expires);
+      if (at !== undefined && at <= now()) throw new WrkstError("ERR_INVALID", 'expected "expires" in the future');
+      return deploys.pin(
+        refOf(call),
+        call.params.alias ?? "",
+        { ...present(pin), version: pin.version, ...present({ expires: at }) },
+        call.actor,
+      );
+    },
+  );
+  routes.add(
+    { method: "DELETE", path: `${F}/pins/:alias`, rule: DEPLOY, summary: "Releases an alias" },
+    async (call) => {
+      await deploys.unpin(refOf(call), call.params.alias ?? "", call.actor);
+      return new Reply(undefined, { status: 204 });
+    },
+  );
+  routes.add(
+    {
+      method: "POST",
+      path: `${F}/rollback`,
+      rule: DEPLOY,
+      body: rollbackSchema,
+      query: forceQuery,
+      summary: "Back to an earlier version",
+    },
+    (call) => {
+      const { to, reason: why } = call.body;
+      const force = call.query.force === "true";
+      return deploys.rollback(refOf(call), { force, ...present({ to, reason: why }) }, call.actor);
+    },
+  );
+  routes.add({ method: "GET", path: `${F}/why`, rule: READ, summary: "Why the function is as it is" }, async (call) => {
+    const ref = refOf(call);
+    const found = await platform.function(ref.name);
+    if (!found) throw unknownFunction(ref.name);
+    const { events } = await platform.events({ function: ref.name, limit: 1 });
+    const isThere = found.state !== "removed" && found.state !== "name-taken";
+    return explain({ function: found, holds: isThere ? deploys.holds(ref) : [], lastEvent: events[0] });
+  });
+}
+
+function addRemovalRoute(routes: Routes, { deploys }: FunctionRoutesDeps): void {
+  const summary = "Removes a function; it can be restored";
+  routes.add({ method: "DELETE", path: F, rule: DEPLOY, query: forceQuery, summary }, async (call) => {
+    await deploys.remove(refOf(call), { force: call.query.force === "true" }, call.actor);
+    return new Reply(undefined, { status: 204 });
+  });
+}

@@ -1,0 +1,197 @@
+// Reads multipart/form-data part by part: what is large goes to files of ours, never to names of the client's. Invariant:
+// whatever happens, nothing is left on disk when the reading is over.
+
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { createWriteStream } from "node:fs";
+import { mkdir, readFile, rm } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { Dicer } from "@fastify/busboy";
+import { WrkstError } from "../errors.js";
+import { declaredSize } from "./body.js";
+
+export interface Part {
+  /** As the client calls it; nothing is checked but its length. */
+  name: string;
+  /** Lower case, without parameters; undefined where the part says none. */
+  type: string | undefined;
+  bytes: Uint8Array;
+}
+
+export interface MultipartLimits {
+  /** Bytes of the whole body. */
+  size: number;
+  parts: number;
+  /** Bytes of a part that is kept in memory only, since it may hold secrets. */
+  inMemory: number;
+  /** Milliseconds without a byte. */
+  idle: number;
+}
+
+export interface MultipartOptions {
+  /** Folder for the files of one reading each; made when needed. */
+  folder: string;
+  limits: MultipartLimits;
+  /** Names of the parts that are never written to disk. */
+  memoryOnly: ReadonlySet<string>;
+}
+
+const MAX_NAME = 1024;
+const MAX_HEADER_PAIRS = 32;
+
+/** The parts in the order in which they came. @throws WrkstError ERR_INVALID, ERR_TOO_LARGE, each names the limit */
+export async function readMultipart(req: IncomingMessage, options: MultipartOptions): Promise<Part[]> {
+  const { limits } = options;
+  if ((declaredSize(req) ?? 0) > limits.size) throw tooLarge("a body", limits.size);
+  const boundary = boundaryOf(req.headers["content-type"]);
+  const folder = join(options.folder, randomUUID());
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  try {
+    const kept = await keepParts(req, { ...options, folder, boundary });
+    return await Promise.all(kept.map(async ({ read, ...part }) => ({ ...part, bytes: await read() })));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function boundaryOf(type: string | undefined): string {
+  const [, quoted, bare] =
+    /^multipart\/form-data\s*;(?:.*;)?\s*boundary=(?:"([^"]{1,200})"|([^\s;"]{1,200}))/i.exec(type ?? "") ?? [];
+  const boundary = quoted ?? bare;
+  if (boundary !== undefined) return boundary;
+  throw new WrkstError("ERR_INVALID", `expected a body of type "multipart/form-data", received "${type ?? ""}"`);
+}
+
+interface KeptPart extends Omit<Part, "bytes"> {
+  read: () => Promise<Uint8Array>;
+}
+
+async function keepParts(req: IncomingMessage, options: MultipartOptions & { boundary: string }): Promise<KeptPart[]> {
+  const { limits, boundary } = options;
+  const parser = new Dicer({ boundary, maxHeaderPairs: MAX_HEADER_PAIRS });
+  const streams: Dicer.PartStream[] = [];
+  const parts: Promise<KeptPart>[] = [];
+  let idle: NodeJS.Timeout | undefined;
+  const failure = new Promise<never>((_, reject) => {
+    idle = setTimeout(() => reject(late(limits.idle)), limits.idle);
+    parser.on("error", () => reject(cutOff()));
+    parser.on("part", (stream: Dicer.PartStream) => {
+      streams.push(stream.on("error", () => undefined));
+      if (streams.length > limits.parts)
+        reject(new WrkstError("ERR_TOO_LARGE", `expected at most ${limits.parts} parts`));
+      const part = keepPart(stream, { ...options, index: parts.length });
+      part.catch(reject);
+      parts.push(part);
+    });
+  });
+  const feeding = new AbortController();
+  try {
+    await Promise.race([
+      failure,
+      feed(req, { parser, size: limits.size, signal: feeding.signal, touch: () => idle?.refresh() }),
+    ]);
+    return await Promise.race([failure, Promise.all(parts)]);
+  } catch (error) {
+    feeding.abort();
+    parser.destroy();
+    for (const stream of streams) stream.destroy();
+    await Promise.allSettled(parts);
+    throw error instanceof WrkstError ? error : cutOff(error);
+  } finally {
+    clearTimeout(idle);
+  }
+}
+
+interface Feeding {
+  parser: Dicer;
+  size: number;
+  /** Called at every sign of life. */
+  touch: () => void;
+  signal: AbortSignal;
+}
+
+/** Not with `pipeline`: that would end the connection with the reading, before anything is answered. */
+async function feed(req: IncomingMessage, { parser, size, signal, touch }: Feeding): Promise<void> {
+  const finished = once(parser, "finish", { signal });
+  finished.catch(() => undefined);
+  let seen = 0;
+  for await (const chunk of req.iterator({ destroyOnReturn: false })) {
+    touch();
+    seen += chunk.length;
+    if (seen > size) throw tooLarge("a body", size);
+    if (!parser.write(chunk)) await once(parser, "drain", { signal });
+  }
+  parser.end();
+  await finished;
+}
+
+type Keeping = MultipartOptions & { index: number };
+
+async function keepPart(stream: Dicer.PartStream, options: Keeping): Promise<KeptPart> {
+  const headers = await new Promise<Record<string, string[]>>((resolve, reject) => {
+    stream.once("header", (header: object) => resolve(header as Record<string, string[]>));
+    stream.once("end", () => reject(new WrkstError("ERR_INVALID", "a part of the body has no headers")));
+    stream.once("close", () => reject(cutOff()));
+  }).catch((error) => {
+    stream.resume();
+    throw error;
+  });
+  try {
+    const named = { name: nameOf(headers), type: typeOf(headers) };
+    const { memoryOnly, limits } = options;
+    if (memoryOnly.has(named.name)) {
+      const bytes = await inMemory(stream, limits.inMemory, named.name);
+      return { ...named, read: async () => bytes };
+    }
+    const file = join(options.folder, String(options.index));
+    await pipeline(stream as Readable, createWriteStream(file, { flags: "wx", mode: 0o600 }));
+    return { ...named, read: () => readFile(file) };
+  } catch (error) {
+    stream.resume();
+    throw error instanceof WrkstError ? error : cutOff(error);
+  }
+}
+
+async function inMemory(stream: Readable, limit: number, name: string): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of stream) {
+    length += chunk.length;
+    if (length > limit) throw tooLarge(`a part "${name}"`, limit);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function nameOf(headers: Record<string, string[]>): string {
+  const disposition = latin1ToUtf8(headers["content-disposition"]?.[0] ?? "");
+  const [, quoted, bare] = /^form-data\s*;(?:.*;)?\s*name=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))/is.exec(disposition) ?? [];
+  const name = quoted?.replace(/\\(.)/gs, "$1").replace(/%(22|0D|0A)/gi, decodeURIComponent) ?? bare;
+  if (name === undefined || name === "") throw new WrkstError("ERR_INVALID", "a part of the body has no name");
+  if (name.length > MAX_NAME) throw tooLarge("a name of a part", MAX_NAME);
+  return name;
+}
+
+function typeOf(headers: Record<string, string[]>): string | undefined {
+  const type = headers["content-type"]?.[0]?.split(";")[0]?.trim().toLowerCase();
+  return type === "" ? undefined : type;
+}
+
+function latin1ToUtf8(text: string): string {
+  return Buffer.from(text, "latin1").toString("utf8");
+}
+
+function tooLarge(what: string, limit: number): WrkstError {
+  return new WrkstError("ERR_TOO_LARGE", `expected ${what} of at most ${limit} bytes`);
+}
+
+function late(milliseconds: number): WrkstError {
+  return new WrkstError("ERR_INVALID", `expected more of the body within ${milliseconds / 1000} s`);
+}
+
+function cutOff(cause?: unknown): WrkstError {
+  return new WrkstError("ERR_INVALID", "the body ended before its last part did", { cause });
+}

@@ -1,0 +1,112 @@
+// `/api/v1`: what runs, what happened, syncs. What a caller may not read is left out of every list.
+
+import { permits } from "../auth/index.js";
+import { WrkstError } from "../errors.js";
+import { unknownFunction } from "./gate.js";
+import type { Job, Platform } from "./platform.js";
+import { parseName, present, QUERY } from "./requests.js";
+import { type Call, Reply, type Routes } from "./routes.js";
+
+const SELF = { action: "self", of: "caller" } as const;
+const READ_MAIN = { action: "read", of: "main" } as const;
+const READ_FUNCTION = { action: "read", of: "function" } as const;
+
+export function addPlatformRoutes(routes: Routes, { platform }: { platform: Platform }): void {
+  addStatusRoutes(routes, platform);
+  addSourceRoutes(routes, platform);
+}
+
+const readable = ({ identity }: Pick<Call, "identity">) => {
+  return ({ account }: { account: string }) => permits(identity, "read", account);
+};
+
+function addStatusRoutes(routes: Routes, platform: Platform): void {
+  routes.add({ method: "GET", path: "/api/v1/status", rule: SELF, summary: "What runs" }, async (call) => {
+    const status = await platform.status();
+    return { ...status, functions: status.functions.filter(readable(call)) };
+  });
+  routes.add(
+    { method: "GET", path: "/api/v1/functions", rule: SELF, query: QUERY.functions, summary: "Functions, by name" },
+    async (call) => {
+      const { after, limit, ...filter } = call.query;
+      const all = (await platform.functions(present(filter))).filter(readable(call));
+      const sorted = all.sort((a, b) => (a.name < b.name ? -1 : 1));
+      const rest = after === undefined ? sorted : sorted.filter(({ name }) => name > after);
+      const functions = rest.slice(0, limit);
+      return { functions, cursor: rest.length > limit ? (functions.at(-1)?.name ?? null) : null };
+    },
+  );
+  routes.add(
+    { method: "GET", path: "/api/v1/functions/:name", rule: READ_FUNCTION, summary: "One function, with its history" },
+    async ({ params }) => {
+      const found = await platform.function(params.name ?? "");
+      if (found) return found;
+      throw unknownFunction(params.name);
+    },
+  );
+}
+
+function addSourceRoutes(routes: Routes, platform: Platform): void {
+  const find = (raw: string | undefined) => {
+    const name = parseName(raw);
+    return platform.sources().find((source) => source.name === name) ?? unknown("source", name);
+  };
+  routes.add({ method: "GET", path: "/api/v1/sources", rule: READ_MAIN, summary: "Sources" }, () => ({
+    sources: platform.sources(),
+    cursor: null,
+  }));
+  routes.add({ method: "GET", path: "/api/v1/sources/:source", rule: READ_MAIN, summary: "One source" }, ({ params }) =>
+    find(params.source),
+  );
+  routes.add(
+    {
+      ...{ method: "POST", path: "/api/v1/sources/:source/sync", rule: { action: "sync", of: "main" } },
+      ...{ query: QUERY.sync, summary: "A pass of the source" },
+    },
+    async ({ params, query, identity, signal }) => {
+      const request = { ...query, signal, author: identity.name, cause: "sync", force: true } as const;
+      const outcome = await platform.sync(parseName(params.source), request);
+      return "phases" in outcome ? outcome : jobReply(outcome);
+    },
+  );
+  routes.add(
+    { method: "GET", path: "/api/v1/jobs/:id", rule: READ_MAIN, summary: "A sync on its way" },
+    ({ params }) => {
+      const { id = "" } = params;
+      return platform.job(id) ?? unknown("job", id);
+    },
+  );
+  addLaterRoutes(routes);
+}
+
+/** Further sources come with a later release; until then the one of the environment is all there is. */
+function addLaterRoutes(routes: Routes): void {
+  const rule = { action: "admin", of: "main" } as const;
+  const later = [
+    ["POST", "/api/v1/sources"],
+    ["PATCH", "/api/v1/sources/:source"],
+    ["DELETE", "/api/v1/sources/:source"],
+    ["POST", "/api/v1/sources/:source/suspend"],
+    ["POST", "/api/v1/sources/:source/resume"],
+    ["GET", "/api/v1/sources/:source/diff"],
+  ] as const;
+  for (const [method, path] of later) {
+    routes.add({ method, path, rule, streams: true, summary: "Not supported yet" }, () => {
+      throw new WrkstError("ERR_UNSUPPORTED", "sources cannot be changed by the API yet", {
+        hint: "set GIT_REPO and GIT_BRANCH, and start again",
+      });
+    });
+  }
+}
+
+export function jobReply(job: Job): Reply {
+  const url = `/api/v1/jobs/${job.id}`;
+  return new Reply(
+    { job: job.id, source: job.source, state: job.state, url },
+    { status: 202, headers: { location: url } },
+  );
+}
+
+function unknown(kind: string, name: string): never {
+  throw new WrkstError("ERR_NOT_FOUND", `there is no ${kind} "${name}"`);
+}
