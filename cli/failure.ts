@@ -1,9 +1,21 @@
 // What ends the command with exit code 1: a sentence, and something to do.
 
+import type { ErrorReport } from "../agent/errors.js";
+import { describeError, printable } from "./wording.js";
+
 export class Failure extends Error {
   readonly hint: string | undefined;
   constructor(message: string, hint?: string) {
     super(message);
     this.hint = hint;
   }
+}
+
+/** Any thrown value as a sentence and a hint: the bundler and the reader of wrangler files throw errors of the platform. */
+export function failureOf(thrown: unknown): Failure {
+  if (thrown instanceof Failure) return thrown;
+  if (!(thrown instanceof Error)) return new Failure(printable(String(thrown)));
+  const { hint, position } = thrown as Error & Partial<ErrorReport>;
+  const message = describeError({ message: thrown.message, ...(position ? { position } : {}) });
+  return new Failure(printable(message), hint === undefined ? undefined : printable(hint));
 }

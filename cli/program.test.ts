@@ -8,35 +8,17 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { functionStatus, type MemoryPlatform, passReport } from "../agent/api/memory-platform.js";
 import { serveApi, TOKEN } from "../agent/api/testing.js";
-import { run } from "./program.js";
+import { NOW } from "./test-platform.js";
+import { parseLine, parseScript, type Result, wrkst as runCommand, type Setting, transcript } from "./testing.js";
 import { VERSION } from "./wording.js";
 
-const NOW = Date.parse("2026-01-01T00:00:04.000Z");
 const ESCAPE = String.fromCharCode(27);
+
 const folder = await mkdtemp(join(tmpdir(), "wrkst-cli-"));
 after(() => rm(folder, { recursive: true, force: true }));
 
-interface Result {
-  out: string;
-  err: string;
-  code: number;
-}
-
-async function wrkst(args: string[], env: Record<string, string>, where = folder, colour = false): Promise<Result> {
-  let [out, err] = ["", ""];
-  const code = await run(args, {
-    env,
-    folder: where,
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-    colour,
-    now: () => NOW,
-  });
-  return { out, err, code };
+function wrkst(args: string[], env: Record<string, string>, more: Partial<Setting> = {}): Promise<Result> {
+  return runCommand(args, { env, folder, home: folder, now: NOW, ...more });
 }
 
 const error = {
@@ -82,30 +64,14 @@ const scenes: Record<string, { token: string; set: (platform: MemoryPlatform) =>
   usage: { token: "wrkst_of-another-server", set: () => undefined },
 };
 
-/** A script as commands with what they should print. */
-function parseScript(text: string): { command: string; expected: string }[] {
-  const [, ...blocks] = text.split(/^\$ /m);
-  return blocks.map((block) => {
-    const [command = "", ...lines] = block.trimEnd().split("\n");
-    return { command, expected: lines.join("\n") };
-  });
-}
-
-/** The result in the form of a script; `| path` picks a value of JSON. */
-function transcript({ out, err, code }: Result, pick: string | undefined): string {
-  const shown = pick ? `${JSON.stringify(pick.split(".").reduce((value, key) => value[key], JSON.parse(out)))}\n` : out;
-  const marked = err.replace(/^(?=.)/gm, "2> ");
-  return `${shown}${marked}${code === 0 ? "" : `exit ${code}`}`.trimEnd();
-}
-
 for (const [name, scene] of Object.entries(scenes)) {
   test(`speaks as written in testdata/${name}.txt`, async () => {
     const served = await serveApi();
     try {
       scene.set(served.platform);
       for (const { command, expected } of parseScript(await readFile(`cli/testdata/${name}.txt`, "utf8"))) {
-        const [line = "", pick] = command.split(" | ");
-        const result = await wrkst(line.split(" ").slice(1), { WRKST_URL: served.url, WRKST_TOKEN: scene.token });
+        const { args, pick } = parseLine(command);
+        const result = await wrkst(args, { WRKST_URL: served.url, WRKST_TOKEN: scene.token });
         assert.equal(transcript(result, pick), expected, `$ ${command}`);
       }
     } finally {
@@ -124,8 +90,8 @@ test("finds the token of a server on this machine, in its data folder or the one
       await writeFile(join(folder, data, "secrets/admin-token"), `${TOKEN}\n`);
     }
     assert.equal((await wrkst(["status"], env)).code, 0);
-    assert.equal((await wrkst(["status"], { ...env, DATA_DIR: "elsewhere" }, "/")).code, 1);
-    assert.equal((await wrkst(["status"], { ...env, DATA_DIR: join(folder, "elsewhere") }, "/")).code, 0);
+    assert.equal((await wrkst(["status"], { ...env, DATA_DIR: "elsewhere" }, { folder: "/" })).code, 1);
+    assert.equal((await wrkst(["status"], { ...env, DATA_DIR: join(folder, "elsewhere") }, { folder: "/" })).code, 0);
     assert.equal((await wrkst(["status", "--token-file", "data/secrets/admin-token"], env)).code, 0);
   } finally {
     await served.close();
@@ -150,7 +116,7 @@ test("colours states only when asked to", async () => {
   const served = await serveApi();
   try {
     const env = { WRKST_URL: served.url, WRKST_TOKEN: TOKEN };
-    assert.ok((await wrkst(["status"], env, folder, true)).out.includes(`${ESCAPE}[32mready`));
+    assert.ok((await wrkst(["status"], env, { colour: true })).out.includes(`${ESCAPE}[32mready`));
     assert.ok(!(await wrkst(["status"], env)).out.includes(ESCAPE));
   } finally {
     await served.close();

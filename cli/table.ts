@@ -1,7 +1,6 @@
 // Tables of text, and lines below a row. Pure.
 
 import { styleText } from "node:util";
-import Table from "cli-table3";
 import { printable } from "./wording.js";
 
 export interface Row {
@@ -12,18 +11,29 @@ export interface Row {
 
 /** Columns two spaces apart, without borders. */
 export function formatTable(head: string[], rows: Row[]): string {
-  const none = { top: "", "top-mid": "", "top-left": "", "top-right": "", bottom: "", "bottom-mid": "" };
-  const sides = { "bottom-left": "", "bottom-right": "", left: "", "left-mid": "", mid: "", "mid-mid": "" };
-  const table = new Table({
-    chars: { ...none, ...sides, right: "", "right-mid": "", middle: "  " },
-    style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
-  });
-  table.push(head, ...rows.map(({ cells }) => cells));
-  const lines = table.toString().split("\n");
-  return lines
-    .flatMap((line, index) => [line.trimEnd(), ...(rows[index - 1]?.below ?? []).map((text) => `  ${text}`)])
-    .map((line) => `${line}\n`)
-    .join("");
+  const widths = head.map((_, column) =>
+    Math.max(...[head, ...rows.map(({ cells }) => cells)].map((cells) => widthOf(cells[column]))),
+  );
+  const line = (cells: string[]) =>
+    cells
+      .map((cell, column) => cell + " ".repeat(Math.max(0, (widths[column] ?? 0) - widthOf(cell))))
+      .join("  ")
+      .trimEnd();
+  const lines = rows.flatMap(({ cells, below = [] }) => [line(cells), ...below.map((text) => `  ${text}`)]);
+  return [line(head), ...lines].map((text) => `${text}\n`).join("");
+}
+
+const COLOUR_CODE = /\x1b\[\d+m/g;
+const ZERO_WIDE = /\p{Mark}|\u200d/u;
+const TWO_WIDE =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
+
+/** Cells of a terminal that the text takes; colours take none. */
+function widthOf(text = ""): number {
+  const widths = [...text.replace(COLOUR_CODE, "")].map((one) =>
+    ZERO_WIDE.test(one) ? 0 : TWO_WIDE.test(one) ? 2 : 1,
+  );
+  return widths.reduce<number>((sum, width) => sum + width, 0);
 }
 
 /** Names on the left, values in one column. */

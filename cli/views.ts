@@ -129,5 +129,5 @@ function errorLines(error: ErrorReport | undefined): string[] {
 }
 
 function warningLine(warning: Warning): string {
-  return `warning: ${printable(describeError({ code: "ERR_MANIFEST", ...warning }))}`;
+  return `warning: ${printable(describeError(warning))}`;
 }

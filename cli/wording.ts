@@ -4,27 +4,210 @@ import type { ErrorReport } from "../agent/errors.js";
 
 export const VERSION = "0.1.0";
 
+/** Groups of the help. */
+const GROUPS = { deploy: "Deploy:", look: "Look:", access: "Access:" };
+
+/** What each command is, by its path; the examples stand below its help. */
+export const COMMANDS = {
+  init: {
+    group: GROUPS.deploy,
+    about: "write the first files of a functions repository, or of one function",
+    examples: ["wrkst init functions", "wrkst init greet --template websocket"],
+  },
+  deploy: {
+    group: GROUPS.deploy,
+    about: "bundle the function in a folder, check it and let it serve",
+    examples: [
+      "wrkst deploy",
+      "wrkst deploy greet --env production --message 'Greet in French'",
+      "wrkst deploy greet --alias test      # reachable as test.greet.<base>, latest stays",
+      "wrkst deploy greet --force           # also where git declares it: pins what is deployed",
+    ],
+  },
+  versions: { group: GROUPS.deploy, about: "list, view, upload and deploy versions" },
+  "versions list": {
+    about: "list the versions of a function, newest first",
+    examples: ["wrkst versions list --name greet"],
+  },
+  "versions view": { about: "show one version", examples: ["wrkst versions view 1a2b3c4d"] },
+  "versions upload": {
+    about: "bundle and check a version, and deploy nothing",
+    examples: ["wrkst versions upload", "wrkst versions upload greet --alias test --tag v2"],
+  },
+  "versions deploy": {
+    about: "let one version serve, or divide the traffic between two",
+    examples: ["wrkst versions deploy 1a2b3c4d", "wrkst versions deploy 1a2b3c4d@90 5e6f7a8b@10"],
+  },
+  deployments: { group: GROUPS.deploy, about: "what served when" },
+  "deployments list": { about: "list deployments, newest first", examples: ["wrkst deployments list --name greet"] },
+  "deployments status": { about: "show what serves now, and its share of the traffic" },
+  rollback: {
+    group: GROUPS.deploy,
+    about: "go back to the version before, or to one that is named; the next push or deploy ends it",
+    examples: ["wrkst rollback", "wrkst rollback 1a2b3c4d --name greet --reason 'wrong prices'"],
+  },
+  alias: { group: GROUPS.deploy, about: "names that lead to versions: <alias>.<function>.<base>" },
+  "alias list": { about: "list the aliases of a function" },
+  "alias set": { about: "make an alias, or move it", examples: ["wrkst alias set test 1a2b3c4d --name greet"] },
+  "alias delete": { about: "remove an alias" },
+  pin: {
+    group: GROUPS.deploy,
+    about: "hold an alias at a version, whatever is pushed, until it is unpinned",
+    examples: ["wrkst pin", "wrkst pin 1a2b3c4d --name greet --reason 'fair this week' --expires 7d"],
+  },
+  unpin: {
+    group: GROUPS.deploy,
+    about: "release a pin: the newest revision applies at once",
+    examples: ["wrkst unpin --name greet"],
+  },
+  secret: { group: GROUPS.deploy, about: "values that a function gets in env and nobody reads again" },
+  "secret put": {
+    about: "set a secret; the value is asked for, or read from stdin",
+    examples: ["wrkst secret put API_KEY --name greet", "pass show api-key | wrkst secret put API_KEY"],
+  },
+  "secret list": { about: "list the names of secrets" },
+  "secret delete": { about: "remove a secret" },
+  "secret bulk": {
+    about: "set several secrets in one step",
+    examples: ["wrkst secret bulk .env --name greet", 'echo \'{"A":"1","B":null}\' | wrkst secret bulk'],
+  },
+  delete: {
+    group: GROUPS.deploy,
+    about: "delete a function; it can be restored for a while",
+    examples: ["wrkst delete greet --yes"],
+  },
+  status: {
+    group: GROUPS.look,
+    about: "show sources and functions, or one function",
+    examples: ["wrkst status", "wrkst status greet", "wrkst status --check      # exit 1 unless everything is ready"],
+  },
+  why: { group: GROUPS.look, about: "say why a function is as it is: last event, decision, rule, next step" },
+  sync: {
+    group: GROUPS.look,
+    about: "fetch a source now and deploy what changed",
+    examples: ["wrkst sync", "wrkst sync --wait           # says the old and the new commit, exit 1 when it failed"],
+  },
+  events: { group: GROUPS.look, about: "show what happened", examples: ["wrkst events --function greet --limit 50"] },
+  open: { group: GROUPS.look, about: "open a function in the browser" },
+  login: {
+    group: GROUPS.access,
+    about: "log in with the browser",
+    examples: [
+      "wrkst login --url https://functions.example.com",
+      "wrkst login --device     # where there is no browser",
+    ],
+  },
+  logout: { group: GROUPS.access, about: "end the login, here and at the server" },
+  whoami: { group: GROUPS.access, about: "show who the server takes you for" },
+  config: { group: GROUPS.access, about: "which server is meant" },
+  "config set-url": { about: "remember the server", examples: ["wrkst config set-url https://functions.example.com"] },
+  "config get": { about: "show the server that is meant, and where that is kept" },
+  tokens: { group: GROUPS.access, about: "tokens for CI, git push and wrangler" },
+  "tokens create": {
+    about: "make a token; it is printed once",
+    examples: ["wrkst tokens create ci --scopes deploy --expires 90d", "wrkst tokens create laptop --scopes git"],
+  },
+  "tokens list": { about: "list tokens" },
+  "tokens revoke": { about: "revoke a token, at once" },
+  users: { group: GROUPS.access, about: "who may do what (administrators)" },
+  "users list": { about: "list users" },
+  "users set": {
+    about: "set the role of a user, or shut the user out",
+    examples: ["wrkst users set 3f2a91c0 --role viewer", "wrkst users set 3f2a91c0 --disable"],
+  },
+  completion: {
+    group: GROUPS.access,
+    about: "print the completion script of a shell",
+    examples: ['eval "$(wrkst completion bash)"', "wrkst completion fish > ~/.config/fish/completions/wrkst.fish"],
+  },
+} satisfies Record<string, { about: string; group?: string; examples?: string[] }>;
+
 export const TEXT = {
   program: "Workers-style functions on your own server.",
-  status: "show sources and functions, or one function",
-  sync: "fetch a source now and deploy what changed",
-  events: "show what happened",
+  firstSteps: [
+    "wrkst init functions",
+    "wrkst login --url https://functions.example.com",
+    "wrkst deploy greet",
+    "wrkst status",
+  ],
+  // arguments and options
   function: "name of a function",
   source: "name of a source",
-  url: "address of the server (default: WRKST_URL, else http://localhost:8080)",
-  tokenFile: "file with the token (default: WRKST_TOKEN, else the local server's own file)",
+  version: "id of a version or its beginning (8 or more), commit, alias or tag",
+  shares: "versions and their percentages, e.g. 1a2b3c4d@90 5e6f7a8b@10",
+  rollbackTo: "version to go back to (default: the one that served before)",
+  pinTo: "version to hold at (default: the one that serves)",
+  alias: "name of an alias",
+  folder: "folder of the function",
+  initFolder: "folder to write to",
+  address: 'address of the server, e.g. "https://functions.example.com"',
+  secret: "name of a secret",
+  secretFile: 'file with a JSON object or lines KEY=value; "-" is stdin',
+  tokenName: "name that tells you what it is for",
+  tokenId: "id of a token",
+  userId: "id of a user",
+  shell: "bash, zsh or fish",
+  url: "address of the server (default: WRKST_URL, else the one of config set-url, else http://localhost:8080)",
+  account: "account that is meant (default: WRKST_ACCOUNT, else your own)",
+  tokenFile: "file with the token (default: WRKST_TOKEN, else your login, else the local server's own file)",
   json: "print the server's answer as JSON",
+  name: "function that is meant (default: the one whose wrangler file is here)",
+  nameDeploy: "deploy under this name (default: the name in the wrangler file)",
+  nameInit: "name of the function (default: that of the folder)",
+  env: "[env.<name>] of the wrangler file to apply",
+  message: "what changed, for people",
+  tag: "a name for the version, for people",
+  aliasDeploy: "move this alias instead of what serves",
+  aliasUpload: "set this alias to the version",
+  var: "set a var in place of that of the wrangler file; may be repeated",
+  dryRun: "bundle only, send nothing",
+  forceDeploy: "also where git declares the function (a pin then), and where secrets have changed since",
+  forceRollback: "also where secrets have changed since",
+  forceDelete: "also where git declares the function",
+  reason: "why, for people",
+  pinAlias: "alias that is held",
+  expires: 'span or date until it ends, e.g. "12h", "90d", "2027-01-31"',
+  scopes: "what it may do, separated by commas: read, deploy, git, admin",
+  role: "admin, deployer or viewer",
+  disable: "shut the user out",
+  enable: "let the user in again",
+  template: "what to begin with",
+  device: "log in on another machine, by a code",
+  yes: "do not ask",
   check: "exit 1 unless everything is ready",
   wait: "wait until the pass is done, exit 1 when it failed",
   prune: "also remove more functions than GIT_PRUNE_LIMIT allows",
   limit: "how many",
   only: "only those of this function",
+  // what to do
   seeHelp: 'see "wrkst --help"',
+  noToken:
+    'log in with "wrkst login", or set WRKST_TOKEN; the server\'s own token lies in its data/secrets/admin-token',
+  noLogin: 'log in with "wrkst login", or set WRKST_TOKEN or --token-file',
+  wrongToken: 'log in again with "wrkst login", or take a token of this server',
+  loginEnded: 'the login has ended: log in again with "wrkst login"',
+  tokenWins: "WRKST_TOKEN is set and goes before a login",
+  isItRunning: 'start it with "npm start", or name another with --url, WRKST_URL or "wrkst config set-url"',
+  isItWrkst: "compare the address with the one that the server printed at its start",
+  removeConfig: "mend or remove the file",
+  startProject: 'name its folder, or begin with "wrkst init"',
+  otherFolder: "choose an empty folder",
+  sayYes: "say --yes",
+  emptySecret: "expected a value, received nothing",
+  pipeSecret: "type it, or pipe it in: printf %s value | wrkst secret put KEY",
+  badSecrets: "expected names and values",
+  secretsForm: "give a JSON object of strings (null deletes), or lines KEY=value",
+  notDeleted: "nothing was deleted",
+  // what is not there
   nothing: "no function yet",
-  noToken: "set WRKST_TOKEN or --token-file; on the server, the token lies in data/secrets/admin-token",
-  wrongToken: "the token is not this server's: compare it with data/secrets/admin-token on the server",
-  isItRunning: 'start it with "npm start", or name another with --url or WRKST_URL',
-  isItWrkst: "compare --url or WRKST_URL with the address that the server printed at its start",
+} as const;
+
+/** What the browser shows at the end of a login. */
+export const PAGE = {
+  done: "You are logged in. You can close this page and go back to the terminal.",
+  refused: "The login was refused. The terminal says why.",
+  foreign: "This answer belongs to another login.",
+  nothing: "There is nothing here.",
 } as const;
 
 export const says = {
@@ -33,8 +216,13 @@ export const says = {
   hint: (message: string) => `wrkst: hint: ${message}\n`,
   unreachable: (url: string, reason: string) => `cannot reach "${url}": ${reason}`,
   noApi: (url: string, status: number) => `expected the API of wrkst at "${url}", received something else (${status})`,
-  badUrl: (url: string) => `expected an address such as "http://localhost:8080", received "${url}"`,
+  noLogin: (url: string, status: number) => `"${url}" has no login (${status})`,
+  badUrl: (url: string) =>
+    `expected an address such as "http://localhost:8080", received "${url.replace(/\/\/[^/]*@/, "//…@")}"`,
   noTokenFile: (file: string) => `cannot read the token file "${file}"`,
+  unreadable: (file: string, reason: string) => `cannot read "${file}": ${reason}`,
+  tokenElsewhere: (url: string) =>
+    `WRKST_TOKEN is for WRKST_URL and was not sent to "${url}": use --token-file, or "wrkst login --url ${url}"`,
   openWire: (host: string) => `the token travels unencrypted to "${host}": use https`,
   notReady: (names: string[]) => `not ready: ${names.join(", ")}`,
   runtime: (state: string, isolates: number, restarts: number) =>
@@ -44,6 +232,63 @@ export const says = {
     result === "switched" && from !== to
       ? `source "${source}": ${from} → ${to} in ${milliseconds} ms`
       : `source "${source}": ${result} at ${to}`,
+  noFolder: (folder: string) => `there is no folder "${folder}"`,
+  noProject: (folder: string) => `no wrangler file in "${folder}" or above it: expected wrangler.toml, .json or .jsonc`,
+  fileThere: (file: string) => `"${file}" is already there`,
+  written: (file: string) => `wrote ${file}`,
+  nextOfRepository: (folder: string, url: string) =>
+    `\nnext:\n  cd ${folder} && git init -b main && git add . && git commit -m "Begin"\n` +
+    `  git remote add wrkst ${url}/git/functions.git\n  git push wrkst main      # user admin, a token as password\n`,
+  nextOfFunction: (folder: string) => `\nnext:\n  wrkst deploy ${folder}      # or commit it and push\n`,
+  bundled: (name: string, modules: number, bytes: number) =>
+    `bundled ${name}: ${count(modules, "module")}, ${size(bytes)}`,
+  uploaded: (version: string, startup: number | undefined) =>
+    `checked ${version.slice(0, 8)}${startup === undefined ? "" : `: starts in ${startup} ms`}`,
+  deployed: (made: {
+    name: string;
+    version: string | null;
+    size: number;
+    startup: number | null;
+    url: string | null;
+  }) =>
+    [
+      ["function", made.name],
+      ["version", made.version],
+      ["size", size(made.size)],
+      ["start-up", made.startup === null ? null : `${made.startup} ms`],
+      ["url", made.url],
+    ]
+      .filter(([, value]) => value !== null)
+      .map(([name, value]) => `${String(name).padEnd(8)}  ${printable(String(value))}\n`)
+      .join(""),
+  neverDeployed: (name: string) => `function "${name}" was never deployed`,
+  rolledBack: (name: string, from: string | null, to: string | null) =>
+    `${printable(name)}: ${from?.slice(0, 8) ?? "-"} → ${to?.slice(0, 8) ?? "-"}\n`,
+  aliasSet: (name: string, alias: string, version: string, url: string | undefined) =>
+    `${printable(name)}: ${alias} → ${version.slice(0, 8)}${url === undefined ? "" : `  ${printable(url)}`}\n`,
+  aliasDeleted: (name: string, alias: string) => `deleted the alias "${alias}" of "${name}"`,
+  pinned: (name: string, alias: string, version: string) =>
+    `${printable(name)}: ${alias} is held at ${version.slice(0, 8)}\n`,
+  unpinned: (name: string, alias: string) => `released "${alias}" of "${name}"`,
+  askSecret: (key: string, name: string) => `value of ${key} for "${name}" (not shown): `,
+  secretSet: (name: string, keys: string[]) => `set ${keys.join(", ")} of "${name}"`,
+  secretDeleted: (name: string, key: string) => `deleted ${key} of "${name}"`,
+  tokenMade: (id: string, account: string) =>
+    `token ${id} for account "${account}"; this is the only time it is shown:`,
+  tokenRevoked: (id: string) => `revoked ${id}`,
+  confirmDelete: (name: string) => `delete the function "${name}"?`,
+  nobodyToAsk: (question: string) => `nobody to ask: ${question}`,
+  deleted: (name: string) => `deleted "${name}"`,
+  urlSet: (url: string) => `server is ${url}`,
+  openThis: (page: string) => `open this page to log in:\n\n  ${page}\n\n`,
+  noBrowser: () => "no browser here: open the address above yourself\n",
+  typeCode: (page: string, code: string) => `open ${page} on any machine and type this code:\n\n  ${code}\n\n`,
+  orOpen: (page: string) => `or open ${page}\n`,
+  loginRefused: (reason: string) => `the login failed: ${reason}`,
+  loggedIn: (name: string, url: string, account: string) =>
+    `logged in to ${url} as ${printable(name)}, account ${printable(account)}\n`,
+  loggedOut: (url: string) => `logged out of ${url}`,
+  notLoggedIn: (url: string) => `not logged in to ${url}`,
   ago: (milliseconds: number) => {
     const seconds = Math.max(0, Math.floor(milliseconds / 1000));
     if (seconds < 60) return `${seconds} s ago`;
@@ -53,12 +298,23 @@ export const says = {
   },
 };
 
+/** What stands below a help text. */
+export function examples(lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}\n`).join("")}`;
+}
+
+/** Bytes for people. */
+function size(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  return bytes < 1024 ** 2 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
+}
+
 function count(number: number, word: string): string {
   return `${number} ${word}${number === 1 ? "" : "s"}`;
 }
 
 /** `file:line:column: message`, as far as known. */
-export function describeError({ message, position }: ErrorReport): string {
+export function describeError({ message, position }: Pick<ErrorReport, "message" | "position">): string {
   if (!position) return message;
   const { file, line, column } = position;
   const place = [file, line, line === undefined ? undefined : column].filter((part) => part !== undefined);

@@ -11,7 +11,7 @@ import type { Status } from "../agent/model.js";
 import { startAgent, type TestAgent, until } from "./harness.js";
 
 const run = promisify(execFile);
-const CLI = fileURLToPath(new URL("../../cli/dist/wrkst.mjs", import.meta.url));
+const CLI = fileURLToPath(new URL("../../cli/dist/wrkst.cjs", import.meta.url));
 const EXAMPLES = ["assets-text", "env", "hello", "hono", "modules", "stream", "wasm", "websocket"];
 
 let agent: TestAgent;

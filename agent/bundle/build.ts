@@ -27,6 +27,8 @@ export interface BundleRequest {
 export interface BuildSettings {
   /** Cache of installs that links in the checkout may lead to. */
   cacheDir?: string | undefined;
+  /** Resolve packages from where links lead, as package managers lay them out; off, a path is the same on every machine. */
+  followLinks?: boolean;
   limits?: Partial<BundleLimits>;
 }
 
@@ -46,7 +48,8 @@ export async function buildFunction(request: BundleRequest, settings: BuildSetti
   const rules = parseRules(manifest.rules);
   const wanted = manifest.noBundle || manifest.findAdditionalModules;
   const additional = wanted ? await findAdditionalModules({ base, entry, rules }, limits) : [];
-  const job: Job = { border, manifest, entry, base, additional, limits };
+  const { followLinks = false } = settings;
+  const job: Job = { border, manifest, entry, base, additional, limits, followLinks };
   const built = manifest.noBundle ? await takeAsIs(job) : await runEsbuild(job, rules);
   return checkBundle(built, limits);
 }
@@ -60,6 +63,7 @@ interface Job {
   base: string;
   additional: AdditionalModule[];
   limits: BundleLimits;
+  followLinks: boolean;
 }
 
 function findEntry(manifest: Manifest, border: Border): string {
@@ -160,7 +164,7 @@ function buildOptions(job: Job, tsconfig: string | undefined): BuildOptions {
     conditions: ["workerd", "worker", "browser"],
     platform: "browser",
     // Installed packages are links; their paths in the checkout are the same on every machine, those in the cache are not.
-    preserveSymlinks: true,
+    preserveSymlinks: !job.followLinks,
     nodePaths: [],
     keepNames: manifest.keepNames,
     minify: manifest.minify,

@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 // Starts the built command. Stands apart so that the link to it exists before the first build.
+import { createRequire } from "node:module";
+
 try {
-  await import("../dist/wrkst.mjs");
+  createRequire(import.meta.url)("../dist/wrkst.cjs");
 } catch (error) {
-  if (error?.code !== "ERR_MODULE_NOT_FOUND" || !String(error.message).includes("dist")) throw error;
+  if (error?.code !== "MODULE_NOT_FOUND" || !String(error.message).includes("dist")) throw error;
   process.stderr.write('wrkst: error: the command is not built yet\nwrkst: hint: run "npm run build"\n');
   process.exitCode = 1;
 }

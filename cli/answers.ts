@@ -1,0 +1,58 @@
+// What the server answers on the routes of Cloudflare's shape, as far as the command reads it. Types only.
+
+export interface Version {
+  id: string;
+  number?: number;
+  metadata?: { created_on: string; author_email?: string | null; source?: string | null };
+  annotations?: Record<string, string>;
+  resources?: {
+    bindings?: { name: string; type: string }[];
+    script?: { etag?: string; handlers?: string[] };
+    script_runtime?: { compatibility_date?: string; compatibility_flags?: string[] };
+  };
+  /** Milliseconds; in the answer to an upload. */
+  startup_time_ms?: number;
+  /** Of the version's own host. */
+  url?: string | null;
+}
+
+export interface CloudflareDeployment {
+  id: string;
+  created_on: string;
+  source?: string;
+  author_email?: string | null;
+  annotations?: Record<string, string>;
+  versions: { version_id: string; percentage: number }[];
+}
+
+export interface Alias {
+  name: string;
+  version_id: string;
+  created_on: string;
+  url?: string;
+  hold?: { kind: string; reason?: string; author?: string } | null;
+}
+
+export interface SecretName {
+  name: string;
+}
+
+export interface Token {
+  id: string;
+  name: string;
+  account: string;
+  scopes: string[];
+  createdAt: string | number;
+  expiresAt?: string | number | null;
+  lastUsedAt?: string | number | null;
+}
+
+export interface User {
+  id: string;
+  name?: string | null;
+  email?: string | null;
+  role: string;
+  account: string;
+  disabled?: boolean;
+  lastLoginAt?: string | number | null;
+}

@@ -1,0 +1,47 @@
+// How commands are declared: their words come from one place, and each opens a session for what it asks.
+
+import type { Command } from "commander";
+import type { Io } from "../io.js";
+import { addCommon, type Common, openSession, type Session } from "../session.js";
+import { COMMANDS, examples, TEXT } from "../wording.js";
+
+/** Which group of the help a command stands in, and its words. */
+export type CommandPath = keyof typeof COMMANDS;
+
+/** A command by its path, e.g. `versions list`; a parent that is not there yet is made. */
+export function addCommand(program: Command, path: CommandPath): Command {
+  const words = path.split(" ");
+  const name = words.pop() ?? "";
+  const parent = words.length ? (program.commands.find((one) => one.name() === words[0]) ?? program) : program;
+  const { about, ...more } = COMMANDS[path] as { about: string; examples?: string[]; group?: string };
+  const command = parent.command(name).description(about);
+  if (more.group) command.helpGroup(more.group);
+  if (more.examples) command.addHelpText("after", examples(more.examples));
+  return command;
+}
+
+/** A command that asks the server. */
+export function addAsking(program: Command, path: CommandPath): Command {
+  return addCommon(addCommand(program, path));
+}
+
+/** A command about one function: that of the wrangler file here, unless it is named. */
+export function addOfFunction(program: Command, path: CommandPath): Command {
+  return addAsking(program, path).option("--name <function>", TEXT.name).option("--env <name>", TEXT.env);
+}
+
+export interface OfFunction extends Common {
+  name?: string;
+  env?: string;
+}
+
+/** The session and the function that are meant. */
+export async function openFunction(options: OfFunction, io: Io): Promise<Session & { name: string }> {
+  const session = openSession(options, io);
+  return { ...session, name: options.name ?? (await nameHere(options, io)) };
+}
+
+async function nameHere({ env }: OfFunction, io: Io): Promise<string> {
+  const { readProject } = await import("../project.js");
+  return (await readProject(io.folder, env)).manifest.name;
+}

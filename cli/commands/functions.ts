@@ -1,0 +1,33 @@
+// `wrkst delete` and `open`: one function, named.
+
+import type { Command } from "commander";
+import { Failure } from "../failure.js";
+import type { Io } from "../io.js";
+import { confirm } from "../prompt.js";
+import { type Common, functionPath, openSession } from "../session.js";
+import { says, TEXT } from "../wording.js";
+import { addAsking, openFunction } from "./command.js";
+
+export function addDelete(program: Command, io: Io): void {
+  addAsking(program, "delete")
+    .argument("<function>", TEXT.function)
+    .option("--yes", TEXT.yes)
+    .option("--force", TEXT.forceDelete)
+    .action(async (name: string, options: Common & { yes?: boolean; force?: boolean }) => {
+      const { script, say } = openSession(options, io);
+      if (!options.yes && !(await confirm(says.confirmDelete(name), io))) throw new Failure(TEXT.notDeleted);
+      await script("DELETE", name, options.force ? "?force=true" : "");
+      say(says.deleted(name));
+    });
+}
+
+export function addOpen(program: Command, io: Io): void {
+  addAsking(program, "open")
+    .argument("[function]", TEXT.function)
+    .action(async (wanted: string | undefined, options: Common) => {
+      const { name, client, print } = await openFunction({ ...options, ...(wanted && { name: wanted }) }, io);
+      const { url } = await client.ask<{ url: string }>("GET", functionPath(name));
+      print({ url }, `${url}\n`);
+      if (!(await io.browse(url))) io.err(says.noBrowser());
+    });
+}

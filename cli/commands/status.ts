@@ -1,0 +1,72 @@
+// `wrkst status`, `sync`, `why`, `events`: what serves, and why.
+
+import { type Command, InvalidArgumentError } from "commander";
+import type { PassReport, PlatformEvent, Status } from "../../agent/model.js";
+import { Failure } from "../failure.js";
+import type { Io } from "../io.js";
+import { type Common, functionPath, openSession, type Session } from "../session.js";
+import { type FunctionDetail, notReady, viewEvents, viewFunction, viewReport, viewStatus } from "../views.js";
+import { says, TEXT } from "../wording.js";
+import { addAsking } from "./command.js";
+
+export function addStatus(program: Command, io: Io): void {
+  addAsking(program, "status")
+    .argument("[function]", TEXT.function)
+    .option("--check", TEXT.check)
+    .action(async (name: string | undefined, options: Common & { check?: boolean }) => {
+      const session = openSession(options, io);
+      const waiting = name === undefined ? await showAll(session) : await showOne(session, name);
+      if (options.check && waiting.length) throw new Failure(says.notReady(waiting));
+    });
+}
+
+async function showAll({ client, io, print }: Session): Promise<string[]> {
+  const status = await client.ask<Status>("GET", "/api/v1/status");
+  print(status, viewStatus(status, { colour: io.colour, now: io.now() }));
+  return notReady(status);
+}
+
+async function showOne({ client, io, print }: Session, name: string): Promise<string[]> {
+  const entry = await client.ask<FunctionDetail>("GET", functionPath(name));
+  print(entry, viewFunction(entry, { colour: io.colour, now: io.now() }));
+  return notReady({ sources: [], functions: [entry] });
+}
+
+/** A pass may install dependencies of many functions; fetch itself gives up after five minutes. */
+const LONGEST_PASS = 5 * 60_000;
+
+export function addSync(program: Command, io: Io): void {
+  addAsking(program, "sync")
+    .argument("[source]", TEXT.source, "default")
+    .option("--wait", TEXT.wait)
+    .option("--prune", TEXT.prune)
+    .action(async (source: string, options: Common & { wait?: boolean; prune?: boolean }) => {
+      const { client, print } = openSession(options, io);
+      const query = new URLSearchParams({ wait: String(options.wait === true), prune: String(options.prune === true) });
+      const path = `/api/v1/sources/${encodeURIComponent(source)}/sync?${query}`;
+      const answer = await client.ask<PassReport | { job: string }>("POST", path, { timeout: LONGEST_PASS });
+      if ("job" in answer) return print(answer, `${says.accepted(source, answer.job)}\n`);
+      print(answer, viewReport(answer));
+      const failed = answer.functions.filter((outcome) => outcome.result === "failed").map((outcome) => outcome.name);
+      if (answer.result === "failed" || failed.length)
+        throw new Failure(says.notReady(failed.length ? failed : [source]));
+    });
+}
+
+export function addEvents(program: Command, io: Io): void {
+  addAsking(program, "events")
+    .option("--limit <number>", TEXT.limit, parseLimit, 20)
+    .option("--function <name>", TEXT.only)
+    .action(async (options: Common & { limit: number; function?: string }) => {
+      const query = new URLSearchParams({ limit: String(options.limit) });
+      if (options.function) query.set("function", options.function);
+      const { client, print } = openSession(options, io);
+      const page = await client.ask<{ events: PlatformEvent[] }>("GET", `/api/v1/events?${query}`);
+      print(page, viewEvents(page.events));
+    });
+}
+
+export function parseLimit(raw: string): number {
+  if (/^[1-9]\d{0,2}$/.test(raw)) return Number(raw);
+  throw new InvalidArgumentError("expected a number from 1 to 999.");
+}

@@ -1,0 +1,147 @@
+// What the scripts of testdata/ find: functions with versions, aliases, secrets and holds, tokens, users, and a login.
+
+import { envelope, idOf, problem, type Request, refusal, serve, type TestServer } from "./testing.js";
+
+export const NOW = Date.parse("2026-01-01T00:00:04.000Z");
+export const TOKEN = "wrkst_of-the-scripts";
+const CREATED = "2026-01-01T00:00:00.000Z";
+const SCRIPT = "/client/v4/accounts/*/workers/scripts/*";
+
+interface Kept {
+  versions: { id: string; message?: string; tag?: string }[];
+  deployments: { version_id: string; percentage: number }[][];
+  aliases: Record<string, string>;
+  secrets: Set<string>;
+}
+
+/** A server with the functions "greet", which git declares, and those that are uploaded. */
+export async function servePlatform(): Promise<TestServer & { functions: Record<string, Kept> }> {
+  const server = await serve();
+  const functions: Record<string, Kept> = {};
+  const kept = (name = "") => (functions[name] ??= { versions: [], deployments: [], aliases: {}, secrets: new Set() });
+  kept("greet").versions.push({ id: idOf("greet 2"), message: "second" }, { id: idOf("greet 1"), message: "first" });
+  kept("greet").deployments.push([{ version_id: idOf("greet 2"), percentage: 100 }]);
+  const guarded: TestServer["on"] = (route, answer) =>
+    server.on(route, (request, match) =>
+      request.authorization === `Bearer ${TOKEN}`
+        ? answer(request, match)
+        : problem(401, "ERR_UNAUTHORIZED", "expected a token, received none that is known"),
+    );
+  addVersions(guarded, kept);
+  addRest(guarded, kept);
+  addOurs(guarded, kept);
+  return { ...server, functions };
+}
+
+type On = TestServer["on"];
+type Find = (name?: string) => Kept;
+
+function addVersions(on: On, kept: Find): void {
+  const shape = ({ id, message, tag }: Kept["versions"][number]) => ({
+    id,
+    metadata: { created_on: CREATED, author_email: "ada@example.com", source: "wrkst" },
+    annotations: { ...(message && { "workers/message": message }), ...(tag && { "workers/tag": tag }) },
+    resources: {
+      bindings: [{ name: "GREETING", type: "plain_text" }],
+      script_runtime: { compatibility_date: "2026-11-01", compatibility_flags: [] },
+    },
+  });
+  on(`POST ${SCRIPT}/versions`, ({ form }, [, name]) => {
+    const metadata = JSON.parse(String(form?.get("metadata")));
+    const annotations = metadata.annotations ?? {};
+    const id = idOf(`${name} ${kept(name).versions.length + 1}`);
+    const version = { id, message: annotations["workers/message"], tag: annotations["workers/tag"] };
+    kept(name).versions.unshift(version);
+    if (annotations["workers/alias"]) kept(name).aliases[annotations["workers/alias"]] = id;
+    return envelope({ ...shape(version), startup_time_ms: 4, url: `http://${id.slice(0, 8)}.${name}.localhost` });
+  });
+  on(`GET ${SCRIPT}/versions`, (_, [, name]) => envelope({ items: kept(name).versions.map(shape) }));
+  on(`GET ${SCRIPT}/versions/*`, (_, [, name, id = ""]) => {
+    const found = kept(name).versions.find((version) => version.id.startsWith(id));
+    return found ? envelope(shape(found)) : refusal(404, 1003, `"${name}" has no version "${id}"`);
+  });
+  const deployment = (versions: Kept["deployments"][number]) => ({
+    id: idOf("deployment"),
+    created_on: CREATED,
+    author_email: "ada@example.com",
+    annotations: {},
+    versions,
+  });
+  on(`GET ${SCRIPT}/deployments`, (_, [, name]) => envelope({ deployments: kept(name).deployments.map(deployment) }));
+  on(`POST ${SCRIPT}/deployments`, ({ body, query }, [, name]) => {
+    if (name === "greet" && !query.has("force")) {
+      const hint = "push to it, or repeat with --force, which pins it";
+      return refusal(409, 10040, 'function "greet" is declared by source "default"', { hint });
+    }
+    const { versions } = body as { versions: Kept["deployments"][number] };
+    kept(name).deployments.unshift(versions);
+    return envelope(deployment(versions));
+  });
+}
+
+function addRest(on: On, kept: Find): void {
+  on(`GET ${SCRIPT}/subdomain`, () => envelope({ enabled: true, previews_enabled: true }));
+  on(`GET ${SCRIPT}/aliases`, (_, [, name]) =>
+    envelope(
+      Object.entries(kept(name).aliases).map(([alias, id]) => ({ name: alias, version_id: id, created_on: CREATED })),
+    ),
+  );
+  on(`PUT ${SCRIPT}/aliases/*`, ({ body }, [, name, alias = ""]) => {
+    kept(name).aliases[alias] = (body as { version_id: string }).version_id;
+    return envelope({ name: alias, version_id: kept(name).aliases[alias], created_on: CREATED });
+  });
+  on(`DELETE ${SCRIPT}/aliases/*`, (_, [, name, alias = ""]) => {
+    if (!(alias in kept(name).aliases)) return refusal(404, 10007, `"${name}" has no alias "${alias}"`);
+    delete kept(name).aliases[alias];
+    return envelope(null);
+  });
+  on(`GET ${SCRIPT}/secrets`, (_, [, name]) =>
+    envelope([...kept(name).secrets].sort().map((secret) => ({ name: secret, type: "secret_text" }))),
+  );
+  on(`PUT ${SCRIPT}/secrets`, ({ body }, [, name]) => {
+    kept(name).secrets.add((body as { name: string }).name);
+    return envelope(null);
+  });
+  on(`DELETE ${SCRIPT}/secrets/*`, (_, [, name, key = ""]) => {
+    kept(name).secrets.delete(key);
+    return envelope(null);
+  });
+  on(`PATCH ${SCRIPT}/secrets-bulk`, ({ body }, [, name]) => {
+    for (const [key, value] of Object.entries((body as { secrets: Record<string, unknown> }).secrets)) {
+      kept(name).secrets[value === null ? "delete" : "add"](key);
+    }
+    return envelope(null);
+  });
+  on(`DELETE ${SCRIPT}`, () => envelope(null));
+}
+
+function addOurs(on: On, kept: Find): void {
+  on("GET /api/v1/whoami", () => ({
+    ...{ subject: "u1", name: "Ada", email: "ada@example.com", role: "deployer", account: "ada" },
+    ...{ scopes: ["read", "deploy"], credential: { kind: "api-token", id: "t1" } },
+  }));
+  on("GET /api/v1/functions/*", (_, [name = ""]) => ({
+    name,
+    url: `http://${name}.localhost`,
+    version: kept(name).deployments[0]?.[0]?.version_id ?? null,
+  }));
+  on("POST /api/v1/functions/*/rollback", ({ body }: Request, [name]) => {
+    const { to } = body as { to?: string };
+    return { id: "d9", function: name, from: idOf(`${name} 2`), to: to ?? idOf(`${name} 1`) };
+  });
+  on("PUT /api/v1/functions/*/pins/*", ({ body }, [, alias]) => ({ ...(body as object), alias, kind: "pin" }));
+  on("DELETE /api/v1/functions/*/pins/*", () => ({ status: 204 }));
+  const token = { id: "t1", name: "ci", account: "ada", scopes: ["deploy"], createdAt: 0, lastUsedAt: null };
+  on("GET /api/v1/tokens", () => ({
+    tokens: [{ ...token, expiresAt: Date.parse("2026-04-01T00:00:00Z") }],
+    cursor: null,
+  }));
+  on("POST /api/v1/tokens", ({ body }) => ({
+    status: 201,
+    body: { ...token, ...(body as object), secret: "wrkst_once" },
+  }));
+  on("DELETE /api/v1/tokens/*", () => ({ status: 204 }));
+  const user = { id: "u1", name: "Ada", email: "ada@example.com", role: "deployer", account: "ada", lastLoginAt: null };
+  on("GET /api/v1/users", () => ({ users: [user], cursor: null }));
+  on("PATCH /api/v1/users/*", ({ body }) => ({ ...user, ...(body as object) }));
+}
