@@ -227,6 +227,7 @@ async function openBuilders(config: ProcessConfig, log: Log, runDir: string) {
     dataDir: config.dataDir,
     runDir,
     log,
+    hangTimeout: config.runtime.hangTimeout,
     processes: availableParallelism() > 1 ? 2 : 1,
     writeConfig: async (controlSocket) =>
       checkerConfig({ checkerJs: await readFile(inDist("runtime/checker.worker.js"), "utf8"), controlSocket }),

@@ -7,8 +7,11 @@ import { CONTROL, type PrepareRequest, type PrepareResult, type TailRequest, typ
 
 type Preparation = PrepareRequest["versions"][number];
 
-/** Milliseconds that a version has to load, and again to answer its health path. */
-const PREPARE_LIMIT = 2_000;
+/** Milliseconds. Versions load one after the other, so that one which is late says little about it. */
+const LOAD_LIMIT = 10_000;
+const HEALTH_LIMIT = 2_000;
+
+class TooLate extends Error {}
 
 export async function handleControl(router: Router, request: Request, keep: Keep): Promise<Response> {
   const { pathname } = new URL(request.url);
@@ -68,8 +71,9 @@ async function prepareOne(
 ): Promise<PrepareResult["versions"][string]> {
   const slot = router.slot(version.function, version.spec);
   try {
-    await within(router.load(slot, keep), "the version did not load");
+    await within(router.load(slot, keep), LOAD_LIMIT, "the version did not load");
   } catch (error) {
+    if (error instanceof TooLate && version.health === undefined) return null;
     return { kind: "load", message: messageOf(error) };
   }
   if (version.health === undefined) return null;
@@ -77,6 +81,7 @@ async function prepareOne(
     const request = new Request(new URL(version.health, "http://health.invalid"), { redirect: "manual" });
     const response = await within(
       router.serve(slot, request, { waitUntil: keep }),
+      HEALTH_LIMIT,
       `"${version.health}" did not answer`,
     );
     await response.body?.cancel();
@@ -91,13 +96,13 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : describeThrown(error);
 }
 
-async function within<T>(promise: Promise<T>, what: string): Promise<T> {
+async function within<T>(promise: Promise<T>, limit: number, what: string): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | null = null;
-  const limit = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} within ${PREPARE_LIMIT / 1000} s`)), PREPARE_LIMIT);
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new TooLate(`${what} within ${limit / 1000} s`)), limit);
   });
   try {
-    return await Promise.race([promise, limit]);
+    return await Promise.race([promise, late]);
   } finally {
     clearTimeout(timer);
   }

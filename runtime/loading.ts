@@ -7,10 +7,13 @@ import { servingModules } from "./modules.js";
 import { HOST_ENTRYPOINT, type VersionSpec } from "./wire.js";
 
 type HostEntrypoint = Fetcher & { describe(): Promise<unknown>; isBusy(): Promise<boolean>; evict(): Promise<void> };
-type Code = WorkerLoaderWorkerCode;
+export type Code = WorkerLoaderWorkerCode;
 
 export interface Loading {
-  load(slot: Slot): Promise<void>;
+  /** The version's code, read and checked. */
+  read(spec: VersionSpec): Promise<Code>;
+  /** Brings it into the loader and runs its top level, during which nothing else of this process runs. */
+  start(slot: Slot, code: Code): Promise<void>;
   unload(function_: string, id: string): Promise<void>;
   /** The default entry point of a loaded version. */
   entrypoint(slot: Slot): Fetcher;
@@ -36,12 +39,11 @@ export function createLoading(bindings: RouterBindings, tailOf: (slot: Slot) => 
   const host = (id: string, code: () => Promise<Code> | Code) =>
     loader.get(id, code).getEntrypoint(HOST_ENTRYPOINT) as HostEntrypoint;
   return {
-    async load(slot) {
-      const { id, spec } = slot;
-      const code = await codeOf(spec);
+    read: codeOf,
+    async start(slot, code) {
       const tail = tailOf(slot);
       slot.isTailed = tail !== undefined;
-      await host(id, () => withTail(code, tail)).describe();
+      await host(slot.id, () => withTail(code, tail)).describe();
     },
     async unload(_function, id) {
       const gone = () => {

@@ -185,12 +185,12 @@ test("only the newest revisions are kept", () => {
   assert.equal(shown(routes.resolve("f000001--fn.base.test")), V1);
 });
 
-test("a version is reachable only as it would be loaded now", () => {
+test("a version is named only by latest and aliases, and as it would be loaded now", () => {
   const routes = routesOf({ functions: { fn: entry() } });
-  assert.equal(routes.isReachable("fn", spec(V1)), true);
-  assert.equal(routes.isReachable("fn", { ...spec(V1), generation: 1 }), false);
-  assert.equal(routes.isReachable("fn", { ...spec(V1), egress: "private" }), false);
-  assert.equal(routes.isReachable("other", spec(V1)), false);
+  assert.equal(routes.isNamed("fn", spec(V1)), true);
+  assert.equal(routes.isNamed("fn", { ...spec(V1), generation: 1 }), false);
+  assert.equal(routes.isNamed("fn", { ...spec(V1), egress: "private" }), false);
+  assert.equal(routes.isNamed("other", spec(V1)), false);
 });
 
 test("values from outside are tables and changes only when resolving can rely on them", () => {

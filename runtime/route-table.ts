@@ -24,8 +24,8 @@ export interface Routes {
   /** False, and nothing done, when the change does not start from the present generation. */
   change(change: RouteChange): boolean;
   replace(table: RouteTable): void;
-  /** Whether some host leads to the version, loaded in this very way. */
-  isReachable(function_: string, spec: VersionSpec): boolean;
+  /** Whether `latest` or an alias leads to the version, loaded in this very way; prefixes of ids and commits do not count. */
+  isNamed(function_: string, spec: VersionSpec): boolean;
 }
 
 const AGENT: Target = { kind: "agent" };
@@ -91,9 +91,10 @@ export function createRoutes(settings: { baseDomain: string; apiHosts: string[] 
       revisions = table.revisions.slice(-MAX_REVISIONS);
       generation = table.generation;
     },
-    isReachable(function_, spec) {
+    isNamed(function_, spec) {
       const entry = functions.get(function_);
-      const present = entry && own(entry.versions, spec.id);
+      if (!entry || (entry.latest !== spec.id && !Object.values(entry.aliases).includes(spec.id))) return false;
+      const present = own(entry.versions, spec.id);
       return present !== undefined && isolateKey(function_, present) === isolateKey(function_, spec);
     },
   };

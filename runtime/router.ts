@@ -2,7 +2,7 @@
 import type { RouterBindings } from "./bindings.js";
 import { createForwarding, withoutPort } from "./forwarded.js";
 import { createIsolates, inOwnContext, type Keep, type Slot } from "./isolates.js";
-import { createLoading } from "./loading.js";
+import { type Code, createLoading } from "./loading.js";
 import { describeThrown, exceptionOf, logLine } from "./log.js";
 import { type PageCode, page } from "./pages.js";
 import { createRoutes, isRouteTable, type Target } from "./route-table.js";
@@ -15,11 +15,13 @@ import { HEADER, type LogLine, type RouteChange, type RouteTable, type RuntimeSt
 type Lasting = Pick<ExecutionContext, "waitUntil">;
 
 const MAX_REMEMBERED = 10_000;
+const READS_AT_A_TIME = 4;
 /**
- * Making an isolate blocks the process for milliseconds. All that is asked for at once, as after a restart, would block
- * it until its watchdog takes it to hang; in turns, its signs of life come in between.
+ * Starting an isolate blocks the process, for milliseconds or for what the load check allows. One after the other, with
+ * a pause after each that took its time, so that the process gives its watchdog signs of life in between.
  */
-const LOADS_AT_A_TIME = 4;
+const STARTS_AT_A_TIME = 1;
+const NOTICEABLE = 20;
 const UNAVAILABLE: Record<(Target & { kind: "unavailable" })["reason"], PageCode> = {
   suspended: "ERR_SUSPENDED",
   quarantined: "ERR_QUARANTINED",
@@ -45,18 +47,21 @@ export function createRouter(bindings: RouterBindings, tailOf: (speaker: Speaker
   const loading = createLoading(bindings, (slot) =>
     isTailWanted(slot) ? tailOf({ function: slot.function, version: slot.spec.id }) : undefined,
   );
+  const start = inTurns(STARTS_AT_A_TIME, async ({ slot, code }: { slot: Slot; code: Code }) => {
+    const before = Date.now();
+    trace.enter(slot.function);
+    try {
+      await loading.start(slot, code);
+    } finally {
+      trace.exit(slot.function);
+      if (Date.now() - before >= NOTICEABLE) await scheduler.wait(1);
+    }
+  });
   const isolates = createIsolates({
     max: settings.maxIsolates,
     unload: loading.unload,
     isStale: (slot) => slot.isTailed !== isTailWanted(slot),
-    load: inTurns(LOADS_AT_A_TIME, async (slot) => {
-      trace.enter(slot.function);
-      try {
-        await loading.load(slot);
-      } finally {
-        trace.exit(slot.function);
-      }
-    }),
+    load: inTurns(READS_AT_A_TIME, async (slot) => start({ slot, code: await loading.read(slot.spec) })),
   });
   const slots = new Map<string, Slot>();
   let requests = 0;
@@ -202,10 +207,13 @@ export function createRouter(bindings: RouterBindings, tailOf: (speaker: Speaker
     }
   }
 
-  /** After a change of the functions: no host is remembered, and what no host leads to any more is unloaded. */
+  /**
+   * After a change of the functions: no host is remembered, and what no name leads to any more is unloaded. Hosts of
+   * replaced versions load them again when they are asked for: kept, every push would cost the memory of a version.
+   */
   function forget(keep: Keep, isConcerned: (function_: string) => boolean = () => true): void {
     slots.clear();
-    isolates.evictWhere((slot) => isConcerned(slot.function) && !routes.isReachable(slot.function, slot.spec), keep);
+    isolates.evictWhere((slot) => isConcerned(slot.function) && !routes.isNamed(slot.function, slot.spec), keep);
   }
 
   /** Functions that begin or cease to be listened to go on in another isolate; requests in flight finish where they are. */

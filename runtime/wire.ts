@@ -189,7 +189,7 @@ export interface CheckRequest {
 export type CheckResult =
   | { ok: true; entrypoints: string[]; milliseconds: number }
   /** `message` as workerd words it, with the stack's `name:line:column` places in terms of the artifact's modules. */
-  | { ok: false; message: string };
+  | { ok: false; message: string; hint?: string };
 
 /** Modules of ours inside every isolate; refused as names of a function's modules, and never selectable from outside. */
 export const RESERVED_MODULES = ["__wrkst_entry.js", "__wrkst_prelude.js"];

@@ -104,7 +104,8 @@ async function checkLoad(
   const position = mapped.position ?? positionInModule(result.message, folder, bundle);
   throw new WrkstError("ERR_LOAD", firstLines(mapped.message), {
     position,
-    hint: "the version that served before keeps serving; mend the top level of the module and push again",
+    hint:
+      result.hint ?? "the version that served before keeps serving; mend the top level of the module and push again",
   });
 }
 

@@ -22,15 +22,23 @@ export interface CheckLimits {
   memoryBytes: number;
 }
 
-/** Why a process was lost while a check was in flight. */
-export type Loss = "time" | "memory" | "crash";
-export type Outcome = { kind: "answer"; result: CheckResult } | { kind: "lost"; loss: Loss };
+/** Why a process was lost while a check was in flight; "unwanted": nobody waited for any of its checks any more. */
+export type Loss = "time" | "memory" | "crash" | "unwanted";
+export type Outcome = Answered | { kind: "lost"; loss: Loss };
+export interface Answered {
+  kind: "answer";
+  result: CheckResult;
+  /** Milliseconds of processor time that the check took at most: those of its neighbours are in it. */
+  cost: number;
+  hadNeighbours: boolean;
+}
 
 export interface CheckProcess {
   readonly inFlight: number;
   /** Has done its share, or is gone: to be given no further check. It ends when its last check is answered. */
   readonly isUsedUp: boolean;
-  run(check: Check): Promise<Outcome>;
+  /** The signal says that nobody waits for the outcome any more: when that holds for all in flight, the process is ended. */
+  run(check: Check, signal: AbortSignal): Promise<Outcome>;
   /** Ends it now; checks in flight are lost. */
   close(): Promise<void>;
 }
@@ -50,6 +58,8 @@ export interface CheckProcessOptions {
 }
 
 const TICK = 50;
+/** What nobody waits for is mostly over in a moment, and a process costs more to start. */
+const UNWANTED_TICKS = 4;
 const MOST_CHECKS = 300;
 const WORN_BYTES = 384 * 2 ** 20;
 /** A check alone that does not use its CPU (it waits, or the machine is busy) may take so many times the limit. */
@@ -84,8 +94,10 @@ export async function startCheckProcess(options: CheckProcessOptions): Promise<C
   }
 
   const idleBytes = workerd.residentBytes() ?? 0;
+  const wanted = new Set<Check>();
   let inFlight = 0;
   let checks = 0;
+  let unwantedTicks = 0;
   let loss: Loss | undefined;
   let isOver = false;
   void workerd.ended.then(() => {
@@ -101,8 +113,10 @@ export async function startCheckProcess(options: CheckProcessOptions): Promise<C
       ? lateAlone(workerd.pid, options.limits.milliseconds)
       : lateTogether(options.limits.milliseconds),
     onTick: (isLate) => {
+      unwantedTicks = wanted.size ? 0 : unwantedTicks + 1;
       if (grownBytes() > options.limits.memoryBytes) lose("memory");
       else if (isLate) lose("time");
+      else if (unwantedTicks >= UNWANTED_TICKS) lose("unwanted");
     },
   });
   const isUsedUp = () => isOver || loss !== undefined || checks >= MOST_CHECKS;
@@ -114,22 +128,33 @@ export async function startCheckProcess(options: CheckProcessOptions): Promise<C
     get isUsedUp() {
       return isUsedUp();
     },
-    async run(check) {
+    async run(check, signal) {
       checks++;
       inFlight++;
+      if (!signal.aborted) wanted.add(check);
+      const unwant = () => wanted.delete(check);
+      signal.addEventListener("abort", unwant, { once: true });
       if (inFlight === 1) guard.start();
+      const number = checks;
+      const hadNeighbours = inFlight > 1;
+      const cpuBefore = cpuMilliseconds(workerd.pid) ?? Number.NEGATIVE_INFINITY;
       const sent = client.send({ path: CHECK_PATH, body: check.artifact, headers: headersOf(check.spec), timeout: 0 });
       try {
         const answer = await sent;
         guard.answered();
         if (answer.status !== 200)
           throw new Error(`the checker answered ${answer.status}: ${answer.body.toString().slice(0, 500)}`);
-        return { kind: "answer", result: JSON.parse(answer.body.toString()) as CheckResult };
+        const result = JSON.parse(answer.body.toString()) as CheckResult;
+        const cpu = (cpuMilliseconds(workerd.pid) ?? Number.POSITIVE_INFINITY) - cpuBefore;
+        const cost = result.ok ? Math.min(cpu, result.milliseconds) : 0;
+        return { kind: "answer", result, cost, hadNeighbours: hadNeighbours || checks > number };
       } catch (error) {
         if (!(await endsSoon(ended, loss !== undefined))) throw error;
         const ending = await ended;
         return { kind: "lost", loss: loss ?? (ranOutOfMemory(ending) ? "memory" : "crash") };
       } finally {
+        signal.removeEventListener("abort", unwant);
+        unwant();
         inFlight--;
         if (inFlight === 0) guard.stop();
         if (grownBytes() > WORN_BYTES) checks = MOST_CHECKS;

@@ -5,15 +5,20 @@ import { type TestContext, test } from "node:test";
 import type { CheckResult } from "../../runtime/wire.js";
 import { openChecker } from "./checker.js";
 import { openRunFolder } from "./run-folder.js";
-import { artifactOf, checkerConfig, recordLog, temporaryFolder } from "./testing.js";
+import { artifactOf, checkerConfig, recordLog, temporaryFolder, until } from "./testing.js";
 
 const GOOD = "export default { fetch() { return new Response(); } }; export class Named {};";
 
-async function testChecker(t: TestContext, limits = { milliseconds: 400, memoryBytes: 200 * 2 ** 20 }) {
+async function testChecker(
+  t: TestContext,
+  limits = { milliseconds: 400, memoryBytes: 200 * 2 ** 20 },
+  hangTimeout = 3_000,
+) {
   const dataDir = await temporaryFolder(t, () => checker.close());
   const runDir = await openRunFolder(dataDir);
   const log = recordLog();
-  const checker = openChecker({ dataDir, runDir, writeConfig: async (path) => checkerConfig(path), limits, log });
+  const writeConfig = async (path: string) => checkerConfig(path);
+  const checker = openChecker({ dataDir, runDir, writeConfig, limits, hangTimeout, log });
   const check = (code: string, changes: { compatibilityDate?: string; vars?: object; signal?: AbortSignal } = {}) => {
     const { compatibilityDate = "2026-08-01", vars = {}, signal = new AbortController().signal } = changes;
     const spec = { compatibilityDate, compatibilityFlags: [], vars: { ...vars } };
@@ -59,6 +64,28 @@ test("refuses only the version that loops, of many that are checked at once", as
     results.map(({ ok }) => ok),
     codes.map((_, index) => index !== 4),
   );
+});
+
+/** Some hundred milliseconds of processor time; more than the budget of a runtime with a short hang timeout. */
+const DEAR = `let x = 0; for (let i = 0; i < 40_000_000; i++) x = (x + Math.sqrt(i)) % 7; globalThis.x = x; ${GOOD}`;
+
+test("refuses a top level that costs more than its share of the hang timeout, whatever its neighbours cost", async (t) => {
+  const limits = { milliseconds: 5_000, memoryBytes: 200 * 2 ** 20 };
+  const { check } = await testChecker(t, limits, 450);
+  const results = await Promise.all([check(GOOD), check(DEAR), check(`${GOOD} // neighbour`)]);
+  assertRefused(results[1]!, /used \d+ ms of processor time: expected at most 150 ms/);
+  assert.ok(results[0]!.ok && results[2]!.ok);
+});
+
+test("ends a check that nobody waits for any more, and its process with it", async (t) => {
+  const { check, runDir } = await testChecker(t, { milliseconds: 60_000, memoryBytes: 200 * 2 ** 20 });
+  const controller = new AbortController();
+  const looping = check("for (;;) {}", { signal: controller.signal });
+  await until(async () => (await readdir(runDir)).includes("check-0.sock"), "a checker");
+  controller.abort(new Error("no more"));
+  await assert.rejects(looping, /no more/);
+  await until(async () => !(await readdir(runDir)).includes("check-0.sock"), "the end of the checker");
+  assert.ok((await check(GOOD)).ok);
 });
 
 test("refuses a version that devours memory, and only that", async (t) => {

@@ -4,6 +4,7 @@ import { setMaxListeners } from "node:events";
 import type { CheckResult } from "../../runtime/wire.js";
 import { WrkstError } from "../errors.js";
 import {
+  type Answered,
   type Check,
   type CheckLimits,
   type CheckProcess,
@@ -12,6 +13,7 @@ import {
   startCheckProcess,
 } from "./check-process.js";
 import { createGate } from "./gate.js";
+import { loadBudget } from "./load-budget.js";
 import type { Log } from "./runtime-log.js";
 
 export type { Check, CheckLimits };
@@ -26,6 +28,8 @@ export interface CheckerOptions {
   processes?: 1 | 2;
   /** Default 2,000 ms and 512 MiB. */
   limits?: CheckLimits;
+  /** RUNTIME_HANG_TIMEOUT in milliseconds, of which a version that loads may use up a share; default 3,000. */
+  hangTimeout?: number;
   binary?: string;
   environment?: Record<string, string>;
   log: Log;
@@ -33,8 +37,9 @@ export interface CheckerOptions {
 
 export interface Checker {
   /**
-   * Loads a version and runs its top level. `ok: false` says what is wrong with the version; throws ERR_RUNTIME when the
-   * checker itself does not work, and the reason of the signal when that aborts.
+   * Loads a version and runs its top level. `ok: false` says what is wrong with the version, also when that took more
+   * processor time than `loadBudget`. Throws ERR_RUNTIME when the checker itself does not work, and the reason of the
+   * signal when that aborts.
    */
   check(check: Check, signal: AbortSignal): Promise<CheckResult>;
   /** Starts the process ahead of the first check. */
@@ -43,6 +48,9 @@ export interface Checker {
 }
 
 const LIMITS: CheckLimits = { milliseconds: 2_000, memoryBytes: 512 * 2 ** 20 };
+const HANG_TIMEOUT = 3_000;
+/** How many times what it costs a version may seem to cost when the machine is busy. */
+const NOISE = 2;
 const TOGETHER = 8;
 
 export function openChecker(options: CheckerOptions): Checker {
@@ -88,21 +96,29 @@ class ProcessChecker implements Checker {
   }
 
   async #work(check: Check, signal: AbortSignal): Promise<CheckResult> {
-    const first = await this.#together.pass(signal, async () => (await this.#leastBusy()).run(check));
-    if (first.kind === "answer") return first.result;
-    const second = await this.#alone.pass(signal, () => this.#runAlone(check));
-    return second.kind === "answer" ? second.result : { ok: false, message: wordsFor(second.loss, this.#limits) };
+    const budget = loadBudget(check.artifact.length, this.#options.hangTimeout ?? HANG_TIMEOUT);
+    const isFine = ({ cost }: Answered) => cost <= budget;
+    const isDoubtful = ({ cost, hadNeighbours }: Answered) => hadNeighbours || cost <= budget * NOISE;
+    const first = await this.#together.pass(signal, async () => (await this.#leastBusy()).run(check, signal));
+    if (first.kind === "answer" && isFine(first)) return first.result;
+    if (first.kind === "answer" && !isDoubtful(first)) return tooDear(first.cost, budget);
+    // Its neighbours may be why it was lost, or took long; and a busy machine can double what is measured.
+    const second = await this.#runAlone(check, signal);
+    if (second.kind === "lost") return { ok: false, message: wordsFor(second.loss, this.#limits) };
+    return isFine(second) ? second.result : tooDear(second.cost, budget);
   }
 
   /** In a fresh process: not even a check that was fine may have left anything behind. */
-  async #runAlone(check: Check): Promise<Outcome> {
-    const fresh = await this.#start(true);
-    try {
-      return await fresh.run(check);
-    } finally {
-      await fresh.close();
-      this.#running.delete(fresh);
-    }
+  #runAlone(check: Check, signal: AbortSignal): Promise<Outcome> {
+    return this.#alone.pass(signal, async () => {
+      const fresh = await this.#start(true);
+      try {
+        return await fresh.run(check, signal);
+      } finally {
+        await fresh.close();
+        this.#running.delete(fresh);
+      }
+    });
   }
 
   async #leastBusy(): Promise<CheckProcess> {
@@ -138,6 +154,14 @@ class ProcessChecker implements Checker {
     if (this.#closing.signal.aborted) await started.close();
     return started;
   }
+}
+
+function tooDear(cost: number, budget: number): CheckResult {
+  return {
+    ok: false,
+    message: `the top level used ${Math.round(cost)} ms of processor time: expected at most ${budget} ms`,
+    hint: "do the work at the first request instead of at the top level, or make the bundle smaller",
+  };
 }
 
 function wordsFor(loss: Loss, limits: CheckLimits): string {

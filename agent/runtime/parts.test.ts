@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { backoff } from "./backoff.js";
 import { createInFlight } from "./in-flight.js";
 import { MAX_LINE, readLines } from "./lines.js";
+import { loadBudget } from "./load-budget.js";
 import { createMemoryGuard } from "./memory.js";
 import { openRunFolder } from "./run-folder.js";
 import { createRuntimeLog } from "./runtime-log.js";
@@ -23,6 +24,15 @@ test("takes silence over the whole limit for a hang, and a late tick for one tic
   silence.answered();
   assert.equal(silence.tick(1_000_000), false);
   assert.equal(silence.tick(1_000_000), false);
+});
+
+test("allows a large version more time to load, and none more than a share of the hang timeout", () => {
+  const MIB = 2 ** 20;
+  assert.deepEqual(
+    [0, MIB, 10 * MIB, 64 * MIB].map((bytes) => loadBudget(bytes, 3_000)),
+    [400, 460, 1_000, 1_000],
+  );
+  assert.deepEqual([loadBudget(0, 300), loadBudget(64 * MIB, 300)], [100, 100]);
 });
 
 test("unloads first, replaces when that did not help in time, and begins anew when it did", () => {
