@@ -6,6 +6,7 @@ import { MAIN, openAuth } from "./auth/index.js";
 import type { ProcessConfig } from "./config.js";
 import type { Log } from "./log.js";
 import type { AccessRecords } from "./model-access.js";
+import type { Deploys } from "./reconcile/deploys.js";
 import type { Loop } from "./reconcile/loop.js";
 import type { Platform } from "./reconcile/platform.js";
 import { linesOf } from "./reconcile/report.js";
@@ -15,6 +16,7 @@ export interface AgentApiOptions {
   config: ProcessConfig;
   log: Log;
   platform: Platform;
+  deploys: Deploys;
   loop: Loop;
   runDir: string;
   /** The source follows the embedded repository. */
@@ -32,7 +34,7 @@ export interface AgentApi {
 }
 
 export async function openApi(options: AgentApiOptions): Promise<AgentApi> {
-  const { config, log, loop, platform, runDir } = options;
+  const { config, deploys, log, loop, platform, runDir } = options;
   const auth = await openAuth({
     secretsDir: join(config.dataDir, "secrets"),
     adminToken: config.adminToken,
@@ -50,6 +52,7 @@ export async function openApi(options: AgentApiOptions): Promise<AgentApi> {
   await rm(uploads, { recursive: true, force: true });
   const { handler } = createApi({
     platform,
+    deploys,
     auth,
     isAccount: (account) => account === MAIN || options.access.isAccountTaken(account),
     publicUrl: options.publicUrl,

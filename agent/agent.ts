@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { SECRETS_KEY_VARIABLE } from "../runtime/wire.js";
 import { openApi } from "./agent-api.js";
 import { openArtifactStore } from "./artifact/index.js";
 import { BUNDLER_ID, openBundler } from "./bundle/bundler.js";
@@ -14,18 +15,25 @@ import type { Log } from "./log.js";
 import { createDeclarationReader } from "./manifest/declarations.js";
 import type { Declaration } from "./model.js";
 import { logPass, logProgress } from "./pass-log.js";
+import { createExpiry } from "./reconcile/deploys/expiry.js";
+import { createDeploys } from "./reconcile/deploys/index.js";
+import type { Deploys } from "./reconcile/deploys.js";
 import { createKeptBuilds } from "./reconcile/kept-builds.js";
 import { Loop, type PassRun } from "./reconcile/loop.js";
 import { type PassDeps, runPass } from "./reconcile/pass.js";
 import { Platform } from "./reconcile/platform.js";
 import { createPreparation } from "./reconcile/prepare.js";
 import { Publisher } from "./reconcile/publisher.js";
+import { createSecretsOf } from "./reconcile/secrets.js";
+import { createTurns } from "./reconcile/turns.js";
 import { type RouteOptions, refusalOfHost } from "./route/index.js";
 import { type Checker, openChecker } from "./runtime/checker.js";
 import { endOrphans, lockDataDir } from "./runtime/lock.js";
 import { openRunFolder, removeSockets } from "./runtime/run-folder.js";
 import { openRuntime, type Runtime, type RuntimeEvent } from "./runtime/runtime.js";
 import { checkerConfig, servingConfig } from "./runtime/workerd-config.js";
+import { openEncryptionKey } from "./secrets/encryption-key.js";
+import { createSealing } from "./secrets/sealing.js";
 import { openCheckout } from "./source/checkout.js";
 import { openEmbedded, packEmbedded } from "./source/embedded.js";
 import { openSource, type Source } from "./source/follow.js";
@@ -34,6 +42,7 @@ import { openWorkFolder } from "./work-folder.js";
 
 export interface Agent {
   readonly platform: Platform;
+  readonly deploys: Deploys;
   readonly publicUrl: string;
   readonly tokenFile: string | undefined;
   /** Settles when the runtime serves and the first pass is done; rejects when the start failed. */
@@ -77,9 +86,11 @@ async function assemble(
   await removeSockets(runDir);
   const routes = () => routeOptions(config);
   const urls = { publicUrl: config.publicUrl };
-  const urlOf = (name: string) => functionUrl(urls.publicUrl, config.baseDomain, name);
+  const urlOf = (name: string, label?: string) => functionUrl(urls.publicUrl, config.baseDomain, name, label);
+  const key = await openEncryptionKey({ folder: join(dataDir, "secrets"), text: config.encryptionKey });
+  const sealing = createSealing(key);
 
-  const runtime: Runtime = openServing(config, log, runDir, {
+  const runtime: Runtime = openServing(config, log, runDir, key, {
     beforeStart: async () => void (await publisher.write()),
     onEvent: (event) => onRuntimeEvent(event, platform, log),
     functionNames: () => registry.functions().map((record) => record.name),
@@ -115,11 +126,24 @@ async function assemble(
     pruneLimit: config.git.pruneLimit,
     declarations: createDeclarationReader(),
     prepare: createPreparation({ runtime: runningView(runtime), registry, routes }),
+    secretsOf: createSecretsOf(registry, sealing),
     knownVersion: (id) => registry.version(id),
     refuse: (declaration) => refusalOf(declaration, registry, routes()),
     kept: createKeptBuilds(),
     concurrency: 4 * availableParallelism(),
   };
+  const turns = createTurns();
+  const deploys = createDeploys({
+    ...{ registry, publisher, artifacts, sealing, turns, routes, urlOf },
+    checker: builders.parts.checker,
+    prepare: passDeps.prepare,
+    wake: () => loop.wake({ force: true }),
+    onHolds: () => expiry.look(),
+    signal: closing.signal,
+    now: Date.now,
+  });
+  const expiry = createExpiry(() => deploys.releaseExpired(), log);
+  closers.push(() => expiry.close());
   const tidy = everyDay(async () => {
     try {
       await builders.parts.installer.prune();
@@ -133,10 +157,13 @@ async function assemble(
   async function collectAfter<T>(report: T, pass: PassRun): Promise<T> {
     if (Date.now() - collected < HOUR || pass.signal.aborted) return report;
     collected = Date.now();
-    const { artifacts: unused } = registry.removeExpired(Date.now(), config.retention);
-    registry.bumpRouteGeneration();
-    await publisher.publish();
-    for (const digest of unused) await artifacts.delete(digest);
+    // What is being uploaded may lie in the store already without a version that says so.
+    await turns.alone(async () => {
+      const { artifacts: unused } = registry.removeExpired(Date.now(), config.retention);
+      registry.bumpRouteGeneration();
+      await publisher.publish();
+      for (const digest of unused) await artifacts.delete(digest);
+    });
     void tidy();
     return report;
   }
@@ -146,6 +173,7 @@ async function assemble(
     config,
     log,
     platform,
+    deploys,
     loop,
     runDir,
     embedded,
@@ -161,6 +189,7 @@ async function assemble(
     await runtime.start();
     if (config.port === 0) urls.publicUrl = defaultPublicUrl(config.baseDomain, runtime.ports().public ?? 0);
     platform.markPublished();
+    expiry.look();
     const watch = await source.watch(() => api.wakeAfterPushes());
     closers.push(() => watch.close());
     const hourly = setInterval(() => loop.wake({ cause: "sync" }), HOUR);
@@ -170,6 +199,7 @@ async function assemble(
   started.catch(() => undefined);
   return {
     platform,
+    deploys,
     get publicUrl() {
       return urls.publicUrl;
     },
@@ -183,6 +213,7 @@ function openServing(
   config: ProcessConfig,
   log: Log,
   runDir: string,
+  key: Uint8Array,
   hooks: {
     beforeStart(): Promise<void>;
     onEvent(event: RuntimeEvent): void;
@@ -199,6 +230,7 @@ function openServing(
     memoryLimit,
     log,
     ...hooks,
+    environment: { [SECRETS_KEY_VARIABLE]: Buffer.from(key).toString("base64") },
     writeConfig: async ({ traceKey }) =>
       servingConfig({
         routerJs: await readFile(inDist("runtime/router.worker.js"), "utf8"),
@@ -298,9 +330,9 @@ function refusalOf(
 }
 
 /** `https://shop.example.com:8443` and `hello` make `https://hello.<base>:8443`. */
-function functionUrl(publicUrl: string, baseDomain: string, name: string): string {
+function functionUrl(publicUrl: string, baseDomain: string, name: string, label?: string): string {
   const { protocol, port } = new URL(publicUrl);
-  return `${protocol}//${name}.${baseDomain}${port ? `:${port}` : ""}`;
+  return `${protocol}//${label === undefined ? name : `${label}--${name}`}.${baseDomain}${port ? `:${port}` : ""}`;
 }
 
 /** The work, at most once a day and not at the first call. */

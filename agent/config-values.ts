@@ -228,3 +228,9 @@ export function parsePruneLimit(raw: string): PruneLimit | Expected {
     ? new Expected('a share such as "50%" or a number such as "10"')
     : { share, count: 3 };
 }
+
+/** A key that nobody guesses: as long as 32 random bytes are in any usual form. */
+export const parseKey: Parse<string> = (raw) =>
+  raw.length >= 32 && new Set(raw).size >= 8
+    ? raw
+    : new Expected("a random text of 32 characters or more", 'make one with "openssl rand -base64 32"');

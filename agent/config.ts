@@ -15,6 +15,7 @@ import {
   parseEgress,
   parseFunctionPattern,
   parseInteger,
+  parseKey,
   parseList,
   parseListenAddress,
   parseListenHost,
@@ -56,6 +57,8 @@ export interface Config {
   /** `[env.<name>]` of the wrangler files. */
   wranglerEnv: string | undefined;
   webhookSecret: string | undefined;
+  /** What secrets of functions are sealed with; undefined: the key in `secrets/`. */
+  encryptionKey: string | undefined;
   /** Whether the generated token works. */
   adminToken: boolean;
   egress: EgressConfig;
@@ -157,6 +160,7 @@ function variablesOf({ folder, memory, terminal }: Surroundings) {
     WRANGLER_ENV: optional(text),
     CLOUDFLARE_ENV: optional(text),
     WEBHOOK_SECRET: optional(text, { secret: true }),
+    ENCRYPTION_KEY: optional(parseKey, { secret: true }),
     ADMIN_TOKEN: variable(parseOnOff, "on", { secret: true }),
     EGRESS_ALLOW: variable(parseList(parseEgress), "public"),
     EGRESS_DENY: variable(parseList(parseNetwork), ""),
@@ -180,7 +184,6 @@ type UnsetOf<V> = V extends { fallback: string } ? never : undefined;
 /** Variables of later releases: set now, they would have no effect, which is said. */
 const LATER = [
   "JWT_SECRET",
-  "ENCRYPTION_KEY",
   "D1_BACKUP_INTERVAL",
   "LOG_RETENTION",
   "OIDC_ISSUER",
@@ -239,6 +242,7 @@ export function parseConfig(env: Environment, surroundings: Surroundings): Confi
     retention: v.RETENTION,
     wranglerEnv: v.WRANGLER_ENV ?? v.CLOUDFLARE_ENV,
     webhookSecret: v.WEBHOOK_SECRET,
+    encryptionKey: v.ENCRYPTION_KEY,
     adminToken: v.ADMIN_TOKEN,
     egress: { allow: v.EGRESS_ALLOW, deny: v.EGRESS_DENY, private: v.EGRESS_PRIVATE },
     runtime: {

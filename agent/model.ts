@@ -268,6 +268,9 @@ export interface Actor {
 /** One or two versions and their share of the traffic; the shares sum to 100, with at most three decimals. */
 export type TrafficSplit = { version: string; percentage: number }[];
 
+/** Secrets by name, each value sealed by itself: only the platform's key opens it, for the one function and name. */
+export type SealedSecrets = Record<string, string>;
+
 /** A person's hold on an alias. */
 export interface Hold {
   alias: string;
@@ -281,6 +284,23 @@ export interface Hold {
   /** Milliseconds since 1970. */
   createdAt: number;
   expiresAt?: number;
+}
+
+/** Whether the hold keeps git from moving the alias to the version. An expired hold is none; that is for the caller to see. */
+export function holdsBack(hold: Hold | undefined, version: string): boolean {
+  return hold !== undefined && (hold.kind === "pin" || version === hold.rejected);
+}
+
+/** State of a function that has neither failed nor been taken out of service. */
+export function restingState(
+  latest: string | null,
+  split: TrafficSplit | null,
+  hold: Hold | undefined,
+): "ready" | "pending" | "gradual" | "pinned" | "rolled-back" {
+  if (latest === null) return "pending";
+  if (split) return "gradual";
+  if (hold) return hold.kind === "pin" ? "pinned" : "rolled-back";
+  return "ready";
 }
 
 /** What a client may set of a function that belongs to no version. */
@@ -353,10 +373,16 @@ export interface RouteState {
 }
 
 export interface RoutedFunction {
+  /** UUID that never changes, also not with the name. */
+  id: string;
   account: string;
   name: string;
   state: FunctionState;
   latest: string | null;
+  /** Versions that share the traffic of `latest`; null: it has all. */
+  split: TrafficSplit | null;
+  /** What a person set where no source declares the function; it wins over the version that serves. */
+  settings: Partial<Pick<FunctionSettings, "enabled" | "previews">>;
   /** Raised when something outside a version's identity changed. */
   generation: number;
   /** Custom host → since when it is claimed, milliseconds since 1970. */
@@ -376,6 +402,7 @@ export interface RoutedVersion {
     "compatibilityDate" | "compatibilityFlags" | "vars" | "egress" | "previewUrls" | "workersDev"
   >;
   entrypoints: string[];
+  secrets: SealedSecrets;
   /** When `latest` last moved away from it; null when it never did. */
   replacedAt: number | null;
   /** Whether it ever was `latest`. */
@@ -386,8 +413,10 @@ export interface RoutedVersion {
 export interface FunctionOutcome {
   name: string;
   folder: string;
-  result: "created" | "updated" | "unchanged" | "removed" | "failed" | "restored";
+  result: "created" | "updated" | "unchanged" | "removed" | "failed" | "restored" | "held";
   version?: string;
+  /** What keeps the version from serving. */
+  hold?: Hold;
   url?: string;
   error?: ErrorReport;
   warnings: Warning[];
@@ -446,6 +475,9 @@ export interface FunctionStatus {
   /** Exact custom hosts that it claims; absent where there are none. */
   hosts?: string[];
   updatedAt: string | null;
+  /** What a person holds `latest` at. */
+  hold?: Hold;
+  split?: TrafficSplit;
   error?: ErrorReport;
   warnings?: Warning[];
 }

@@ -177,7 +177,7 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-async function createEmptyRepository(dataDir: string): Promise<void> {
+export async function createEmptyRepository(dataDir: string): Promise<void> {
   const dir = join(dataDir, "git/functions.git");
   await mkdir(dir, { recursive: true });
   await run("git", ["init", "--bare", "--quiet", "--initial-branch=main", dir]);

@@ -10,6 +10,8 @@ export interface RouterBindings {
   PUBLIC: Fetcher;
   PRIVATE: Fetcher;
   NONE: Fetcher;
+  /** From the environment of the process; null where it was given none. */
+  SECRETS_KEY: string | null;
 }
 
 export interface CheckerBindings {

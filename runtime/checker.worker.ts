@@ -21,13 +21,19 @@ export default {
 
 async function check(
   bytes: Uint8Array,
-  { compatibilityDate, compatibilityFlags, vars }: CheckRequest,
+  { compatibilityDate, compatibilityFlags, vars, secrets }: CheckRequest,
   keep: (promise: Promise<unknown>) => void,
 ): Promise<CheckResult> {
   const start = Date.now();
   try {
     const modules = checkModules(decodeArtifact(bytes));
-    const code = { ...modules, compatibilityDate, compatibilityFlags, env: vars, globalOutbound: outbound };
+    const code = {
+      ...modules,
+      compatibilityDate,
+      compatibilityFlags,
+      env: { ...vars, ...secrets },
+      globalOutbound: outbound,
+    };
     const host = loader.get(crypto.randomUUID(), () => code).getEntrypoint(HOST_ENTRYPOINT) as HostEntrypoint;
     const kinds = await host.describe();
     keep(host.evict().catch(() => {}));

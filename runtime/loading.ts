@@ -4,6 +4,7 @@ import { decodeArtifact, verifyDigest } from "./artifact.js";
 import type { RouterBindings } from "./bindings.js";
 import type { Slot } from "./isolates.js";
 import { servingModules } from "./modules.js";
+import { createOpening } from "./secrets.js";
 import { HOST_ENTRYPOINT, type VersionSpec } from "./wire.js";
 
 type HostEntrypoint = Fetcher & { describe(): Promise<unknown>; isBusy(): Promise<boolean>; evict(): Promise<void> };
@@ -22,6 +23,7 @@ export interface Loading {
 /** `tailOf`: where the isolate tells what happened in an invocation of the function, if anywhere. */
 export function createLoading(bindings: RouterBindings, tailOf: (slot: Slot) => Fetcher | undefined): Loading {
   const { LOADER: loader } = bindings;
+  const openSecrets = createOpening(bindings.SECRETS_KEY);
   // A function that ends its own isolate is loaded again by workerd, which then asks for the code. Kept, since handing over
   // a new closure with every request is noticeable.
   const reloads = new WeakMap<Slot, () => Promise<Code>>();
@@ -31,7 +33,7 @@ export function createLoading(bindings: RouterBindings, tailOf: (slot: Slot) => 
       ...modules,
       compatibilityDate: spec.compatibilityDate,
       compatibilityFlags: spec.compatibilityFlags,
-      env: spec.vars,
+      env: spec.secrets ? { ...spec.vars, ...(await openSecrets(spec.secrets)) } : spec.vars,
       globalOutbound: outboundOf(bindings, spec),
     };
   };

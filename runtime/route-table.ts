@@ -1,4 +1,5 @@
 // The routes in memory: which version a host leads to. Pure; every change is one synchronous step.
+import type { Share } from "./assign.js";
 import { type HostName, normalizeHost, parseHostName } from "./hosts.js";
 import {
   MAX_REVISIONS,
@@ -12,6 +13,8 @@ import {
 /** Where a request goes. `none` stands for everything that is not reachable, whatever the reason. */
 export type Target =
   | { kind: "version"; function: string; spec: VersionSpec }
+  /** Every request is assigned to one of them by itself. */
+  | { kind: "split"; function: string; shares: Share[] }
   | { kind: "unavailable"; function: string; reason: "suspended" | "quarantined" | "not-loaded" }
   | { kind: "agent" }
   | { kind: "none" };
@@ -106,9 +109,17 @@ function targetOf(name: string, entry: RouteEntry, label: string | undefined, re
   const spec = id === null ? undefined : own(entry.versions, id);
   if (!spec && !isLatest) return NONE;
   if (entry.blocked) return { kind: "unavailable", function: name, reason: entry.blocked };
+  if (isLatest && entry.split) return { kind: "split", function: name, shares: sharesOf(entry, entry.split) };
   return spec
     ? { kind: "version", function: name, spec }
     : { kind: "unavailable", function: name, reason: "not-loaded" };
+}
+
+function sharesOf({ versions }: RouteEntry, split: NonNullable<RouteEntry["split"]>): Share[] {
+  return split.flatMap(({ version, percentage }) => {
+    const spec = own(versions, version);
+    return spec ? [{ spec, percentage }] : [];
+  });
 }
 
 /** Alias, then prefix of a version id, then prefix of a commit; null for what is unknown or ambiguous. */

@@ -1,4 +1,5 @@
 // Takes a request to the version that its host names. For a loaded version it touches nothing but memory.
+import { assign } from "./assign.js";
 import type { RouterBindings } from "./bindings.js";
 import { createForwarding, withoutPort } from "./forwarded.js";
 import { createIsolates, inOwnContext, type Keep, type Slot } from "./isolates.js";
@@ -112,8 +113,18 @@ export function createRouter(bindings: RouterBindings, tailOf: (speaker: Speaker
     if (!isReady) await ready(keepIn(context));
     const target = routes.resolve(host);
     switch (target.kind) {
-      case "version":
-        return reach(host, target, request, context);
+      case "version": {
+        const slot = isolates.slot(target.function, target.spec);
+        // Remembered before anything is awaited: afterwards the routes may be others already.
+        if (slots.size >= MAX_REMEMBERED) slots.clear();
+        slots.set(host, slot);
+        return reach(slot, request, context);
+      }
+      case "split": {
+        const spec = assign(target.function, target.shares, request.headers, Math.random());
+        if (!spec) return fail(request, "ERR_NOT_READY");
+        return reach(isolates.slot(target.function, spec), request, context);
+      }
       case "unavailable":
         return fail(request, UNAVAILABLE[target.reason]);
       case "agent":
@@ -123,12 +134,8 @@ export function createRouter(bindings: RouterBindings, tailOf: (speaker: Speaker
     }
   }
 
-  async function reach(host: string, target: Target & { kind: "version" }, request: Request, context: Lasting) {
+  async function reach(slot: Slot, request: Request, context: Lasting): Promise<Response> {
     const keep = keepIn(context);
-    const slot = isolates.slot(target.function, target.spec);
-    // Remembered before anything is awaited: afterwards the routes may be others already.
-    if (slots.size >= MAX_REMEMBERED) slots.clear();
-    slots.set(host, slot);
     while (!slot.isLoaded) {
       try {
         await isolates.load(slot, keep);

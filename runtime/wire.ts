@@ -1,5 +1,5 @@
 // The contract between agent (Node) and runtime (workerd): route table, control messages, header names.
-// Types and constants only; type-checks under both. A change here is a change of both sides in one commit.
+// Types, constants and one pure function; type-checks under both. A change here is a change of both sides in one commit.
 
 /** Kinds of modules that the loader takes. `esm` is an ES module. */
 export type ModuleKind = "esm" | "cjs" | "text" | "data" | "json" | "wasm";
@@ -30,12 +30,32 @@ export interface VersionSpec {
   egress: "none" | "public" | "private";
   /** Raised when something outside the version's identity changed (a secret): part of the loader id. */
   generation: number;
+  secrets?: SealedValues;
 }
+
+/**
+ * Secrets as they are kept and as they travel: each value is base64url of 12 bytes nonce, the AES-256-GCM ciphertext and its
+ * 16 bytes tag, with `sealedFor(owner, name)` as additional data. Whoever has the key opens them when the version is loaded.
+ */
+export interface SealedValues {
+  /** Id of the function. */
+  owner: string;
+  /** By name in `env`. */
+  values: Record<string, string>;
+}
+/** Additional data of a secret: its bytes open nowhere but in the function and under the name that they were sealed for. */
+export function sealedFor(owner: string, name: string): string {
+  return `wrkst-secret-1\0${owner}\0${name}`;
+}
+/** Variable of the serving process that holds the key, base64 of 32 bytes; never in a file that workerd reads. */
+export const SECRETS_KEY_VARIABLE = "WRKST_SECRETS_KEY";
 
 /** One function as the router knows it. */
 export interface RouteEntry {
   /** What `<function>.<base>` serves; null while nothing ever loaded. */
   latest: string | null;
+  /** Versions that share the traffic of `latest` and of custom hosts, ordered by id; percentages sum to 100. Absent: `latest` has all. */
+  split?: { version: string; percentage: number }[];
   /** Alias name → version id. Does not contain `latest`. */
   aliases: Record<string, string>;
   /** Versions reachable by id prefix, commit or alias, `latest` included; by id. */
@@ -185,6 +205,8 @@ export interface CheckRequest {
   compatibilityDate: string;
   compatibilityFlags: string[];
   vars: Record<string, unknown>;
+  /** In clear, for this one check. */
+  secrets?: Record<string, string>;
 }
 export type CheckResult =
   | { ok: true; entrypoints: string[]; milliseconds: number }

@@ -1,16 +1,8 @@
 // Makes a version out of a declaration: dependencies, bundle, load check, artifact. Touches no registry and no route.
-import type { CheckRequest, CheckResult } from "../../runtime/wire.js";
-import {
-  type ArtifactStore,
-  digestOf,
-  encodeArtifact,
-  encodeSourceMaps,
-  mapErrorPositions,
-  versionId,
-} from "../artifact/index.js";
-import { type Position, WrkstError } from "../errors.js";
+import { type ArtifactStore, digestOf, encodeArtifact, encodeSourceMaps, versionId } from "../artifact/index.js";
 import type { Bundle, BundleInputs, Declaration, Manifest, Snapshot, Version, Warning } from "../model.js";
 import { inputsOf } from "../plan/surroundings.js";
+import { checkLoad, type LoadChecker } from "./check-load.js";
 
 export interface BuildDeps {
   account: string;
@@ -19,10 +11,10 @@ export interface BuildDeps {
     bundle(request: { root: string; folder: string; manifest: Manifest }, signal: AbortSignal): Promise<Bundle>;
   };
   installer: { install(folder: string, signal: AbortSignal, onStart?: () => void): Promise<{ files: string[] }> };
-  checker: {
-    check(request: { artifact: Uint8Array; spec: CheckRequest }, signal: AbortSignal): Promise<CheckResult>;
-  };
+  checker: LoadChecker;
   artifacts: Pick<ArtifactStore, "put">;
+  /** What the function will find in `env` beside its vars, in clear. */
+  secretsOf(name: string): Record<string, string>;
   /** A version with this id is there already: its load was checked once. */
   knownVersion(id: string): Version | undefined;
   now(): number;
@@ -72,7 +64,9 @@ async function versionOf(
   const id = versionId({ account: deps.account, function: name, artifact, manifest, bundler: deps.bundlerId });
   const known = deps.knownVersion(id);
   if (known) return known;
-  const entrypoints = await checkLoad(deps, bytes, folder, manifest, bundle, signal);
+  const hint = "the version that served before keeps serving; mend the top level of the module and push again";
+  const loadable = { artifact: bytes, bundle, manifest, secrets: deps.secretsOf(name), folder, hint };
+  const { entrypoints } = await checkLoad(deps.checker, loadable, signal);
   await deps.artifacts.put(bytes);
   const hasMaps = Object.keys(bundle.sourceMaps).length > 0;
   return {
@@ -86,43 +80,6 @@ async function versionOf(
     entrypoints,
     createdAt: deps.now(),
   };
-}
-
-/** Runs the module scope in the checker. Answers the entry points; throws ERR_LOAD with the place in the source. */
-async function checkLoad(
-  deps: BuildDeps,
-  artifact: Uint8Array,
-  folder: string,
-  manifest: Manifest,
-  bundle: Bundle,
-  signal: AbortSignal,
-): Promise<string[]> {
-  const { compatibilityDate, compatibilityFlags, vars } = manifest;
-  const result = await deps.checker.check({ artifact, spec: { compatibilityDate, compatibilityFlags, vars } }, signal);
-  if (result.ok) return result.entrypoints;
-  const mapped = mapErrorPositions(result.message, bundle.sourceMaps);
-  const position = mapped.position ?? positionInModule(result.message, folder, bundle);
-  throw new WrkstError("ERR_LOAD", firstLines(mapped.message), {
-    position,
-    hint:
-      result.hint ?? "the version that served before keeps serving; mend the top level of the module and push again",
-  });
-}
-
-/** Modules without source map (no_bundle) are files of the repository themselves. */
-function positionInModule(message: string, folder: string, bundle: Bundle): Position | undefined {
-  const found = /\bat (?:.*\()?([^\s()]+\.[cm]?js):(\d+):(\d+)/.exec(message);
-  if (!found || !bundle.modules.some((module) => module.name === found[1])) return undefined;
-  return { file: folder ? `${folder}/${found[1]}` : `${found[1]}`, line: Number(found[2]), column: Number(found[3]) };
-}
-
-/** workerd's message begins with a headline of its own; the cause is in the lines below it. */
-function firstLines(message: string): string {
-  const lines = message
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line && !/^failed to start worker:?$/i.test(line) && !line.startsWith("at "));
-  return lines.slice(0, 3).join(" ").slice(0, 1000) || "the version does not load";
 }
 
 function isInside(path: string, folder: string): boolean {

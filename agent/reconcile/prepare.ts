@@ -4,10 +4,11 @@ import { type ErrorReport, reportOf, WrkstError } from "../errors.js";
 import type { Version } from "../model.js";
 import { type RouteOptions, specOfNext } from "../route/index.js";
 import type { Registry } from "../store/index.js";
+import { sealedOf } from "./secrets.js";
 
 export interface PrepareDeps {
   runtime: { readonly running: boolean; prepare(request: PrepareRequest): Promise<PrepareResult> };
-  registry: Pick<Registry, "functionByName">;
+  registry: Pick<Registry, "functionByName" | "functionSecrets" | "versionSecrets">;
   routes: () => RouteOptions;
 }
 
@@ -38,8 +39,10 @@ async function ask(deps: PrepareDeps, versions: Version[]): Promise<PrepareResul
   return deps.runtime.prepare({
     versions: versions.map((version) => {
       const { function: name, account } = version;
-      const generation = deps.registry.functionByName(name)?.generation ?? 0;
-      const spec = specOfNext(version, { account, name, generation }, options);
+      const record = deps.registry.functionByName(name);
+      const { id = "", generation = 0 } = record ?? {};
+      const secrets = sealedOf(deps.registry, record, version);
+      const spec = specOfNext({ ...version, secrets }, { id, account, name, generation }, options);
       return { function: name, spec, health: version.manifest.health };
     }),
   });

@@ -13,16 +13,19 @@ const options: RouteOptions = { now: NOW, previewRetention: 7 * DAY, privateEgre
 const manifest = testManifest({ compatibilityFlags: ["nodejs_compat"], vars: { A: "a", B: { c: 1 } } });
 
 function version(id: string, change: Partial<RoutedVersion> = {}): RoutedVersion {
-  const content = { artifact: `sha256:${id}`, manifest, entrypoints: ["default"] };
+  const content = { artifact: `sha256:${id}`, manifest, entrypoints: ["default"], secrets: {} };
   return { id, ...content, replacedAt: null, deployed: true, ...change };
 }
 
 function routed(change: Partial<RoutedFunction> = {}): RoutedFunction {
   return {
+    id: "id-of-hello",
     account: "main",
     name: "hello",
     state: "ready",
     latest: "v1",
+    split: null,
+    settings: {},
     generation: 0,
     hosts: {},
     aliases: {},
@@ -238,19 +241,10 @@ test("a change applied to the table before gives the table after", () => {
 });
 
 test("a function with workers_dev = false is not served under the base domain, only on its own hosts", () => {
-  const table = (workersDev: boolean) => {
-    const version = {
-      id: "v1",
-      artifact: "sha256:aa",
-      manifest: { ...manifest, workersDev },
-      entrypoints: ["default"],
-    };
-    const versions = [{ ...version, replacedAt: null, deployed: true }];
-    const base = { account: "main", name: "shop", state: "ready", generation: 0, latest: "v1", aliases: {} } as const;
-    const functions = [{ ...base, versions, history: [], hosts: { "shop.example.com": 1 } }];
-    const options = { now: 0, previewRetention: 0, privateEgress: [], baseDomain: "localhost" };
-    return buildRouteTable({ generation: 1, functions, revisions: [] }, options).functions.shop;
-  };
-  assert.equal(table(false)?.offBase, true);
-  assert.equal(table(true)?.offBase, undefined);
+  const table = (workersDev: boolean, settings: RoutedFunction["settings"] = {}) =>
+    entryOf(routed({ settings, versions: [version("v1", { manifest: { ...manifest, workersDev } })] }));
+  assert.equal(table(false).offBase, true);
+  assert.equal(table(true).offBase, undefined);
+  assert.equal(table(true, { enabled: false }).offBase, true);
+  assert.equal(table(false, { enabled: true }).offBase, undefined);
 });

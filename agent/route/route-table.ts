@@ -57,7 +57,7 @@ export function diffRouteTables(before: RouteTable, after: RouteTable): RouteCha
 }
 
 function routeEntry(function_: RoutedFunction, hosts: string[], oldestSeq: number, options: RouteOptions): RouteEntry {
-  const { latest, aliases, state } = function_;
+  const { latest, split, aliases, state } = function_;
   const reachable = function_.versions.filter((version) => isReachable(version, function_, options));
   const versions = Object.fromEntries(
     reachable.map((version) => [version.id, versionSpec(version, function_, options)]),
@@ -65,6 +65,7 @@ function routeEntry(function_: RoutedFunction, hosts: string[], oldestSeq: numbe
   const blocked = state === "suspended" || state === "quarantined" ? { blocked: state } : {};
   return {
     latest,
+    ...(split ? { split: [...split].sort((a, b) => (a.version < b.version ? -1 : 1)) } : {}),
     aliases: { ...aliases },
     versions,
     history: shortHistory(function_, versions, oldestSeq),
@@ -74,31 +75,36 @@ function routeEntry(function_: RoutedFunction, hosts: string[], oldestSeq: numbe
   };
 }
 
-/** `workers_dev = false` of the version that serves. */
-function isOffBase({ latest, versions }: RoutedFunction): boolean {
+/** What a person set, otherwise `workers_dev = false` of the version that serves. */
+function isOffBase({ latest, versions, settings }: RoutedFunction): boolean {
+  if (settings.enabled !== undefined) return !settings.enabled;
   return versions.find((version) => version.id === latest)?.manifest.workersDev === false;
 }
 
-/** Latest and aliases always; others as long as PREVIEW_RETENTION says, unless the version wants no preview URLs. */
+function serves(id: string, { latest, split }: Pick<RoutedFunction, "latest" | "split">): boolean {
+  return id === latest || split?.some(({ version }) => version === id) === true;
+}
+
+/** What serves and aliases always; others as long as PREVIEW_RETENTION says, unless the version wants no preview URLs. */
 function isReachable(version: RoutedVersion, function_: RoutedFunction, options: RouteOptions): boolean {
-  if (version.id === function_.latest || Object.values(function_.aliases).includes(version.id)) return true;
-  if (!version.manifest.previewUrls) return false;
+  if (serves(version.id, function_) || Object.values(function_.aliases).includes(version.id)) return true;
+  if (!(function_.settings.previews ?? version.manifest.previewUrls)) return false;
   if (version.replacedAt === null || options.previewRetention === 0) return true;
   return options.now - version.replacedAt < options.previewRetention;
 }
 
 /** The version as the runtime will know it once it is what `latest` serves; for what is loaded before the switch. */
 export function specOfNext(
-  version: Pick<RoutedVersion, "id" | "artifact" | "manifest" | "entrypoints">,
-  owner: Pick<RoutedFunction, "account" | "name" | "generation">,
+  version: Pick<RoutedVersion, "id" | "artifact" | "manifest" | "entrypoints" | "secrets">,
+  owner: Pick<RoutedFunction, "id" | "account" | "name" | "generation">,
   options: RouteOptions,
 ): VersionSpec {
-  return versionSpec(version, { ...owner, latest: version.id }, options);
+  return versionSpec(version, { ...owner, latest: version.id, split: null }, options);
 }
 
 function versionSpec(
-  version: Pick<RoutedVersion, "id" | "artifact" | "manifest" | "entrypoints">,
-  function_: Pick<RoutedFunction, "account" | "name" | "generation" | "latest">,
+  version: Pick<RoutedVersion, "id" | "artifact" | "manifest" | "entrypoints" | "secrets">,
+  function_: Pick<RoutedFunction, "id" | "account" | "name" | "generation" | "latest" | "split">,
   options: RouteOptions,
 ): VersionSpec {
   const { compatibilityDate, compatibilityFlags, vars } = version.manifest;
@@ -111,19 +117,20 @@ function versionSpec(
     entrypoints: version.entrypoints,
     egress: egressOf(version, function_, options),
     generation: function_.generation,
+    ...(Object.keys(version.secrets).length ? { secrets: { owner: function_.id, values: version.secrets } } : {}),
   };
 }
 
-/** Private networks are for what serves production: a version that is not latest, a preview among them, gets the internet only. */
+/** Private networks are for what serves production: a version that does not serve, a preview among them, gets the internet only. */
 function egressOf(
   version: Pick<RoutedVersion, "id" | "manifest">,
-  function_: Pick<RoutedFunction, "account" | "name" | "latest">,
+  function_: Pick<RoutedFunction, "account" | "name" | "latest" | "split">,
   options: RouteOptions,
 ): VersionSpec["egress"] {
   if (version.manifest.egress === "none") return "none";
-  const { account, name, latest } = function_;
+  const { account, name } = function_;
   const allowed = options.privateEgress.some((rule) => rule === `${account}/${name}` || rule === `${account}/*`);
-  return allowed && version.id === latest ? "private" : "public";
+  return allowed && serves(version.id, function_) ? "private" : "public";
 }
 
 /** Versions that are out of reach count as none, repetitions are left out, and of what lies before the oldest revision only the last entry stays. */

@@ -1,5 +1,5 @@
 // Writes the configurations that workerd is started with, as capnp text. Pure: reads no file and knows no default.
-import { HEADER, type RouterSettings } from "../../runtime/wire.js";
+import { HEADER, type RouterSettings, SECRETS_KEY_VARIABLE } from "../../runtime/wire.js";
 
 export interface ServingOptions {
   /** Source text of `dist/runtime/router.worker.js`. */
@@ -60,6 +60,7 @@ export function servingConfig(options: ServingOptions): string {
     bindings: [
       `(name = "LOADER", workerLoader = (id = "functions"))`,
       `(name = "SETTINGS", json = ${text(JSON.stringify(options.settings))})`,
+      `(name = "SECRETS_KEY", fromEnvironment = ${text(SECRETS_KEY_VARIABLE)})`,
       ...["AGENT", "ROUTES", "ARTIFACTS", "PUBLIC", "PRIVATE", "NONE"].map(service),
     ],
   });

@@ -1,7 +1,7 @@
 // The log of what happened and the deployments. Both are only ever appended to; the log keeps its newest entries.
 
 import type { ErrorReport } from "../errors.js";
-import type { Actor, Deployment, PlatformEvent } from "../model.js";
+import type { Actor, Deployment, PlatformEvent, TrafficSplit } from "../model.js";
 import type { Db } from "./database.js";
 import { optional, toJson } from "./json.js";
 
@@ -44,6 +44,13 @@ interface EventRow {
   actor: string | null;
 }
 
+interface DeploymentRow extends Omit<Deployment, "split" | "message" | "credential" | "address"> {
+  split: string | null;
+  message: string | null;
+  credential: string | null;
+  address: string | null;
+}
+
 export function createEvents(db: Db, now: () => number, maxEvents = MAX_EVENTS): Events & EventRows {
   const insert = db.prepare(
     "INSERT INTO events (at, kind, source, function, revision, message, error, actor) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -60,12 +67,14 @@ export function createEvents(db: Db, now: () => number, maxEvents = MAX_EVENTS):
   const oldestFirst = select("ASC");
   const newestFirst = select("DESC");
   const addDeployment = db.prepare(
-    `INSERT INTO deployments (id, function_id, function, at, cause, author, revision, from_version, to_version)
-     VALUES (@id, @functionId, @function, @at, @cause, @author, @revision, @from, @to)`,
+    `INSERT INTO deployments (id, function_id, function, at, cause, author, revision, from_version, to_version,
+       split, message, credential, address)
+     VALUES (@id, @functionId, @function, @at, @cause, @author, @revision, @from, @to,
+       @split, @message, @credential, @address)`,
   );
-  const deployments = db.prepare<[string, number], Deployment>(
-    `SELECT id, function, at, cause, author, revision, from_version AS "from", to_version AS "to" FROM deployments
-     WHERE function_id = ? ORDER BY seq DESC LIMIT ?`,
+  const deployments = db.prepare<[string, number], DeploymentRow>(
+    `SELECT id, function, at, cause, author, revision, from_version AS "from", to_version AS "to",
+       split, message, credential, address FROM deployments WHERE function_id = ? ORDER BY seq DESC LIMIT ?`,
   );
 
   return {
@@ -82,8 +91,9 @@ export function createEvents(db: Db, now: () => number, maxEvents = MAX_EVENTS):
       trim.run(id - maxEvents);
       return { ...event, id, at };
     },
-    deployments: (functionId, limit = 100) => deployments.all(functionId, limit),
-    addDeployment: (deployment, functionId) => void addDeployment.run({ ...deployment, functionId }),
+    deployments: (functionId, limit = 100) => deployments.all(functionId, limit).map(deploymentOf),
+    addDeployment: ({ split, message = null, credential = null, address = null, ...deployment }, functionId) =>
+      void addDeployment.run({ ...deployment, functionId, split: toJson(split), message, credential, address }),
   };
 }
 
@@ -98,5 +108,15 @@ function eventOf(row: EventRow): PlatformEvent {
     message: row.message,
     ...optional<"error", ErrorReport>("error", row.error),
     ...optional<"actor", Actor>("actor", row.actor),
+  };
+}
+
+function deploymentOf({ split, message, credential, address, ...row }: DeploymentRow): Deployment {
+  return {
+    ...row,
+    ...optional<"split", TrafficSplit>("split", split),
+    ...(message === null ? {} : { message }),
+    ...(credential === null ? {} : { credential }),
+    ...(address === null ? {} : { address }),
   };
 }

@@ -1,7 +1,7 @@
 // Functions. An id never changes and is never used again; a name belongs to one function until that is forgotten.
 
 import { type ErrorReport, WrkstError } from "../errors.js";
-import type { FunctionState, Warning } from "../model.js";
+import type { FunctionState, TrafficSplit, Warning } from "../model.js";
 import type { Db } from "./database.js";
 import { fromJson, toJson } from "./json.js";
 
@@ -21,6 +21,12 @@ export interface FunctionRecord {
   hosts: Record<string, number>;
   /** Version that serves, or, of a removed function, that served last. */
   latest: string | null;
+  /** Versions that share the traffic of `latest`; null: it has all. */
+  split: TrafficSplit | null;
+  /** Version that git gave last, serving or held back; null where git never gave one. */
+  declared: string | null;
+  /** Git declares it no longer, and only a pin keeps it. */
+  withdrawn: boolean;
   /** Revision that `latest` came from, in the form of `formatRevision`; null for direct deploys. */
   revision: string | null;
   generation: number;
@@ -54,6 +60,9 @@ interface FunctionRow {
   warnings: string;
   hosts: string;
   latest: string | null;
+  split: string | null;
+  declared: string | null;
+  withdrawn: number;
   revision: string | null;
   generation: number;
   created_at: number;
@@ -84,13 +93,13 @@ export function createFunctions(db: Db, now: () => number): Functions & Function
     "SELECT * FROM functions WHERE source = ? AND folder = ? AND state = 'name-taken'",
   );
   const save = db.prepare(
-    `INSERT INTO functions (id, account, name, source, folder, state, error, warnings, hosts, latest, revision,
-       generation, created_at, updated_at, removed_at)
-     VALUES (@id, @account, @name, @source, @folder, @state, @error, @warnings, @hosts, @latest, @revision,
-       @generation, @createdAt, @updatedAt, @removedAt)
+    `INSERT INTO functions (id, account, name, source, folder, state, error, warnings, hosts, latest, split,
+       declared, withdrawn, revision, generation, created_at, updated_at, removed_at)
+     VALUES (@id, @account, @name, @source, @folder, @state, @error, @warnings, @hosts, @latest, @split,
+       @declared, @withdrawn, @revision, @generation, @createdAt, @updatedAt, @removedAt)
      ON CONFLICT (id) DO UPDATE SET source = excluded.source, folder = excluded.folder, state = excluded.state,
        error = excluded.error, warnings = excluded.warnings, hosts = excluded.hosts, latest = excluded.latest,
-       revision = excluded.revision, generation = excluded.generation, updated_at = excluded.updated_at,
+       split = excluded.split, declared = excluded.declared, withdrawn = excluded.withdrawn, revision = excluded.revision, generation = excluded.generation, updated_at = excluded.updated_at,
        removed_at = excluded.removed_at`,
   );
   const forget = db.prepare("DELETE FROM functions WHERE id = ?");
@@ -106,6 +115,8 @@ export function createFunctions(db: Db, now: () => number): Functions & Function
       error: toJson(function_.error),
       warnings: toJson(function_.warnings),
       hosts: toJson(function_.hosts),
+      split: function_.split && JSON.stringify(function_.split),
+      withdrawn: Number(function_.withdrawn),
     });
 
   return {
@@ -146,6 +157,9 @@ function recordOf(row: FunctionRow): FunctionRecord {
     warnings: fromJson(row.warnings),
     hosts: fromJson(row.hosts),
     latest: row.latest,
+    split: row.split === null ? null : fromJson(row.split),
+    declared: row.declared,
+    withdrawn: row.withdrawn === 1,
     revision: row.revision,
     generation: row.generation,
     createdAt: row.created_at,

@@ -25,8 +25,8 @@ const LAST_TOUCHED = `max(v.created_at,
   coalesce((SELECT max(at) FROM deployments WHERE from_version = v.id), 0),
   coalesce((SELECT max(at) FROM deployments WHERE to_version = v.id), 0))`;
 
-const RECENT = `SELECT from_version, to_version FROM
-  (SELECT from_version, to_version, row_number() OVER (PARTITION BY function_id ORDER BY seq DESC) AS age FROM deployments)
+const RECENT = `SELECT from_version, to_version, split FROM
+  (SELECT from_version, to_version, split, row_number() OVER (PARTITION BY function_id ORDER BY seq DESC) AS age FROM deployments)
   WHERE age <= ${KEPT_DEPLOYMENTS}`;
 
 /**
@@ -45,7 +45,11 @@ export function createGarbage(db: Db): (now: number, retention: number) => Garba
     `WITH recent AS (${RECENT}), kept AS (
        SELECT from_version AS id FROM recent WHERE from_version IS NOT NULL
        UNION SELECT to_version FROM recent WHERE to_version IS NOT NULL
+       UNION SELECT value ->> 'version' FROM recent, json_each(recent.split)
        UNION SELECT latest FROM functions WHERE latest IS NOT NULL
+       UNION SELECT declared FROM functions WHERE declared IS NOT NULL
+       UNION SELECT value ->> 'version' FROM functions, json_each(functions.split)
+       UNION SELECT version_id FROM holds
        UNION SELECT version_id FROM aliases
        UNION SELECT version_id FROM history WHERE version_id IS NOT NULL)
      SELECT v.id, v.artifact, v.source_maps FROM versions v

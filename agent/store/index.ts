@@ -1,5 +1,6 @@
 // The front of the store stage: the registry and the shapes of what it keeps.
 
+export type { DirectChange, DirectResult } from "./direct.js";
 export type { EventQuery, NewEvent } from "./events.js";
 export type { FunctionRecord } from "./functions.js";
 export type { Garbage } from "./garbage.js";

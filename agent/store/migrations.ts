@@ -133,6 +133,39 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX events_kind ON events (kind, id);
   `,
   ACCESS_SCHEMA,
+  `
+  -- \`declared\`: the version that git gave last. \`withdrawn\`: git declares the function no longer, only a pin keeps it.
+  ALTER TABLE functions ADD COLUMN declared TEXT REFERENCES versions (id) DEFERRABLE INITIALLY DEFERRED;
+  ALTER TABLE functions ADD COLUMN split TEXT;
+  ALTER TABLE functions ADD COLUMN withdrawn INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE functions ADD COLUMN settings TEXT NOT NULL DEFAULT '{}';
+  ALTER TABLE functions ADD COLUMN secrets TEXT NOT NULL DEFAULT '{}';
+  ALTER TABLE functions ADD COLUMN uploads INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX functions_declared ON functions (declared);
+  UPDATE functions SET declared = latest WHERE source IS NOT NULL;
+
+  ALTER TABLE versions ADD COLUMN upload TEXT;
+  ALTER TABLE versions ADD COLUMN secrets TEXT NOT NULL DEFAULT '{}';
+
+  CREATE TABLE holds (
+    function_id TEXT NOT NULL REFERENCES functions (id) ON DELETE CASCADE,
+    alias TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    version_id TEXT NOT NULL REFERENCES versions (id) DEFERRABLE INITIALLY DEFERRED,
+    rejected TEXT,
+    reason TEXT,
+    author TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    PRIMARY KEY (function_id, alias)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX holds_version ON holds (version_id);
+  CREATE INDEX holds_expiry ON holds (expires_at) WHERE expires_at IS NOT NULL;
+
+  ALTER TABLE deployments ADD COLUMN message TEXT;
+  ALTER TABLE deployments ADD COLUMN credential TEXT;
+  ALTER TABLE deployments ADD COLUMN address TEXT;
+  `,
 ];
 
 /**

@@ -2,13 +2,16 @@
 
 import { randomUUID } from "node:crypto";
 import { WrkstError } from "../errors.js";
-import type { RouteState } from "../model.js";
+import type { Actor, RouteState } from "../model.js";
 import type { AccessRecords } from "../model-access.js";
 import { createAccess } from "./access.js";
 import { closeDatabase, guarded, openDatabase } from "./database.js";
+import { createDirect, type DirectChange, type DirectResult } from "./direct.js";
 import { createEvents, type Events } from "./events.js";
 import { createFunctions, type Functions } from "./functions.js";
 import { createGarbage, type Garbage, KEPT_DEPLOYMENTS } from "./garbage.js";
+import { createHolds, type Holds } from "./holds.js";
+import { createOwn, type Own } from "./own.js";
 import { createRouteState } from "./route-state.js";
 import { createSettings, type Settings } from "./settings.js";
 import { createSources, type Sources } from "./sources.js";
@@ -24,18 +27,20 @@ export interface RegistryOptions {
 }
 
 /** Failures of disk and file are ERR_STORE. */
-export interface Registry extends Settings, Omit<Sources, "recordRevision">, Functions, Versions, Events {
+export interface Registry extends Settings, Omit<Sources, "recordRevision">, Functions, Versions, Holds, Own, Events {
   /** People and their credentials. */
   readonly access: AccessRecords;
   /** Records a pass, or a direct deploy, in one transaction. See `Switch`. */
   applySwitch(wanted: Switch): SwitchResult;
+  /** Records what a person does to one function, in one transaction. See `DirectChange`. */
+  applyDirect(change: DirectChange): DirectResult;
   /** What the route table is made from. Functions that did not change are the same objects as in the last answer. */
   routeState(): RouteState;
   /**
    * Brings a removed function back on the version that served last. No source declares it then.
    * Throws ERR_NOT_FOUND where no function of that name was removed.
    */
-  restoreFunction(name: string, author: string): SwitchResult;
+  restoreFunction(name: string, author: string, by?: Actor): SwitchResult;
   /** Forgets what is older than the retention and not referred to. Both in milliseconds. Must not run beside a pass. */
   removeExpired(now: number, retention: number): Garbage;
   close(): void;
@@ -50,18 +55,20 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
   const { owner, second, save, forget, ...functions } = createFunctions(db, now);
   const { addVersion, saveBuild, ...versions } = createVersions(db, now);
   const { addDeployment, ...events } = createEvents(db, now, maxEvents);
-  const applySwitch = createSwitch({
-    db,
-    now,
-    newId,
-    settings,
+  const { saveHold, deleteHold, ...holds } = createHolds(db, now);
+  const { saveFunctionSettings, saveFunctionSecrets, countUpload, ...own } = createOwn(db);
+  const rows = {
+    ...{ db, now, newId, settings },
     sources: { ...sources, recordRevision },
     functions: { owner, second, save, forget },
     versions: { ...versions, addVersion, saveBuild },
+    holds: { ...holds, saveHold, deleteHold },
+    own: { ...own, saveFunctionSettings, saveFunctionSecrets, countUpload },
     events: { ...events, addDeployment },
-  });
+  };
+  const applySwitch = createSwitch(rows);
 
-  function restoreFunction(name: string, author: string): SwitchResult {
+  function restoreFunction(name: string, author: string, by?: Actor): SwitchResult {
     const found = owner(name);
     const latest = found && (found.latest ?? lastServed(found.id));
     if (!latest || found.removedAt === null) {
@@ -71,8 +78,11 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
     return applySwitch({
       cause: "restore",
       author,
+      ...(by ? { by } : {}),
       functions: [{ account, name, source: null, folder: null, state: "ready", latest }],
-      events: [{ kind: "function.restored", function: name, message: `"${name}" was restored` }],
+      events: [
+        { kind: "function.restored", function: name, message: `"${name}" was restored`, ...(by ? { actor: by } : {}) },
+      ],
     });
   }
 
@@ -86,8 +96,11 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
     ...sources,
     ...functions,
     ...versions,
+    ...holds,
+    ...own,
     ...events,
     applySwitch,
+    applyDirect: createDirect(rows),
     routeState: createRouteState(db, settings, { ...sources, recordRevision }),
     restoreFunction,
     removeExpired: createGarbage(db),

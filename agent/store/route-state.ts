@@ -2,7 +2,16 @@
 // itself notes by triggers: no caller can forget to tell, and what is rolled back is not noted.
 
 import { MAX_REVISIONS } from "../../runtime/wire.js";
-import type { FunctionState, Manifest, RoutedFunction, RoutedVersion, RouteState } from "../model.js";
+import type {
+  FunctionSettings,
+  FunctionState,
+  Manifest,
+  RoutedFunction,
+  RoutedVersion,
+  RouteState,
+  SealedSecrets,
+  TrafficSplit,
+} from "../model.js";
 import type { Db } from "./database.js";
 import { fromJson } from "./json.js";
 import type { Settings } from "./settings.js";
@@ -16,6 +25,9 @@ const WATCHED = {
   history: "function_id",
   deployments: "function_id",
 };
+
+/** How a column without values reads; most have none, and parsing it for every version would be felt. */
+const NONE = "{}";
 
 type ById = Map<string, RoutedFunction>;
 
@@ -71,6 +83,10 @@ interface FunctionRow {
   latest: string | null;
   generation: number;
   hosts: string;
+  split: string | null;
+  /** Null where a source declares it. */
+  settings: string | null;
+  secrets: string;
 }
 
 interface VersionRow {
@@ -79,6 +95,8 @@ interface VersionRow {
   artifact: string;
   manifest: string;
   entrypoints: string;
+  upload: string | null;
+  secrets: string;
   replaced_at: number | null;
   deployed: number;
 }
@@ -87,10 +105,11 @@ interface VersionRow {
 function createReader(db: Db, condition: string): (...values: string[]) => ById {
   const live = `f.removed_at IS NULL AND f.state <> 'name-taken' ${condition}`;
   const functions = db.prepare<string[], FunctionRow>(
-    `SELECT f.id, f.account, f.name, f.state, f.latest, f.generation, f.hosts FROM functions f WHERE ${live}`,
+    `SELECT f.id, f.account, f.name, f.state, f.latest, f.generation, f.hosts, f.split, f.secrets,
+       CASE WHEN f.source IS NULL THEN f.settings END AS settings FROM functions f WHERE ${live}`,
   );
   const versions = db.prepare<string[], VersionRow>(
-    `SELECT v.function_id, v.id, v.artifact, v.manifest, v.entrypoints,
+    `SELECT v.function_id, v.id, v.artifact, v.manifest, v.entrypoints, v.upload, v.secrets,
        (SELECT max(at) FROM deployments WHERE from_version = v.id) AS replaced_at,
        EXISTS (SELECT 1 FROM deployments WHERE to_version = v.id) AS deployed
      FROM versions v JOIN functions f ON f.id = v.function_id WHERE ${live} ORDER BY v.function_id, v.created_at, v.id`,
@@ -105,12 +124,15 @@ function createReader(db: Db, condition: string): (...values: string[]) => ById 
 
   return (...values) => {
     const byId: ById = new Map();
-    for (const { id, hosts, ...row } of functions.all(...values)) {
-      byId.set(id, { ...row, hosts: fromJson(hosts), aliases: {}, versions: [], history: [] });
+    const secretsById = new Map<string, SealedSecrets>();
+    for (const { hosts, split, settings, secrets, ...row } of functions.all(...values)) {
+      const own = { split: split === null ? null : fromJson<TrafficSplit>(split), settings: settingsOf(settings) };
+      byId.set(row.id, { ...row, ...own, hosts: fromJson(hosts), aliases: {}, versions: [], history: [] });
+      if (secrets !== NONE) secretsById.set(row.id, fromJson(secrets));
     }
     for (const row of versions.all(...values)) {
       const owner = byId.get(row.function_id);
-      owner?.versions.push(versionOf(row, owner.latest));
+      owner?.versions.push(versionOf(row, owner.latest, secretsById.get(row.function_id)));
     }
     for (const { function_id, name, version_id } of aliases.all(...values)) {
       const owner = byId.get(function_id);
@@ -121,8 +143,19 @@ function createReader(db: Db, condition: string): (...values: string[]) => ById 
   };
 }
 
+function settingsOf(json: string | null): RoutedFunction["settings"] {
+  const { enabled, previews } = fromJson<Partial<FunctionSettings>>(json ?? NONE);
+  return { ...(enabled === undefined ? {} : { enabled }), ...(previews === undefined ? {} : { previews }) };
+}
+
+/** An upload carries its own secrets, what git built has those of the function. */
+function secretsOf({ upload, secrets }: VersionRow, ofFunction: SealedSecrets = {}): SealedSecrets {
+  if (upload === null) return ofFunction;
+  return secrets === NONE ? {} : fromJson(secrets);
+}
+
 /** Of the manifest only what routes need is kept: the answer stays in memory. */
-function versionOf(row: VersionRow, latest: string | null): RoutedVersion {
+function versionOf(row: VersionRow, latest: string | null, ofFunction: SealedSecrets | undefined): RoutedVersion {
   const manifest = fromJson<Manifest>(row.manifest);
   const { compatibilityDate, compatibilityFlags, vars, egress, previewUrls, workersDev } = manifest;
   return {
@@ -130,6 +163,7 @@ function versionOf(row: VersionRow, latest: string | null): RoutedVersion {
     artifact: row.artifact,
     manifest: { compatibilityDate, compatibilityFlags, vars, egress, previewUrls, workersDev },
     entrypoints: fromJson(row.entrypoints),
+    secrets: secretsOf(row, ofFunction),
     replacedAt: row.id === latest ? null : row.replaced_at,
     deployed: row.deployed === 1,
   };

@@ -3,19 +3,26 @@
 
 import { type ErrorReport, WrkstError } from "../errors.js";
 import {
+  type Actor,
   type Deployment,
   type DeploymentCause,
   type FunctionState,
   formatRevision,
+  type Hold,
+  holdsBack,
   type PassReport,
   type PlatformEvent,
   type Revision,
+  restingState,
   type Version,
   type Warning,
 } from "../model.js";
 import type { Db } from "./database.js";
+import { claimHosts } from "./direct.js";
 import type { EventRows, Events, NewEvent } from "./events.js";
 import type { FunctionRecord, FunctionRows } from "./functions.js";
+import type { HoldRows, Holds } from "./holds.js";
+import type { Own, OwnRows } from "./own.js";
 import type { Settings } from "./settings.js";
 import type { Sources } from "./sources.js";
 import type { BuildRecord, VersionRows, Versions } from "./versions.js";
@@ -26,6 +33,8 @@ export const MAIN_ACCOUNT = "main";
 export interface Switch {
   cause: DeploymentCause;
   author: string;
+  /** Who asked by the API. */
+  by?: Actor;
   /** The revision that asks for it; absent for direct deploys and calls of the API. */
   revision?: Revision;
   /** What became of the revision; default `switched`. */
@@ -47,7 +56,7 @@ export interface FunctionChange {
   state: FunctionState;
   error?: ErrorReport;
   warnings?: Warning[];
-  /** Version that `latest` moves to, new or known; absent: it stays. */
+  /** Version that `latest` moves to, new or known, unless a person holds it; absent: it stays. */
   latest?: string;
   /**
    * Version that the revision gave the function, for hosts by commit; default: `latest` after the change, or null for
@@ -77,15 +86,17 @@ export interface SwitchDeps {
   sources: Sources;
   functions: FunctionRows;
   versions: Versions & VersionRows;
+  holds: Holds & HoldRows;
+  own: Own & OwnRows;
   events: Events & EventRows;
 }
 
 /**
- * Makes `applySwitch`. It throws ERR_NAME_TAKEN when the name belongs to another account's function (also a removed one
+ * Makes `applySwitch`. What a person holds stays where it is: the version that git gave is remembered beside it. It throws ERR_NAME_TAKEN when the name belongs to another account's function (also a removed one
  * that is not forgotten yet); nothing is changed then.
  */
 export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult {
-  const { db, now, newId, settings, sources, functions, versions, events } = deps;
+  const { db, now, newId, settings, sources, functions, versions, holds, own, events } = deps;
   const lastHistory = db.prepare<[string], { seq: number; version: string | null }>(
     "SELECT seq, version_id AS version FROM history WHERE function_id = ? ORDER BY seq DESC LIMIT 1",
   );
@@ -108,8 +119,8 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
     const moves = [...removed, ...changed];
     if (seq !== null) for (const move of moves) noteHistory(move, seq);
     const deployments = moves.filter(isMove).map((move) => {
-      const { cause, author } = wanted;
-      const deployment = {
+      const { cause, author, by } = wanted;
+      const deployment: Deployment = {
         id: newId(),
         function: move.name,
         at,
@@ -118,6 +129,7 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
         revision,
         from: move.from,
         to: move.to,
+        ...(by ? { credential: by.credential, address: by.address } : {}),
       };
       events.addDeployment(deployment, move.functionId);
       return deployment;
@@ -133,8 +145,13 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
     const owner = functions.owner(change.name);
     if (!owner || owner.removedAt !== null) return undefined;
     if (owner.latest === null && !versions.versions(owner.id).length) return void functions.forget(owner.id);
+    if (change.source !== null && holds.hold(owner.id, "latest")?.kind === "pin") {
+      return void functions.save({ ...owner, withdrawn: true, updatedAt: at });
+    }
+    for (const { alias } of holds.holds(owner.id)) holds.deleteHold(owner.id, alias);
     const { error: _, ...kept } = owner;
-    functions.save({ ...kept, state: "removed", hosts: {}, updatedAt: at, removedAt: at });
+    const gone = { split: null, declared: null, withdrawn: false, updatedAt: at, removedAt: at };
+    functions.save({ ...kept, ...gone, state: "removed", hosts: {} });
     return { functionId: owner.id, name: owner.name, from: owner.latest, to: null, declared: null };
   }
 
@@ -154,7 +171,8 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
   function createFunction(change: FunctionChange, at: number): FunctionRecord {
     const { account = MAIN_ACCOUNT, name, source, folder, state } = change;
     const times = { createdAt: at, updatedAt: at, removedAt: null };
-    const empty = { warnings: [], hosts: {}, latest: null, revision: null, generation: 0 };
+    const nothing = { latest: null, split: null, declared: null, withdrawn: false, revision: null };
+    const empty = { warnings: [], hosts: {}, generation: 0, ...nothing };
     const created = { id: newId(), account, name, source, folder, state, ...empty, ...times };
     functions.save(created);
     return created;
@@ -162,25 +180,53 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
 
   function changeFunction(before: FunctionRecord, change: FunctionChange, revision: string | null, at: number): Move {
     const { source, folder, state, error, warnings = [] } = change;
-    const { error: _, ...kept } = before;
+    const { error: errorBefore, ...kept } = before;
     const live = before.removedAt === null;
-    const latest = change.latest ?? (live ? before.latest : null);
+    const hold = source === null ? undefined : holdAfter(before, change);
+    const isHeld = change.latest !== undefined && holdsBack(hold, change.latest);
+    const latest = (isHeld ? undefined : change.latest) ?? (live ? before.latest : null);
+    const split = change.latest === undefined || isHeld ? before.split : null;
     const moved = latest !== before.latest || !live;
+    const isBlocked = isHeld && before.state === "quarantined";
+    const resting = isBlocked ? before.state : restingState(latest, split, hold);
+    const trouble = isBlocked ? errorBefore : error;
     const after: FunctionRecord = {
       ...kept,
-      ...{ source, folder, state, warnings, latest, updatedAt: at, removedAt: null },
-      ...(error ? { error } : {}),
-      ...(moved && latest !== null ? { revision, hosts: claimHosts(before, latest, at) } : {}),
+      ...{ source, folder, warnings, latest, split, updatedAt: at, removedAt: null, withdrawn: false },
+      state: state === "ready" ? resting : state,
+      declared: source === null ? null : (change.latest ?? before.declared),
+      generation: before.generation + (takeSecretsOver(before, change) ? 1 : 0),
+      ...(trouble ? { error: trouble } : {}),
+      ...(moved && latest !== null ? { revision, hosts: claimsOf(before, latest, at) } : {}),
     };
     functions.save(after);
-    const declared = change.declared === undefined ? declaredBy(after) : change.declared;
+    const given = change.latest ?? declaredBy(after);
+    const declared = change.declared === undefined ? given : change.declared;
     return { functionId: after.id, name: after.name, from: live ? before.latest : null, to: latest, declared };
   }
 
-  /** A claim that goes on keeps its date: the first to claim a host owns it. */
-  function claimHosts(before: FunctionRecord, latest: string, at: number): Record<string, number> {
-    const hosts = versions.version(latest)?.manifest.hosts ?? [];
-    return Object.fromEntries(hosts.map((host) => [host, before.hosts[host] ?? at]));
+  /** A rollback ends with the next version that is another than the one that was rejected. */
+  function holdAfter(before: FunctionRecord, { latest }: FunctionChange): Hold | undefined {
+    const hold = holds.hold(before.id, "latest");
+    if (!hold || latest === undefined || holdsBack(hold, latest)) return hold;
+    holds.deleteHold(before.id, "latest");
+    const message = `the ${hold.kind} of "${before.name}" by ${hold.author} ended: version ${latest.slice(0, 8)} is another than the one rejected`;
+    events.addEvent({ kind: "function.hold-ended", function: before.name, message });
+    return undefined;
+  }
+
+  /** What was deployed directly keeps its secrets when git takes it over. */
+  function takeSecretsOver(before: FunctionRecord, { source, latest }: FunctionChange): boolean {
+    if (before.source !== null || source === null || latest === undefined || before.latest === null) return false;
+    const carried = versions.versionSecrets(before.latest);
+    if (!Object.keys(carried).length || Object.keys(own.functionSecrets(before.id)).length) return false;
+    own.saveFunctionSecrets(before.id, carried);
+    return true;
+  }
+
+  function claimsOf({ hosts }: FunctionRecord, latest: string, at: number): Record<string, number> {
+    const version = versions.version(latest);
+    return version?.upload ? hosts : claimHosts(hosts, version?.manifest.hosts ?? [], at);
   }
 
   function noteHistory({ functionId, declared }: Move, seq: number): void {

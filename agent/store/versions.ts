@@ -1,9 +1,9 @@
 // Versions, the builds that led to them, and aliases. A version never changes; equal inputs lead to it without a build.
 
 import { createHash } from "node:crypto";
-import type { BundleInputs, Version } from "../model.js";
+import type { BundleInputs, SealedSecrets, UploadOrigin, Version } from "../model.js";
 import type { Db } from "./database.js";
-import { fromJson } from "./json.js";
+import { fromJson, optional, toJson } from "./json.js";
 
 /** What a version was built from; the same again needs no build. */
 export interface BuildRecord {
@@ -28,6 +28,12 @@ export interface AliasRecord {
 
 export interface Versions {
   version(id: string): Version | undefined;
+  /** What an uploaded version carries; a version that git built carries none, its secrets are the function's. */
+  versionSecrets(id: string): SealedSecrets;
+  /** The first revision that gave the version to its function, as far as that is remembered. */
+  firstRevision(id: string): { branch: string; commit: string } | undefined;
+  /** The version that the function had at the one recorded commit that begins like this; undefined where none or several do. */
+  versionAtCommit(functionId: string, prefix: string): string | undefined;
   /** Of one function, newest first. */
   versions(functionId: string): Version[];
   /** All builds of the function from the tree, last used first; whether the outside inputs match is for the caller to see. */
@@ -45,7 +51,12 @@ export interface Versions {
 
 export interface VersionRows {
   /** A version that is there stays as it is. */
-  addVersion(version: Omit<Version, "function" | "account" | "createdAt">, functionId: string, at: number): void;
+  addVersion(
+    version: Omit<Version, "function" | "account" | "createdAt">,
+    functionId: string,
+    at: number,
+    secrets?: SealedSecrets,
+  ): void;
   /** The same inputs again: moved to the version, and counted as used last. */
   saveBuild(build: BuildRecord, at: number): void;
 }
@@ -60,6 +71,7 @@ interface VersionRow {
   manifest: string;
   entrypoints: string;
   created_at: number;
+  upload: string | null;
 }
 
 interface BuildRow {
@@ -72,17 +84,33 @@ interface BuildRow {
 }
 
 const VERSION = `SELECT v.id, f.name AS function, f.account, v.artifact, v.source_maps, v.size, v.manifest, v.entrypoints,
-  v.created_at FROM versions v JOIN functions f ON f.id = v.function_id`;
+  v.created_at, v.upload FROM versions v JOIN functions f ON f.id = v.function_id`;
 const ALIAS = "name, version_id AS versionId, created_at AS createdAt, updated_at AS updatedAt";
 
 export function createVersions(db: Db, now: () => number): Versions & VersionRows {
   const one = db.prepare<[string], VersionRow>(`${VERSION} WHERE v.id = ?`);
   const ofFunction = db.prepare<[string], VersionRow>(
-    `${VERSION} WHERE v.function_id = ? ORDER BY v.created_at DESC, v.id`,
+    `${VERSION} WHERE v.function_id = ? ORDER BY v.created_at DESC, v.rowid DESC`,
   );
+  const secrets = db.prepare<[string], string>("SELECT secrets FROM versions WHERE id = ?").pluck();
+  const firstRevision = db.prepare<[string], { branch: string; commit: string }>(
+    `SELECT r.branch, r."commit" FROM history h JOIN revisions r ON r.seq = h.seq WHERE h.version_id = ?
+     ORDER BY h.seq LIMIT 1`,
+  );
+  const commits = db
+    .prepare<[string, string], string>(
+      `SELECT DISTINCT "commit" FROM revisions WHERE "commit" >= ? AND "commit" < ? LIMIT 2`,
+    )
+    .pluck();
+  const atCommit = db
+    .prepare<[string, string], string | null>(
+      `SELECT version_id FROM history WHERE function_id = ?
+         AND seq <= (SELECT max(seq) FROM revisions WHERE "commit" = ?) ORDER BY seq DESC LIMIT 1`,
+    )
+    .pluck();
   const add = db.prepare(
-    `INSERT OR IGNORE INTO versions (id, function_id, artifact, source_maps, size, manifest, entrypoints, created_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT OR IGNORE INTO versions (id, function_id, artifact, source_maps, size, manifest, entrypoints, created_at, upload, secrets)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const matching = db.prepare<[string, string, string], BuildRow>(
     "SELECT * FROM builds WHERE function_id = ? AND environment = ? AND tree_id = ? ORDER BY used DESC",
@@ -120,6 +148,14 @@ export function createVersions(db: Db, now: () => number): Versions & VersionRow
       const row = one.get(id);
       return row && versionOf(row);
     },
+    versionSecrets: (id) => fromJson(String(secrets.get(id) ?? "{}")),
+    firstRevision: (id) => firstRevision.get(id),
+    versionAtCommit: (functionId, prefix) => {
+      const [commit, another] = commits.all(prefix, `${prefix}g`);
+      return commit === undefined || another !== undefined
+        ? undefined
+        : (atCommit.get(functionId, String(commit)) ?? undefined);
+    },
     versions: (functionId) => ofFunction.all(functionId).map(versionOf),
     builds: (functionId, treeId, environment) => matching.all(functionId, environment, treeId).map(buildOf),
     lastBuilds: () => new Map(lastUsed.all().map((row) => [row.function_id, buildOf(row)])),
@@ -130,10 +166,11 @@ export function createVersions(db: Db, now: () => number): Versions & VersionRow
     },
     deleteAlias: (functionId, name) => deleteAlias.run(functionId, name).changes > 0,
     artifacts: () => new Set(artifacts.all() as string[]),
-    addVersion: (version, functionId, at) => {
-      const { id, artifact, sourceMaps, size, manifest, entrypoints } = version;
+    addVersion: (version, functionId, at, secrets = {}) => {
+      const { id, artifact, sourceMaps, size, manifest, entrypoints, upload } = version;
       const json = [JSON.stringify(manifest), JSON.stringify(entrypoints)];
-      add.run(id, functionId, artifact, sourceMaps ?? null, size, ...json, at);
+      const made = [toJson(upload), JSON.stringify(secrets)];
+      add.run(id, functionId, artifact, sourceMaps ?? null, size, ...json, at, ...made);
     },
     saveBuild: ({ functionId, environment, treeId, bundler, inputs, versionId }, at) => {
       const json = inputsJson(inputs);
@@ -151,13 +188,14 @@ function inputsJson({ files, folders }: BundleInputs): string {
 }
 
 function versionOf(row: VersionRow): Version {
-  const { source_maps, created_at, manifest, entrypoints, ...rest } = row;
+  const { source_maps, created_at, manifest, entrypoints, upload, ...rest } = row;
   return {
     ...rest,
     manifest: fromJson(manifest),
     entrypoints: fromJson(entrypoints),
     createdAt: created_at,
     ...(source_maps === null ? {} : { sourceMaps: source_maps }),
+    ...optional<"upload", UploadOrigin>("upload", upload),
   };
 }
 

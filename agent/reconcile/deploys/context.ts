@@ -1,0 +1,108 @@
+// What all direct deploys stand on, and how a function, its versions and their addresses are found.
+import { randomUUID } from "node:crypto";
+import type { ArtifactStore } from "../../artifact/index.js";
+import { resolveVersion } from "../../deploy/resolve.js";
+import { type ErrorReport, reportOf, WrkstError } from "../../errors.js";
+import type { FunctionRef, Hold, Version } from "../../model.js";
+import type { RouteOptions } from "../../route/index.js";
+import type { Sealing } from "../../secrets/sealing.js";
+import type { DirectChange, DirectResult, FunctionRecord, Registry } from "../../store/index.js";
+import type { LoadChecker } from "../check-load.js";
+import type { Turns } from "../turns.js";
+
+export interface DeploysDeps {
+  registry: Registry;
+  publisher: { publish(): Promise<void> };
+  artifacts: Pick<ArtifactStore, "put" | "get">;
+  checker: LoadChecker;
+  /** Loads versions in the serving runtime and asks their health paths: id → what went wrong. */
+  prepare(versions: Version[], signal: AbortSignal): Promise<Map<string, ErrorReport>>;
+  sealing: Sealing;
+  turns: Turns;
+  routes: () => RouteOptions;
+  /** Origin of the function; with a label, of that host of it. */
+  urlOf(name: string, label?: string): string;
+  /** Publishes again, soon: what was recorded could not be brought to the runtime. */
+  wake(): void;
+  /** Holds have changed: the earliest end of one may be another. */
+  onHolds(): void;
+  /** Aborted when the agent stops. */
+  signal: AbortSignal;
+  /** Milliseconds since 1970. */
+  now(): number;
+  newId?: () => string;
+}
+
+export class DeployContext {
+  readonly deps: DeploysDeps;
+
+  constructor(deps: DeploysDeps) {
+    this.deps = deps;
+  }
+
+  newId(): string {
+    return (this.deps.newId ?? randomUUID)();
+  }
+
+  find({ account, name }: FunctionRef): FunctionRecord | undefined {
+    const record = this.deps.registry.functionByName(name);
+    return record?.account === account ? record : undefined;
+  }
+
+  /** @throws WrkstError ERR_NOT_FOUND, the same for a function that is another account's */
+  expect(of: FunctionRef): FunctionRecord {
+    const record = this.find(of);
+    if (record) return record;
+    throw new WrkstError("ERR_NOT_FOUND", `there is no function "${of.name}"`, { hint: "see: wrkst status" });
+  }
+
+  holdOf(record: FunctionRecord): Hold | undefined {
+    return this.deps.registry.hold(record.id, "latest");
+  }
+
+  aliasesOf(record: FunctionRecord): Record<string, string> {
+    const aliases = this.deps.registry.aliases(record.id);
+    return Object.fromEntries(aliases.map(({ name, versionId }) => [name, versionId]));
+  }
+
+  /** @throws WrkstError ERR_VERSION_NOT_FOUND */
+  resolve(record: FunctionRecord, text: string): Version {
+    const { registry } = this.deps;
+    return resolveVersion(text, {
+      versions: registry.versions(record.id),
+      aliases: this.aliasesOf(record),
+      versionAtCommit: (prefix) => registry.versionAtCommit(record.id, prefix),
+    });
+  }
+
+  /**
+   * The one transaction, then the runtime. Nothing that can fail stands between them but the runtime itself: then the change
+   * is kept, and brought to it as soon as it answers.
+   */
+  async commit(change: DirectChange): Promise<DirectResult> {
+    const result = this.deps.registry.applyDirect(change);
+    if (change.holds || change.releases) this.deps.onHolds();
+    await this.publish();
+    return result;
+  }
+
+  async publish(): Promise<void> {
+    try {
+      await this.deps.publisher.publish();
+    } catch (error) {
+      this.deps.wake();
+      throw error;
+    }
+  }
+
+  /** Versions that do not serve yet are loaded where they will serve, and asked whether they are well. */
+  async prepare(versions: Version[]): Promise<void> {
+    const [refused] = (await this.deps.prepare(versions, this.deps.signal)).values();
+    if (refused) throw new WrkstError(refused.code, refused.message, refused);
+  }
+
+  /** As `prepare`, with the error as a value. */
+  async refusalOf(versions: Version[]): Promise<ErrorReport | undefined> {
+    return this.prepare(versions).then(() => undefined, reportOf);
+  }
+}

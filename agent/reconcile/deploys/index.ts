@@ -1,0 +1,36 @@
+// Implements `Deploys`: whoever changes a function takes turns with all others who change it.
+import type { Deploys } from "../deploys.js";
+import { DeployContext, type DeploysDeps } from "./context.js";
+import { createHolding } from "./holding.js";
+import { createMoving } from "./moving.js";
+import { createOwning } from "./owning.js";
+import { createReading } from "./reading.js";
+import { createUploading } from "./uploading.js";
+
+export type { DeploysDeps } from "./context.js";
+
+export function createDeploys(deps: DeploysDeps): Deploys & { releaseExpired(): Promise<number | undefined> } {
+  const context = new DeployContext(deps);
+  const reading = createReading(context);
+  const uploading = createUploading(context, reading);
+  const moving = createMoving(context);
+  const holding = createHolding(context, reading, moving);
+  const owning = createOwning(context, reading);
+  const { turns } = deps;
+  const { versions, version, bundle, deployments, aliases, holds, secrets, settings } = reading;
+  return {
+    ...{ versions, version, bundle, deployments, aliases, holds, secrets, settings },
+    upload: (of, upload, { create }, by) => turns.of(of.name, () => uploading.upload(of, upload, create, by)),
+    deploy: (of, request, by) => turns.of(of.name, () => moving.deploy(of, request, by)),
+    rollback: (of, request, by) => turns.of(of.name, () => moving.rollback(of, request, by)),
+    setAlias: (of, alias, to, by) => turns.of(of.name, () => holding.setAlias(of, alias, to, by)),
+    deleteAlias: (of, alias, by) => turns.of(of.name, () => holding.deleteAlias(of, alias, by)),
+    pin: (of, alias, request, by) => turns.of(of.name, () => holding.pin(of, alias, request, by)),
+    unpin: (of, alias, by) => turns.of(of.name, () => holding.unpin(of, alias, by)),
+    setSecrets: (of, changes, options, by) => turns.of(of.name, () => owning.setSecrets(of, changes, options, by)),
+    setSettings: (of, changes, by) => turns.of(of.name, () => owning.setSettings(of, changes, by)),
+    setHosts: (of, hosts, by) => turns.of(of.name, () => owning.setHosts(of, hosts, by)),
+    remove: (of, options, by) => turns.of(of.name, () => owning.remove(of, options, by)),
+    releaseExpired: () => holding.releaseExpired((name, work) => turns.of(name, work)),
+  };
+}

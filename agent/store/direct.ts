@@ -1,0 +1,200 @@
+// The one transaction of what a person does to a function by hand: version, traffic, holds, aliases, secrets, settings, the
+// deployment and the audit events change together or not at all, and are on disk when it returns.
+
+import { WrkstError } from "../errors.js";
+import {
+  type Actor,
+  type Deployment,
+  type DeploymentCause,
+  type FunctionSettings,
+  type FunctionState,
+  formatRevision,
+  type Hold,
+  restingState,
+  type SealedSecrets,
+  type TrafficSplit,
+} from "../model.js";
+import type { Db } from "./database.js";
+import type { EventRows, Events, NewEvent } from "./events.js";
+import { expectFunction, type FunctionRecord, type FunctionRows } from "./functions.js";
+import type { HoldRows, Holds } from "./holds.js";
+import type { Own, OwnRows } from "./own.js";
+import type { Settings } from "./settings.js";
+import type { NewVersion } from "./switch.js";
+import type { VersionRows, Versions } from "./versions.js";
+
+export interface DirectChange {
+  account: string;
+  name: string;
+  /** Where no live function has the name: the id of the one that is made. A removed one of the account comes back instead. */
+  create?: string;
+  cause: DeploymentCause;
+  by: Actor;
+  /** Of the deployment. */
+  message?: string;
+  /** An uploaded version with the secrets that it carries; its number is given here. */
+  version?: { version: NewVersion; secrets: SealedSecrets };
+  /** Version that `latest` moves to; recorded as a deployment, also where it is there already. */
+  latest?: string;
+  /** With `latest`: how the traffic is divided. */
+  split?: TrafficSplit;
+  holds?: Omit<Hold, "author" | "createdAt">[];
+  /** Aliases whose holds end. */
+  releases?: string[];
+  /** Other aliases than `latest`; null removes. */
+  aliases?: Record<string, string | null>;
+  /** Of the function, replacing all: its isolates are loaded afresh. */
+  secrets?: SealedSecrets;
+  settings?: Partial<FunctionSettings>;
+  /** Custom hosts, replacing all. */
+  hosts?: string[];
+  /** What is wrong though the change is made: the function counts as failed. */
+  error?: FunctionRecord["error"];
+  events: Omit<NewEvent, "function" | "actor">[];
+}
+
+export interface DirectResult {
+  functionId: string;
+  deployment: Deployment | undefined;
+}
+
+export interface DirectDeps {
+  db: Db;
+  now: () => number;
+  newId: () => string;
+  settings: Settings;
+  functions: FunctionRows;
+  versions: Versions & VersionRows;
+  holds: Holds & HoldRows;
+  own: Own & OwnRows;
+  events: Events & EventRows;
+}
+
+/** Makes `applyDirect`. Throws ERR_NOT_FOUND or ERR_NAME_TAKEN, nothing being changed then. */
+export function createDirect(deps: DirectDeps): (change: DirectChange) => DirectResult {
+  const { db, now, newId, settings, functions, versions, holds, own, events } = deps;
+
+  function apply(change: DirectChange): DirectResult {
+    const at = now();
+    const before = openFunction(change, at);
+    const functionId = before.id;
+    if (change.version) addVersion(change.version, functionId, at);
+    changeOwn(change, functionId, at);
+    const after = functionAfter(before, change, at);
+    functions.save(after);
+    const deployment =
+      change.latest === undefined && !change.secrets ? undefined : noteDeployment(before, after, change, at);
+    for (const event of change.events) events.addEvent({ ...event, function: change.name, actor: change.by });
+    settings.bumpRouteGeneration();
+    return { functionId, deployment };
+  }
+
+  function openFunction({ account, name, create }: DirectChange, at: number): FunctionRecord {
+    const owner = functions.owner(name);
+    if (owner && owner.account !== account && create !== undefined) {
+      throw new WrkstError("ERR_NAME_TAKEN", `the name "${name}" belongs to a function of another account`, {
+        hint: "give the function another name",
+      });
+    }
+    const own = owner?.account === account ? owner : undefined;
+    if (own && own.removedAt === null) return own;
+    if (create === undefined) return expectFunction(undefined, name);
+    return own ? reviveFunction(own, at) : createFunction({ account, name, id: create }, at);
+  }
+
+  function reviveFunction(removed: FunctionRecord, at: number): FunctionRecord {
+    const { error: _, ...kept } = removed;
+    const empty = { latest: null, declared: null, revision: null, source: null, folder: null, warnings: [] };
+    const revived: FunctionRecord = { ...kept, ...empty, state: "pending", updatedAt: at, removedAt: null };
+    functions.save(revived);
+    return revived;
+  }
+
+  function createFunction(named: { account: string; name: string; id: string }, at: number): FunctionRecord {
+    const created: FunctionRecord = {
+      ...named,
+      ...{ source: null, folder: null, state: "pending", warnings: [], hosts: {}, latest: null, split: null },
+      ...{ declared: null, withdrawn: false, revision: null, generation: 0 },
+      ...{ createdAt: at, updatedAt: at, removedAt: null },
+    };
+    functions.save(created);
+    return created;
+  }
+
+  function addVersion({ version, secrets }: NonNullable<DirectChange["version"]>, functionId: string, at: number) {
+    const number = own.countUpload(functionId);
+    const { upload, ...rest } = version;
+    versions.addVersion({ ...rest, ...(upload ? { upload: { ...upload, number } } : {}) }, functionId, at, secrets);
+  }
+
+  function changeOwn(change: DirectChange, functionId: string, at: number): void {
+    for (const alias of change.releases ?? []) holds.deleteHold(functionId, alias);
+    for (const hold of change.holds ?? []) {
+      holds.saveHold(functionId, { ...hold, author: change.by.name, createdAt: at });
+    }
+    for (const [alias, version] of Object.entries(change.aliases ?? {})) {
+      if (version === null) versions.deleteAlias(functionId, alias);
+      else versions.setAlias(functionId, alias, version);
+    }
+    if (change.secrets) own.saveFunctionSecrets(functionId, change.secrets);
+    if (change.settings) {
+      own.saveFunctionSettings(functionId, { ...own.functionSettings(functionId), ...change.settings });
+    }
+  }
+
+  function functionAfter(before: FunctionRecord, change: DirectChange, at: number): FunctionRecord {
+    const { error: _, ...kept } = before;
+    const latest = change.latest ?? before.latest;
+    const split = change.latest === undefined ? before.split : (change.split ?? null);
+    const moved = change.latest !== undefined;
+    const troubled = change.error ? { state: "failed" as const, error: change.error } : troubleOf(before, latest);
+    const state: FunctionState = troubled?.state ?? restingState(latest, split, holds.hold(before.id, "latest"));
+    return {
+      ...kept,
+      ...(troubled?.error ? { error: troubled.error } : {}),
+      ...{ state, latest, split, updatedAt: at, generation: before.generation + (change.secrets ? 1 : 0) },
+      ...(moved && latest !== null ? { revision: revisionOf(latest), hosts: claimsOf(before, latest, at) } : {}),
+      ...(change.hosts ? { hosts: claimHosts(before.hosts, change.hosts, at) } : {}),
+    };
+  }
+
+  function revisionOf(version: string): string | null {
+    const first = versions.firstRevision(version);
+    return first ? formatRevision(first) : null;
+  }
+
+  /** An upload claims no hosts by itself: they are set apart. */
+  function claimsOf({ hosts }: FunctionRecord, latest: string, at: number): FunctionRecord["hosts"] {
+    const version = versions.version(latest);
+    return !version || version.upload ? hosts : claimHosts(hosts, version.manifest.hosts, at);
+  }
+
+  function noteDeployment(before: FunctionRecord, after: FunctionRecord, change: DirectChange, at: number): Deployment {
+    const { cause, by, message, split } = change;
+    const deployment: Deployment = {
+      ...{ id: newId(), function: after.name, at, cause, author: by.name, revision: after.revision },
+      ...{ from: before.latest, to: after.latest, credential: by.credential, address: by.address },
+      ...(split ? { split } : {}),
+      ...(message === undefined ? {} : { message }),
+    };
+    events.addDeployment(deployment, after.id);
+    return deployment;
+  }
+
+  const transaction = db.transaction(apply);
+  return (change) => transaction.immediate(change);
+}
+
+/** What a person's move does not end: that git's newest does not build, and, without another version, a quarantine. */
+function troubleOf(before: FunctionRecord, latest: string | null): Pick<FunctionRecord, "state" | "error"> | undefined {
+  const stays =
+    (before.state === "failed" && before.source !== null) ||
+    before.state === "suspended" ||
+    (before.state === "quarantined" && before.latest === latest);
+  return stays ? before : undefined;
+}
+
+/** A claim that goes on keeps its date: the first to claim a host owns it. */
+export function claimHosts(before: Record<string, number>, hosts: string[], at: number): Record<string, number> {
+  return Object.fromEntries(hosts.map((host) => [host, before[host] ?? at]));
+}

@@ -1,0 +1,82 @@
+// Holds of people on aliases. One per alias; an expired one is not answered any more, whoever takes it away.
+
+import type { Hold } from "../model.js";
+import type { Db } from "./database.js";
+
+export interface Holds {
+  /** Of one function, by alias. */
+  holds(functionId: string): Hold[];
+  hold(functionId: string, alias: string): Hold | undefined;
+  /** Holds on `latest` of all functions, by function id. */
+  latestHolds(): Map<string, Hold>;
+  /** Holds whose time is over, and the earliest end of the others, in milliseconds since 1970. */
+  expiredHolds(): { expired: { functionId: string; alias: string }[]; next: number | undefined };
+}
+
+export interface HoldRows {
+  saveHold(functionId: string, hold: Hold): void;
+  /** Expired or not. */
+  deleteHold(functionId: string, alias: string): boolean;
+}
+
+interface HoldRow {
+  function_id: string;
+  alias: string;
+  kind: Hold["kind"];
+  version_id: string;
+  rejected: string | null;
+  reason: string | null;
+  author: string;
+  created_at: number;
+  expires_at: number | null;
+}
+
+const LIVE = "(expires_at IS NULL OR expires_at > ?)";
+
+export function createHolds(db: Db, now: () => number): Holds & HoldRows {
+  const ofFunction = db.prepare<[string, number], HoldRow>(
+    `SELECT * FROM holds WHERE function_id = ? AND ${LIVE} ORDER BY alias`,
+  );
+  const one = db.prepare<[string, string, number], HoldRow>(
+    `SELECT * FROM holds WHERE function_id = ? AND alias = ? AND ${LIVE}`,
+  );
+  const onLatest = db.prepare<[number], HoldRow>(`SELECT * FROM holds WHERE alias = 'latest' AND ${LIVE}`);
+  const expired = db.prepare<[number], { functionId: string; alias: string }>(
+    "SELECT function_id AS functionId, alias FROM holds WHERE expires_at <= ?",
+  );
+  const next = db.prepare<[number], number | null>("SELECT min(expires_at) FROM holds WHERE expires_at > ?").pluck();
+  const save = db.prepare(
+    `INSERT OR REPLACE INTO holds (function_id, alias, kind, version_id, rejected, reason, author, created_at, expires_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const remove = db.prepare("DELETE FROM holds WHERE function_id = ? AND alias = ?");
+
+  return {
+    holds: (functionId) => ofFunction.all(functionId, now()).map(holdOf),
+    hold: (functionId, alias) => {
+      const row = one.get(functionId, alias, now());
+      return row && holdOf(row);
+    },
+    latestHolds: () => new Map(onLatest.all(now()).map((row) => [row.function_id, holdOf(row)])),
+    expiredHolds: () => ({ expired: expired.all(now()), next: next.get(now()) ?? undefined }),
+    saveHold: (functionId, hold) => {
+      const { alias, kind, version, rejected = null, reason = null, author, createdAt, expiresAt = null } = hold;
+      save.run(functionId, alias, kind, version, rejected, reason, author, createdAt, expiresAt);
+    },
+    deleteHold: (functionId, alias) => remove.run(functionId, alias).changes > 0,
+  };
+}
+
+function holdOf(row: HoldRow): Hold {
+  const { alias, kind, author } = row;
+  return {
+    alias,
+    kind,
+    version: row.version_id,
+    ...(row.rejected === null ? {} : { rejected: row.rejected }),
+    ...(row.reason === null ? {} : { reason: row.reason }),
+    author,
+    createdAt: row.created_at,
+    ...(row.expires_at === null ? {} : { expiresAt: row.expires_at }),
+  };
+}

@@ -1,0 +1,36 @@
+// What belongs to a function itself and to no version: settings, sealed secrets, the count of its uploads.
+
+import type { FunctionSettings, SealedSecrets } from "../model.js";
+import type { Db } from "./database.js";
+import { fromJson } from "./json.js";
+
+export interface Own {
+  /** What was ever set; the rest is for the caller to default. */
+  functionSettings(functionId: string): Partial<FunctionSettings>;
+  /** Of a function that git declares. */
+  functionSecrets(functionId: string): SealedSecrets;
+}
+
+export interface OwnRows {
+  saveFunctionSettings(functionId: string, settings: Partial<FunctionSettings>): void;
+  saveFunctionSecrets(functionId: string, secrets: SealedSecrets): void;
+  /** Counts one more upload and answers how many there were: 1 for the first. */
+  countUpload(functionId: string): number;
+}
+
+export function createOwn(db: Db): Own & OwnRows {
+  const read = (column: string) => db.prepare<[string], string>(`SELECT ${column} FROM functions WHERE id = ?`).pluck();
+  const write = (column: string) => db.prepare(`UPDATE functions SET ${column} = ? WHERE id = ?`);
+  const [readSettings, writeSettings] = [read("settings"), write("settings")];
+  const [readSecrets, writeSecrets] = [read("secrets"), write("secrets")];
+  const count = db
+    .prepare<[string], number>("UPDATE functions SET uploads = uploads + 1 WHERE id = ? RETURNING uploads")
+    .pluck();
+  return {
+    functionSettings: (id) => fromJson(String(readSettings.get(id) ?? "{}")),
+    functionSecrets: (id) => fromJson(String(readSecrets.get(id) ?? "{}")),
+    saveFunctionSettings: (id, settings) => void writeSettings.run(JSON.stringify(settings), id),
+    saveFunctionSecrets: (id, secrets) => void writeSecrets.run(JSON.stringify(secrets), id),
+    countUpload: (id) => Number(count.get(id)),
+  };
+}
