@@ -1,7 +1,7 @@
 // Opens the agent's HTTP side: access, git over HTTP whose pushes wait for their pass, API, its sockets.
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { createApi, listenOn } from "./api/index.js";
+import { createApi, listenOn, type TailParts } from "./api/index.js";
 import { MAIN, openAuth } from "./auth/index.js";
 import type { ProcessConfig } from "./config.js";
 import type { Log } from "./log.js";
@@ -24,6 +24,8 @@ export interface AgentApiOptions {
   access: AccessRecords;
   /** Origin without trailing slash; known for sure when the runtime listens. */
   publicUrl: () => string;
+  /** What functions say. */
+  tail: TailParts;
 }
 
 export interface AgentApi {
@@ -50,7 +52,8 @@ export async function openApi(options: AgentApiOptions): Promise<AgentApi> {
   const uploads = join(config.dataDir, "uploads");
   // What a kill has left of uploads that were being read.
   await rm(uploads, { recursive: true, force: true });
-  const { handler } = createApi({
+  const { handler, upgrade } = createApi({
+    tail: options.tail,
     platform,
     deploys,
     auth,
@@ -64,12 +67,13 @@ export async function openApi(options: AgentApiOptions): Promise<AgentApi> {
       git.handle(req, res, pathInfo, who);
     },
   });
-  const listening = [await listenOn({ handler, socketPath: join(runDir, "agent.sock") })];
-  if (config.adminListen) listening.push(await listenOn({ handler, ...config.adminListen }));
+  const listening = [await listenOn({ handler, upgrade, socketPath: join(runDir, "agent.sock") })];
+  if (config.adminListen) listening.push(await listenOn({ handler, upgrade, ...config.adminListen }));
   return {
     tokenFile: auth.tokenFile,
     wakeAfterPushes: pushes.wake,
     close: async () => {
+      options.tail.hub.close();
       await git.close();
       await Promise.all(listening.map((socket) => socket.close()));
     },

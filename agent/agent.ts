@@ -3,8 +3,9 @@ import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { SECRETS_KEY_VARIABLE } from "../runtime/wire.js";
+import { SECRETS_KEY_VARIABLE, type TailLine } from "../runtime/wire.js";
 import { openApi } from "./agent-api.js";
+import { type AgentTail, openAgentTail } from "./agent-tail.js";
 import { openArtifactStore } from "./artifact/index.js";
 import { BUNDLER_ID, openBundler } from "./bundle/bundler.js";
 import { writeBarrier } from "./bundle/confine.js";
@@ -93,9 +94,14 @@ async function assemble(
   const runtime: Runtime = openServing(config, log, runDir, key, {
     beforeStart: async () => void (await publisher.write()),
     onEvent: (event) => onRuntimeEvent(event, platform, log),
+    onTailLine: (line) => tail.hub.take(line),
     functionNames: () => registry.functions().map((record) => record.name),
   });
-  const publisher = new Publisher({ registry, dataDir, routes, runtime: runningView(runtime) });
+  const publisher = new Publisher({
+    ...{ registry, dataDir, routes },
+    runtime: runningView(runtime),
+    onWritten: () => tail.refresh(),
+  });
   const source = await openFollowed(config);
   closers.push(() => source.close());
   const now = () => performance.timeOrigin + performance.now();
@@ -112,6 +118,8 @@ async function assemble(
   const builders = await openBuilders(config, log, runDir);
   closers.push(() => builders.close());
   const artifacts = await openArtifactStore(join(dataDir, "artifacts"));
+  const tail: AgentTail = openAgentTail({ dataDir, retention: config.logRetention, log, registry, artifacts, runtime });
+  closers.push(() => tail.close());
   const passDeps: PassDeps = {
     source,
     registry,
@@ -177,6 +185,7 @@ async function assemble(
     loop,
     runDir,
     embedded,
+    tail: { ...tail, idOf: (name) => registry.functionByName(name)?.id },
     access: registry.access,
     publicUrl: () => urls.publicUrl,
   });
@@ -217,6 +226,7 @@ function openServing(
   hooks: {
     beforeStart(): Promise<void>;
     onEvent(event: RuntimeEvent): void;
+    onTailLine(line: TailLine): Promise<void>;
     functionNames(): string[];
   },
 ): Runtime {

@@ -64,6 +64,8 @@ export interface Config {
   egress: EgressConfig;
   runtime: RuntimeConfig;
   log: { level: LogLevel; format: LogFormat };
+  /** Milliseconds that exceptions and logs of functions are kept. */
+  logRetention: number;
   /** Sentences for the operator, to be logged at start. */
   warnings: string[];
 }
@@ -168,6 +170,7 @@ function variablesOf({ folder, memory, terminal }: Surroundings) {
     RUNTIME_MAX_ISOLATES: variable(parseInteger(1, 4000), "1000"),
     RUNTIME_HANG_TIMEOUT: variable(parsePositiveDuration, "3s"),
     RUNTIME_MEMORY_LIMIT: variable(parseMemory(memory), "75%"),
+    LOG_RETENTION: variable(parsePositiveDuration, "3d"),
     LOG_LEVEL: variable(parseOneOf("trace", "debug", "info", "warn", "error", "fatal", "silent"), "info"),
     LOG_FORMAT: variable(parseOneOf("pretty", "json"), terminal ? "pretty" : "json"),
   };
@@ -185,7 +188,6 @@ type UnsetOf<V> = V extends { fallback: string } ? never : undefined;
 const LATER = [
   "JWT_SECRET",
   "D1_BACKUP_INTERVAL",
-  "LOG_RETENTION",
   "OIDC_ISSUER",
   "OIDC_CLIENT_ID",
   "OIDC_CLIENT_SECRET",
@@ -251,6 +253,7 @@ export function parseConfig(env: Environment, surroundings: Surroundings): Confi
       memoryLimit: v.RUNTIME_MEMORY_LIMIT,
     },
     log: { level: v.LOG_LEVEL, format: v.LOG_FORMAT },
+    logRetention: v.LOG_RETENTION,
     warnings: warningsOf(env, v),
   };
 }

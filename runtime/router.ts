@@ -37,6 +37,14 @@ interface Speaker {
   version: string;
 }
 
+interface Failure {
+  slot: Slot;
+  request: Request;
+  id: string;
+  error: unknown;
+  isTold?: boolean;
+}
+
 /** `tailOf` makes what is told when an invocation of a function is over, work in `waitUntil` included. */
 export function createRouter(bindings: RouterBindings, tailOf: (speaker: Speaker) => Fetcher) {
   const { SETTINGS: settings } = bindings;
@@ -141,7 +149,7 @@ export function createRouter(bindings: RouterBindings, tailOf: (speaker: Speaker
         await isolates.load(slot, keep);
       } catch (error) {
         const id = crypto.randomUUID();
-        report("function.load-failed", slot, id, error);
+        report("function.load-failed", { slot, request, id, error });
         return fail(request, "ERR_LOAD", id);
       }
     }
@@ -160,7 +168,7 @@ export function createRouter(bindings: RouterBindings, tailOf: (speaker: Speaker
     try {
       return await loading.entrypoint(slot).fetch(withPlatformHeaders(request, id));
     } catch (error) {
-      report("function.threw", slot, id, error, isTailed);
+      report("function.threw", { slot, request, id, error, isTold: isTailed });
       return fail(request, "ERR_FUNCTION", id);
     } finally {
       if (isTailed) tail.answered(id, Date.now() - since);
@@ -171,11 +179,12 @@ export function createRouter(bindings: RouterBindings, tailOf: (speaker: Speaker
   }
 
   /** To the agent's log, and as an exception of the function, unless its isolate tells that by itself. */
-  function report(event: LogLine["event"], slot: Slot, request: string, error: unknown, isTold = false): void {
-    const { function: name } = slot;
-    const version = slot.spec.id;
-    logLine({ event, function: name, version, request, message: describeThrown(error) });
-    if (!isTold) tail.tell({ kind: "threw", function: name, version, request, exception: exceptionOf(error) });
+  function report(event: LogLine["event"], { slot, request, id, error, isTold }: Failure): void {
+    const told = { function: slot.function, version: slot.spec.id, request: id };
+    logLine({ event, ...told, message: describeThrown(error) });
+    if (isTold) return;
+    const asked = { method: request.method, path: new URL(request.url).pathname };
+    tail.tell({ kind: "threw", ...told, asked, exception: exceptionOf(error) });
   }
 
   /** An invocation is over. Where nobody listens any more, only what it threw is told. */

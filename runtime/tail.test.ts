@@ -80,11 +80,12 @@ test("tells of functions that nobody listens to only what they throw, and who as
   await serving.deploy({ talker: TALKER });
   const { lines } = await listenTo(t, serving, []);
   await serving.get("talker.base.test", "/hello");
-  const answer = await serving.get("talker.base.test", "/throw");
+  const answer = await serving.get("talker.base.test", "/throw?token=hush");
   await until(() => lines.length, "an exception");
   const [line] = lines;
   assert.ok(line?.kind === "threw");
   assert.deepEqual([line.function, line.request], ["talker", answer.headers["x-request-id"]]);
+  assert.deepEqual(line.asked, { method: "GET", path: "/throw" });
   assert.deepEqual([line.exception.name, line.exception.message], ["TypeError", "no luck"]);
   assert.match(line.exception.stack ?? "", /^ +at .*index\.js:5:/);
 });
@@ -182,8 +183,8 @@ test("survives functions that log megabytes and strange objects, and loses lines
   await until(() => lines.length === 2, "both are told");
   response.pause();
   for (let i = 0; i < 40; i++) assert.equal((await serving.get("hostile.base.test", "/loud")).text, "fine");
-  await serving.get("calm.base.test", "/through");
   response.resume();
+  await serving.get("calm.base.test", "/through");
   await until(() => lines.some((line) => line.kind === "lost"), "what was lost is told");
   await until(() => lines.some((line) => line.function === "calm"), "others find room");
   assert.ok(lines.every((line) => line.function !== "victim"));

@@ -23,12 +23,15 @@ export interface Tail {
 }
 
 export interface TailLimits {
-  /** Characters that wait to be read, in all and of one function, so that a loud one leaves room for the others. */
+  /** Characters that may wait to be read. */
   waiting: number;
-  waitingOfOne: number;
+  /** Characters of one function in a window of time, so that a loud one leaves room, and the agent's time, for the others. */
+  ofOne: number;
 }
 
-const LIMITS: TailLimits = { waiting: 8 * 2 ** 20, waitingOfOne: 2 * 2 ** 20 };
+const LIMITS: TailLimits = { waiting: 8 * 2 ** 20, ofOne: 2 * 2 ** 20 };
+/** Milliseconds. */
+const WINDOW = 1000;
 const MAX_TIMINGS = 1000;
 /** Milliseconds between the empty lines: without them nobody would notice that the reader is gone. */
 const HEARTBEAT = 1000;
@@ -107,20 +110,34 @@ export function createTail(limits: TailLimits = LIMITS): Tail {
   };
 }
 
-/** Lines that wait, oldest first. */
-function createQueue({ waiting, waitingOfOne }: TailLimits) {
+/** Lines that wait, oldest first. What was lost is told when its window is over. */
+function createQueue({ waiting, ofOne }: TailLimits) {
   let lines: string[] = [];
   let size = 0;
+  let windowStart = Date.now();
   const sizes = new Map<string, number>();
   const lost = new Map<string, number>();
+
+  function turnWindow(): void {
+    if (Date.now() - windowStart < WINDOW) return;
+    windowStart = Date.now();
+    for (const [name, count] of lost) {
+      lines.push(JSON.stringify({ kind: "lost", function: name, count } satisfies TailLine));
+    }
+    sizes.clear();
+    lost.clear();
+  }
+
   return {
     get isEmpty() {
-      return lines.length === 0 && lost.size === 0;
+      turnWindow();
+      return lines.length === 0;
     },
     add(line: TailLine) {
+      turnWindow();
       const text = JSON.stringify(line);
       const own = (sizes.get(line.function) ?? 0) + text.length;
-      if (size + text.length > waiting || own > waitingOfOne) {
+      if (size + text.length > waiting || own > ofOne) {
         lost.set(line.function, (lost.get(line.function) ?? 0) + 1);
         return;
       }
@@ -128,15 +145,10 @@ function createQueue({ waiting, waitingOfOne }: TailLimits) {
       sizes.set(line.function, own);
       lines.push(text);
     },
-    /** All that waits, and what did not find room. */
     take(): string {
-      for (const [name, count] of lost)
-        lines.push(JSON.stringify({ kind: "lost", function: name, count } satisfies TailLine));
       const text = `${lines.join("\n")}\n`;
       lines = [];
       size = 0;
-      sizes.clear();
-      lost.clear();
       return text;
     },
   };

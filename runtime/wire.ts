@@ -152,9 +152,15 @@ export interface TailRequest {
 /** `function` and `version` are the router's word, never the function's. All else may be whatever a function made of it. */
 export type TailLine =
   | { kind: "invocation"; function: string; version: string; invocation: Invocation }
-  | { kind: "threw"; function: string; version: string; request: string; exception: Exception }
+  | { kind: "threw"; function: string; version: string; request: string; asked?: Asked; exception: Exception }
   /** So many lines of the function found no room. */
   | { kind: "lost"; function: string; count: number };
+
+/** What was asked for: the path without its query, which may hold what is nobody's business. */
+export interface Asked {
+  method: string;
+  path: string;
+}
 
 /** Times are milliseconds, those of a day since 1970. */
 export interface Invocation {

@@ -18,17 +18,20 @@ import type { Owners } from "./gate.js";
 import { addGitRoute, type GitHandler } from "./git-route.js";
 import { addHealthRoutes } from "./health-routes.js";
 import { createIdempotency } from "./idempotency.js";
-import type { Handler } from "./listen.js";
+import type { Handler, ListenOptions } from "./listen.js";
 import { addOpenApiRoute } from "./openapi.js";
 import type { Platform } from "./platform.js";
 import { addPlatformRoutes } from "./platform-routes.js";
 import { foreseen, problemOf, sendProblem } from "./problem.js";
 import { createRoutes, type RouteRecord } from "./routes.js";
+import { addTailRoutes } from "./tail-routes.js";
+import { createTailCalls, type TailParts } from "./tails.js";
 import { addWebhookRoute } from "./webhook-route.js";
 import { createWebhooks } from "./webhooks.js";
 
 export { type Handler, type Listening, type ListenOptions, listenOn } from "./listen.js";
 export type { EventPage, EventQuery, FunctionDetail, Job, Platform, SyncRequest } from "./platform.js";
+export type { TailParts } from "./tails.js";
 
 export interface ApiOptions {
   platform: Platform;
@@ -45,12 +48,16 @@ export interface ApiOptions {
   /** Folder for uploads while they are read. */
   uploads: string;
   log: Log;
+  /** What functions say. */
+  tail: TailParts;
   now?: () => number;
 }
 
 export interface Api {
   /** To be given to `listenOn`. */
   handler: Handler;
+  /** As well: takes WebSockets. */
+  upgrade: NonNullable<ListenOptions["upgrade"]>;
   /** Every route with its rule: the tests of the gate walk them. */
   routes: RouteRecord[];
 }
@@ -93,6 +100,8 @@ export function createApi(options: ApiOptions): Api {
     addFunctionRoutes(routes, { platform, deploys, now });
     addCloudflareRoutes(routes, { ...options, deploys, baseDomain: config.baseDomain });
   }
+  const calls = createTailCalls(options.tail, options.publicUrl);
+  addTailRoutes(routes, { calls, platform });
   app.use((req) => {
     throw new WrkstError("ERR_NO_ROUTE", `there is no "${req.method} ${req.path}" here`);
   });
@@ -113,6 +122,7 @@ export function createApi(options: ApiOptions): Api {
       clients.set(req, clientOf(req.headers, { via, remoteAddress, trustedProxies, createId: randomUUID }));
       app(req, res);
     },
+    upgrade: calls.upgrade,
     routes: routes.records,
   };
 }

@@ -3,6 +3,7 @@
 import { chmod, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import { WrkstError } from "../errors.js";
 import type { Via } from "./client.js";
 
@@ -10,6 +11,8 @@ export type Handler = (req: IncomingMessage, res: ServerResponse, via: Via) => v
 
 export interface ListenOptions {
   handler: Handler;
+  /** Takes connections that ask for another protocol. Absent: such a wish is ignored. */
+  upgrade?: (upgrade: { request: IncomingMessage; socket: Duplex; head: Buffer }) => void;
   /** A unix socket: only the router reaches it, so its headers are believed. A left-over file is replaced. */
   socketPath?: string;
   host?: string;
@@ -25,12 +28,13 @@ export interface Listening {
 }
 
 /** @throws WrkstError ERR_CONFIG when the address cannot be had */
-export async function listenOn({ handler, socketPath, host, port = 0 }: ListenOptions): Promise<Listening> {
+export async function listenOn({ handler, upgrade, socketPath, host, port = 0 }: ListenOptions): Promise<Listening> {
   const via: Via = socketPath === undefined ? "direct" : "router";
   const server = createServer((req, res) => {
     res.once("finish", () => dropUnread(req));
     handler(req, res, via);
   });
+  if (upgrade) server.on("upgrade", (request, socket, head) => upgrade({ request, socket, head }));
   server.headersTimeout = 15_000;
   // A push may take longer than any fixed time; whoever reads a body sets its own limit.
   server.requestTimeout = 0;

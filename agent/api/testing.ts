@@ -11,6 +11,7 @@ import { createApi } from "./index.js";
 import { type ListenOptions, listenOn } from "./listen.js";
 import { createMemoryDeploys } from "./memory-deploys.js";
 import { createMemoryPlatform } from "./memory-platform.js";
+import { openTestTail } from "./test-tail.js";
 
 export const TOKEN = "wrkst_token-of-the-tests-only-and-long-enough";
 export const SECRET = "a webhook secret of the tests";
@@ -44,9 +45,11 @@ export async function serveApi(where: Partial<ListenOptions> = {}, config: { web
   await mkdir(secretsDir);
   await writeFile(join(secretsDir, "admin-token"), TOKEN);
   const registry = openRegistry(join(dir, "registry.sqlite"), { now: () => now });
+  const tail = openTestTail(dir);
   const git: { pathInfo: string; who: string; bytes: number }[] = [];
   const deploys = createMemoryDeploys();
   const api = createApi({
+    tail,
     platform,
     deploys,
     isAccount: (account) => account === "main" || account === "other",
@@ -68,13 +71,14 @@ export async function serveApi(where: Partial<ListenOptions> = {}, config: { web
     now: () => now,
   });
   const options = where.socketPath === undefined ? { host: "127.0.0.1", port: 0 } : {};
-  const listening = await listenOn({ handler: api.handler, ...options, ...where });
+  const listening = await listenOn({ handler: api.handler, upgrade: api.upgrade, ...options, ...where });
   const target = where.socketPath === undefined ? { host: "127.0.0.1", port: listening.port } : where;
   return {
     api,
     platform,
     deploys,
     uploads: join(dir, "uploads"),
+    tail,
     git,
     port: listening.port,
     url: `http://127.0.0.1:${listening.port}`,
@@ -83,6 +87,7 @@ export async function serveApi(where: Partial<ListenOptions> = {}, config: { web
       now += milliseconds;
     },
     close: async () => {
+      tail.close();
       await listening.close(100);
       registry.close();
       await rm(dir, { recursive: true, force: true });

@@ -9,4 +9,4 @@ export {
   encodeSourceMaps,
 } from "./format.js";
 export { canonicalJson, digestOf, type VersionIdentity, versionId } from "./identity.js";
-export { type MappedMessage, mapErrorPositions } from "./positions.js";
+export { createPositionMapper, type MappedMessage, mapErrorPositions } from "./positions.js";

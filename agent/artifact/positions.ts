@@ -14,22 +14,29 @@ export interface MappedMessage {
  * `maps` is the JSON text of the source maps by module name; a broken map leaves its places as they are.
  */
 export function mapErrorPositions(message: string, maps: Record<string, string>): MappedMessage {
+  return createPositionMapper(maps)(message);
+}
+
+/** The same for many messages: each map is read once. */
+export function createPositionMapper(maps: Record<string, string>): (message: string) => MappedMessage {
   const names = Object.keys(maps).sort((a, b) => b.length - a.length);
-  if (!names.length) return { message };
+  if (!names.length) return (message) => ({ message });
   const traces = new Map<string, TraceMap | undefined>();
   const trace = (name: string) => {
     if (!traces.has(name)) traces.set(name, parseMap(maps[name] ?? ""));
     return traces.get(name);
   };
-  let position: Position | undefined;
   const places = new RegExp(`(?<![\\w./-])(${names.map(escapeRegExp).join("|")}):(\\d+):(\\d+)`, "g");
-  const mapped = message.replace(places, (place, name: string, line: string, column: string) => {
-    const found = sourcePlace(trace(name), Number(line), Number(column));
-    if (!found) return place;
-    position ??= found;
-    return `${found.file}:${found.line}:${found.column}`;
-  });
-  return { message: mapped, ...(position ? { position } : {}) };
+  return (message) => {
+    let position: Position | undefined;
+    const mapped = message.replace(places, (place, name: string, line: string, column: string) => {
+      const found = sourcePlace(trace(name), Number(line), Number(column));
+      if (!found) return place;
+      position ??= found;
+      return `${found.file}:${found.line}:${found.column}`;
+    });
+    return { message: mapped, ...(position ? { position } : {}) };
+  };
 }
 
 function parseMap(json: string): TraceMap | undefined {

@@ -8,6 +8,8 @@ export interface PublisherDeps {
   registry: Pick<Registry, "routeState">;
   dataDir: string;
   routes: () => RouteOptions;
+  /** The route file was written anew. */
+  onWritten?(): void;
   runtime: {
     readonly running: boolean;
     change(change: RouteChange): Promise<{ generation: number } | "out-of-step">;
@@ -61,6 +63,7 @@ export class Publisher {
     this.#built = table;
     await writeRouteTable(resolve(this.#deps.dataDir, "routes"), table);
     this.#published = table;
+    this.#deps.onWritten?.();
     return table;
   }
 

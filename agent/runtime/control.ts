@@ -1,4 +1,5 @@
 // The calls of runtime/wire.ts to the serving runtime, over its control socket. Knows nothing of processes.
+import type { IncomingMessage } from "node:http";
 import {
   CONTROL,
   type PrepareRequest,
@@ -19,6 +20,9 @@ export interface Control {
   prepare(request: PrepareRequest): Promise<PrepareResult>;
   trace(request: TraceRequest): Promise<void>;
   evict(functions: string[]): Promise<void>;
+  /** What functions say, line by line, until the answer ends or is destroyed. */
+  tail(functions: string[]): Promise<IncomingMessage>;
+  listen(functions: string[]): Promise<void>;
   close(): void;
 }
 
@@ -41,6 +45,16 @@ export function openControl(options: { socketPath: string; timeout: number }): C
     prepare: async (request) => (await ask(CONTROL.prepare, request)) as PrepareResult,
     trace: async (request) => void (await ask(CONTROL.trace, request)),
     evict: async (functions) => void (await ask(CONTROL.evict, { functions })),
+    async tail(functions) {
+      const headers = { "content-type": "application/json" };
+      return client.open({
+        path: CONTROL.tail,
+        body: JSON.stringify({ functions }),
+        headers,
+        timeout: options.timeout,
+      });
+    },
+    listen: async (functions) => void (await ask(CONTROL.listen, { functions })),
     close: () => client.close(),
   };
 }

@@ -1,5 +1,12 @@
 // The front of the serving runtime: what it is given, what it tells, what can be asked of it. Types only.
-import type { PrepareRequest, PrepareResult, RouteChange, RouteTable, RuntimeState } from "../../runtime/wire.js";
+import type {
+  PrepareRequest,
+  PrepareResult,
+  RouteChange,
+  RouteTable,
+  RuntimeState,
+  TailLine,
+} from "../../runtime/wire.js";
 import type { RuntimeStatus } from "../model.js";
 import type { Log } from "./runtime-log.js";
 
@@ -43,6 +50,8 @@ export interface RuntimeOptions {
   environment?: Record<string, string>;
   log: Log;
   onEvent(event: RuntimeEvent): void;
+  /** What functions say and throw, one line after the other. Must not reject. */
+  onTailLine?(line: TailLine): Promise<void>;
   now?: () => number;
 }
 
@@ -69,4 +78,7 @@ export interface Runtime {
   /** Switches reports of entry and exit on or off, until the next start. */
   trace(on: boolean): Promise<void>;
   evict(functions: string[]): Promise<void>;
+  /** From now on every invocation of these functions is told. Resolves when it is so; never rejects, and holds for later
+   * processes too. */
+  listen(functions: string[]): Promise<void>;
 }

@@ -9,6 +9,7 @@ import { backoff, SERVED_WELL } from "./backoff.js";
 import type { Control } from "./control.js";
 import { type Freeze, isSuspicious, judge, SUSPICION } from "./culprit.js";
 import type { Runtime, RuntimeEvent, RuntimeOptions } from "./front.js";
+import { createHearing, type Hearing } from "./hearing.js";
 import { beginLife, freezeOf, type Life, reasonOf } from "./life.js";
 import { createMemoryGuard } from "./memory.js";
 import { isSettled, pause, within } from "./patience.js";
@@ -24,6 +25,7 @@ export function openRuntime(options: RuntimeOptions): Runtime {
 class Supervisor implements Runtime {
   readonly #options: RuntimeOptions;
   readonly #now: () => number;
+  readonly #hearing: Hearing;
   readonly #stopping = new AbortController();
   #life: Life | undefined;
   #state: RuntimeStatus["state"] = "stopped";
@@ -38,6 +40,7 @@ class Supervisor implements Runtime {
   constructor(options: RuntimeOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
+    this.#hearing = createHearing({ log: options.log, onLine: options.onTailLine ?? (async () => undefined) });
   }
 
   async start(): Promise<void> {
@@ -58,6 +61,7 @@ class Supervisor implements Runtime {
     const wasRunning = this.#life !== undefined;
     await this.#life?.workerd.stop(this.#options.grace ?? 5_000);
     await this.#supervision;
+    this.#hearing.detach();
     this.#life?.control.close();
     this.#life = undefined;
     this.#state = "stopped";
@@ -114,6 +118,10 @@ class Supervisor implements Runtime {
     return this.#repeated((control) => control.evict(functions));
   }
 
+  listen(functions: string[]): Promise<void> {
+    return this.#hearing.listen(functions);
+  }
+
   /** Starts the process and the watch over it. */
   async #begin(): Promise<Life> {
     const trace = isSuspicious(this.#freezes, this.#now());
@@ -125,6 +133,7 @@ class Supervisor implements Runtime {
     this.#life = life;
     this.#state = "running";
     this.#watch(life);
+    void this.#hearing.attach(life.control);
     for (const resume of this.#waiting.splice(0)) resume();
     this.#options.onEvent({ kind: "runtime.started", message: `the runtime serves, pid ${life.workerd.pid}` });
     return life;
@@ -174,6 +183,7 @@ class Supervisor implements Runtime {
     let life: Life | undefined = first;
     while (life) {
       const ending: Ending = await life.workerd.ended;
+      this.#hearing.detach();
       life.control.close();
       this.#life = undefined;
       if (this.#stopping.signal.aborted) return;

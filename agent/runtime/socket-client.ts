@@ -19,18 +19,27 @@ export interface SocketAnswer {
 export interface SocketClient {
   /** Throws ERR_TIMEOUT, or ERR_RUNTIME when the connection fails. */
   send(request: SocketRequest): Promise<SocketAnswer>;
+  /** Resolves with an answer whose body is still to come, for as long as it takes. Throws as `send`. */
+  open(request: SocketRequest): Promise<IncomingMessage>;
   close(): void;
 }
 
 export function openSocketClient(socketPath: string): SocketClient {
   const agent = new Agent({ keepAlive: true, maxSockets: 64, noDelay: true });
   return {
-    send: (wanted) => send(agent, socketPath, wanted),
+    send: (wanted) => ask(agent, socketPath, wanted, collect),
+    open: (wanted) => ask(agent, socketPath, wanted, opened),
     close: () => agent.destroy(),
   };
 }
 
-function send(agent: Agent, socketPath: string, wanted: SocketRequest): Promise<SocketAnswer> {
+/** The time limit holds until `take` has what it wants of the answer. */
+function ask<T>(
+  agent: Agent,
+  socketPath: string,
+  wanted: SocketRequest,
+  take: (incoming: IncomingMessage) => Promise<T>,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const { path, body, headers = {}, timeout } = wanted;
     const outgoing = request({
@@ -51,13 +60,19 @@ function send(agent: Agent, socketPath: string, wanted: SocketRequest): Promise<
     };
     outgoing.on("error", fail);
     outgoing.on("response", (incoming) => {
-      collect(incoming).then((answer) => {
+      take(incoming).then((answer) => {
         clearTimeout(timer);
         resolve(answer);
       }, fail);
     });
     outgoing.end(body);
   });
+}
+
+async function opened(incoming: IncomingMessage): Promise<IncomingMessage> {
+  if (incoming.statusCode === 200) return incoming;
+  incoming.destroy();
+  throw new Error(`it answered ${incoming.statusCode}`);
 }
 
 async function collect(incoming: IncomingMessage): Promise<SocketAnswer> {
