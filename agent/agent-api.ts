@@ -1,8 +1,8 @@
 // Opens the agent's HTTP side: access, git over HTTP whose pushes wait for their pass, API, its sockets.
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { createApi, listenOn, type TailParts } from "./api/index.js";
-import { MAIN, openAuth } from "./auth/index.js";
+import { type ApiOptions, createApi, listenOn, type TailParts } from "./api/index.js";
+import { openAuth } from "./auth/index.js";
 import type { ProcessConfig } from "./config.js";
 import type { Log } from "./log.js";
 import type { AccessRecords } from "./model-access.js";
@@ -22,6 +22,8 @@ export interface AgentApiOptions {
   /** The source follows the embedded repository. */
   embedded: boolean;
   access: AccessRecords;
+  /** Keeps an audit event. */
+  audit: ApiOptions["audit"];
   /** Origin without trailing slash; known for sure when the runtime listens. */
   publicUrl: () => string;
   /** What functions say. */
@@ -41,6 +43,8 @@ export async function openApi(options: AgentApiOptions): Promise<AgentApi> {
     secretsDir: join(config.dataDir, "secrets"),
     adminToken: config.adminToken,
     records: options.access,
+    settings: config.access,
+    publicUrl: options.publicUrl,
   });
   const git = openGitHandler({
     dir: join(config.dataDir, "git/functions.git"),
@@ -57,7 +61,7 @@ export async function openApi(options: AgentApiOptions): Promise<AgentApi> {
     platform,
     deploys,
     auth,
-    isAccount: (account) => account === MAIN || options.access.isAccountTaken(account),
+    audit: options.audit,
     publicUrl: options.publicUrl,
     uploads,
     config,

@@ -187,6 +187,7 @@ async function assemble(
     embedded,
     tail: { ...tail, idOf: (name) => registry.functionByName(name)?.id },
     access: registry.access,
+    audit: (event) => void registry.addEvent(event),
     publicUrl: () => urls.publicUrl,
   });
   closers.push(() => api.close());

@@ -3,6 +3,13 @@
 import { totalmem } from "node:os";
 import { constrainedMemory, cwd, stdout } from "node:process";
 import {
+  parseCiRules,
+  parseClientRedirect,
+  parsePersonRules,
+  parseProviderUrl,
+  parseSigningSecret,
+} from "./config-access.js";
+import {
   Expected,
   isSshRepository,
   type ListenAddress,
@@ -31,6 +38,7 @@ import {
   parseRepositoryFolder,
 } from "./config-values.js";
 import { WrkstError } from "./errors.js";
+import { type AccessSettings, isLoopbackUrl } from "./model-access.js";
 
 export type { ListenAddress, PruneLimit };
 
@@ -61,6 +69,7 @@ export interface Config {
   encryptionKey: string | undefined;
   /** Whether the generated token works. */
   adminToken: boolean;
+  access: AccessSettings;
   egress: EgressConfig;
   runtime: RuntimeConfig;
   log: { level: LogLevel; format: LogFormat };
@@ -164,6 +173,19 @@ function variablesOf({ folder, memory, terminal }: Surroundings) {
     WEBHOOK_SECRET: optional(text, { secret: true }),
     ENCRYPTION_KEY: optional(parseKey, { secret: true }),
     ADMIN_TOKEN: variable(parseOnOff, "on", { secret: true }),
+    JWT_SECRET: optional(parseSigningSecret, { secret: true }),
+    OIDC_ISSUER: optional(parseProviderUrl),
+    OIDC_CLIENT_ID: optional(text),
+    OIDC_CLIENT_SECRET: optional(text, { secret: true }),
+    OIDC_REDIRECT_URI: optional(parseProviderUrl),
+    OIDC_AUTHORIZATION_ENDPOINT: optional(parseProviderUrl),
+    OIDC_TOKEN_ENDPOINT: optional(parseProviderUrl),
+    OIDC_USERINFO_ENDPOINT: optional(parseProviderUrl),
+    OIDC_JWKS_URI: optional(parseProviderUrl),
+    OIDC_ALLOW: variable(parsePersonRules, ""),
+    OIDC_ADMINS: variable(parsePersonRules, ""),
+    OIDC_CI_RULES: variable(parseCiRules, ""),
+    OIDC_REDIRECTS: variable(parseList(parseClientRedirect), ""),
     EGRESS_ALLOW: variable(parseList(parseEgress), "public"),
     EGRESS_DENY: variable(parseList(parseNetwork), ""),
     EGRESS_PRIVATE: variable(parseList(parseFunctionPattern), ""),
@@ -185,22 +207,7 @@ type Values = {
 type UnsetOf<V> = V extends { fallback: string } ? never : undefined;
 
 /** Variables of later releases: set now, they would have no effect, which is said. */
-const LATER = [
-  "JWT_SECRET",
-  "D1_BACKUP_INTERVAL",
-  "OIDC_ISSUER",
-  "OIDC_CLIENT_ID",
-  "OIDC_CLIENT_SECRET",
-  "OIDC_REDIRECT_URI",
-  "OIDC_AUTHORIZATION_ENDPOINT",
-  "OIDC_TOKEN_ENDPOINT",
-  "OIDC_USERINFO_ENDPOINT",
-  "OIDC_JWKS_URI",
-  "OIDC_CI_RULES",
-  "OIDC_REDIRECTS",
-  "OIDC_ALLOW",
-  "OIDC_ADMINS",
-];
+const LATER = ["D1_BACKUP_INTERVAL"];
 
 /** Names and default texts of all variables, for the test of `.env.example`. */
 export function documentedVariables(): Record<string, string> {
@@ -246,6 +253,7 @@ export function parseConfig(env: Environment, surroundings: Surroundings): Confi
     webhookSecret: v.WEBHOOK_SECRET,
     encryptionKey: v.ENCRYPTION_KEY,
     adminToken: v.ADMIN_TOKEN,
+    access: accessSettings(v),
     egress: { allow: v.EGRESS_ALLOW, deny: v.EGRESS_DENY, private: v.EGRESS_PRIVATE },
     runtime: {
       maxIsolates: v.RUNTIME_MAX_ISOLATES,
@@ -291,7 +299,57 @@ function contradictions(env: Environment, values: Partial<Values>, hints: string
     faults.push("GIT_KNOWN_HOSTS_FILE: expected a file with the host keys of GIT_REPO, received nothing");
     hints.push('write one with "ssh-keyscan <host> > known_hosts" and compare its keys with those the host publishes');
   }
+  return [...faults, ...loginContradictions(values)];
+}
+
+/** The four endpoints replace discovery together, and cookies of a login need https or loopback. */
+function loginContradictions(v: Partial<Values>): string[] {
+  const faults: string[] = [];
+  const endpoints = [v.OIDC_AUTHORIZATION_ENDPOINT, v.OIDC_TOKEN_ENDPOINT, v.OIDC_USERINFO_ENDPOINT, v.OIDC_JWKS_URI];
+  const given = endpoints.filter((endpoint) => endpoint !== undefined);
+  if (given.length % endpoints.length) {
+    const names = "OIDC_AUTHORIZATION_ENDPOINT, OIDC_TOKEN_ENDPOINT, OIDC_USERINFO_ENDPOINT, OIDC_JWKS_URI";
+    faults.push(`${names}: expected all four or none, received ${given.length}`);
+  }
+  if (!v.OIDC_ISSUER && (v.OIDC_CLIENT_ID || given.length)) {
+    faults.push("OIDC_ISSUER: expected the address that ID tokens name as their issuer, received nothing");
+  }
+  if (v.OIDC_ISSUER && !v.OIDC_CLIENT_ID) faults.push("OIDC_CLIENT_ID: expected the id of a client, received nothing");
+  if (v.OIDC_REDIRECT_URI && !v.OIDC_REDIRECT_URI.endsWith("/auth/callback")) {
+    faults.push(
+      `OIDC_REDIRECT_URI: expected an address that ends in "/auth/callback", received "${v.OIDC_REDIRECT_URI}"`,
+    );
+  }
+  const url = v.PUBLIC_URL ?? (v.BASE_DOMAIN && v.PORT !== undefined ? defaultPublicUrl(v.BASE_DOMAIN, v.PORT) : "");
+  if (v.OIDC_ISSUER && url && !url.startsWith("https:") && !isLoopbackUrl(url)) {
+    faults.push(`PUBLIC_URL: expected an https address, since OIDC_ISSUER is set, received "${url}"`);
+  }
   return faults;
+}
+
+function accessSettings(v: Values): AccessSettings {
+  return {
+    provider: providerSettings(v),
+    allow: v.OIDC_ALLOW,
+    admins: v.OIDC_ADMINS,
+    jwtSecret: v.JWT_SECRET,
+    ciRules: v.OIDC_CI_RULES,
+    redirects: v.OIDC_REDIRECTS,
+  };
+}
+
+function providerSettings(v: Values): AccessSettings["provider"] {
+  const { OIDC_ISSUER: issuer, OIDC_CLIENT_ID: clientId, OIDC_JWKS_URI: jwks } = v;
+  if (!issuer || !clientId) return undefined;
+  const authorization = v.OIDC_AUTHORIZATION_ENDPOINT ?? "";
+  const endpoints = { authorization, token: v.OIDC_TOKEN_ENDPOINT ?? "", userinfo: v.OIDC_USERINFO_ENDPOINT ?? "" };
+  return {
+    issuer,
+    clientId,
+    clientSecret: v.OIDC_CLIENT_SECRET,
+    redirectUri: v.OIDC_REDIRECT_URI,
+    endpoints: jwks === undefined ? undefined : { ...endpoints, jwks },
+  };
 }
 
 function configError(faults: string[], hints: string[]): WrkstError {
@@ -334,6 +392,14 @@ function warningsOf(env: Environment, v: Values): string[] {
     [
       Boolean(v.WRANGLER_ENV && v.CLOUDFLARE_ENV && v.WRANGLER_ENV !== v.CLOUDFLARE_ENV),
       "CLOUDFLARE_ENV has no effect: WRANGLER_ENV is set to something else",
+    ],
+    [
+      Boolean(v.OIDC_ISSUER && !v.OIDC_ALLOW.length && !v.OIDC_ADMINS.length),
+      "nobody may log in: OIDC_ALLOW and OIDC_ADMINS are empty",
+    ],
+    [
+      Boolean(!v.OIDC_ISSUER && (v.OIDC_ALLOW.length || v.OIDC_ADMINS.length)),
+      "OIDC_ALLOW and OIDC_ADMINS have no effect: OIDC_ISSUER is not set",
     ],
     [Boolean(v.GIT_TOKEN && v.GIT_REPO?.startsWith("http://")), "GIT_TOKEN travels unencrypted: GIT_REPO is not https"],
   ];

@@ -71,6 +71,8 @@ const BEHAVIOUR = {
   ERR_SPLIT: { status: 409, retry: "never" },
   /** Secrets differ from those of the version that serves. */
   ERR_SECRETS_CHANGED: { status: 409, retry: "never" },
+  /** The OpenID provider, or a CI issuer, does not answer, or not as it must. */
+  ERR_LOGIN_PROVIDER: { status: 502, retry: "never" },
   /** A route of Cloudflare's that is not served here. */
   ERR_UNSUPPORTED: { status: 501, retry: "never" },
 } as const satisfies Record<string, Behaviour>;

@@ -39,7 +39,7 @@ function importsOf(file: string): Import[] {
 
 const WORDS = ["model", "model-access", "errors"];
 /** Of these a part may know the types, never the code. */
-const SETTINGS = ["config", "config-values", "log"];
+const SETTINGS = ["config", "config-access", "config-values", "log"];
 /** Each may import what stands after it, and every sibling, which all stand below. */
 const UPPER = ["main", "api", "reconcile"];
 

@@ -1,5 +1,5 @@
-// What is remembered of people and their credentials: users, API tokens, logins on their way. Types, and the two closed
-// lists of roles and scopes. Pure. No secret is ever part of these values: credentials are known by their digests.
+// What is remembered of people and their credentials: users, API tokens, logins on their way. Types, the closed lists
+// of roles and scopes, and which addresses of a provider are talked to. Pure. No secret is ever part of these values: credentials are known by their digests.
 
 /** admin: everything, on every account. deployer: reads `main`, reads and writes the own account. viewer: reads both. */
 export const ROLES = ["admin", "deployer", "viewer"] as const;
@@ -8,6 +8,60 @@ export type Role = (typeof ROLES)[number];
 /** What a credential is good for, beside the role of whoever holds it: the narrower of the two counts. */
 export const SCOPES = ["read", "deploy", "git", "admin"] as const;
 export type Scope = (typeof SCOPES)[number];
+
+/** Whether the address is on this machine: `localhost`, names under it, 127.0.0.0/8, ::1. */
+export function isLoopbackUrl(raw: string): boolean {
+  return /^(?:(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1\])$/.test(new URL(raw).hostname);
+}
+
+/** Whether a provider may be talked to there: https, or http on this machine. */
+export function isProviderUrl(raw: string): boolean {
+  const url = URL.canParse(raw) ? new URL(raw) : undefined;
+  if (!url || url.username || url.password || url.hash) return false;
+  return url.protocol === "https:" || (url.protocol === "http:" && isLoopbackUrl(raw));
+}
+
+/** Who may log in, or is an administrator: everybody, or whoever a claim names. `*` in a pattern stands for a run of characters. */
+export type PersonRule = { claim: "everybody" } | { claim: "email" | "group" | "sub"; pattern: string };
+
+/** A CI issuer whose tokens are taken, and for what. */
+export interface CiRule {
+  /** URL, as the tokens' `iss` says it. */
+  issuer: string;
+  audience: string;
+  /** Every one must match. `*` stands for a run without "/" and ":", `**` for any run. */
+  claims: Record<string, string>;
+  account: string;
+  scopes: Scope[];
+}
+
+/** A redirect URI of the operator's; without client it is good for the clients that are known anyway. */
+export interface ClientRedirect {
+  clientId: string | undefined;
+  uri: string;
+}
+
+/** The OpenID provider. */
+export interface ProviderSettings {
+  issuer: string;
+  clientId: string;
+  clientSecret: string | undefined;
+  /** undefined: `/auth/callback` under the public address. */
+  redirectUri: string | undefined;
+  /** In place of discovery. */
+  endpoints: { authorization: string; token: string; userinfo: string; jwks: string } | undefined;
+}
+
+/** What the operator says of access. */
+export interface AccessSettings {
+  provider: ProviderSettings | undefined;
+  allow: PersonRule[];
+  admins: PersonRule[];
+  /** 32 bytes or more; undefined: generated. */
+  jwtSecret: string | undefined;
+  ciRules: CiRule[];
+  redirects: ClientRedirect[];
+}
 
 /** What the provider said of a user at the last login. */
 export interface Claims {

@@ -9,16 +9,17 @@ import type { Config } from "../config.js";
 import { WrkstError } from "../errors.js";
 import type { Log } from "../log.js";
 import type { Deploys } from "../reconcile/deploys.js";
+import { addAccessRoutes } from "./access-routes.js";
 import { type Client, clientOf } from "./client.js";
 import { envelopeOf } from "./cloudflare/envelope.js";
 import { addCloudflareRoutes, isCloudflareShaped } from "./cloudflare/index.js";
 import { addEventRoutes } from "./event-routes.js";
 import { addFunctionRoutes, addLifeRoutes } from "./function-routes.js";
-import type { Owners } from "./gate.js";
 import { addGitRoute, type GitHandler } from "./git-route.js";
 import { addHealthRoutes } from "./health-routes.js";
 import { createIdempotency } from "./idempotency.js";
 import type { Handler, ListenOptions } from "./listen.js";
+import { type Audit, addLoginRoutes } from "./login.js";
 import { addOpenApiRoute } from "./openapi.js";
 import type { Platform } from "./platform.js";
 import { addPlatformRoutes } from "./platform-routes.js";
@@ -37,9 +38,9 @@ export interface ApiOptions {
   platform: Platform;
   /** Absent: functions come from sources only, and the routes of direct deploys are not there. */
   deploys?: Deploys;
-  auth: Pick<Auth, "authenticate">;
-  /** Whether there is such an account. */
-  isAccount: Owners["isAccount"];
+  auth: Auth;
+  /** Keeps an audit event. */
+  audit: Audit;
   /** Git over HTTP of the embedded repository; `pathInfo` is what follows `/git`, without query. */
   git?: GitHandler;
   config: Pick<Config, "trustedProxies" | "webhookSecret" | "baseDomain">;
@@ -77,7 +78,7 @@ export function createApi(options: ApiOptions): Api {
   });
   const routes = createRoutes({
     app,
-    owners: { ownerOf: (name) => platform.ownerOf(name), isAccount: options.isAccount },
+    owners: { ownerOf: (name) => platform.ownerOf(name), isAccount: options.auth.isAccount },
     identityOf: (req) => identities.get(req),
     clientOf: clientFor,
     idempotency: createIdempotency({ now }),
@@ -95,6 +96,8 @@ export function createApi(options: ApiOptions): Api {
   addLifeRoutes(routes, options);
   addWebhookRoute(routes, webhooksOf(options));
   if (options.git) addGitRoute(routes, options.git);
+  addLoginRoutes(routes, options);
+  addAccessRoutes(routes, options);
   addOpenApiRoute(routes, options);
   if (deploys) {
     addFunctionRoutes(routes, { platform, deploys, now });

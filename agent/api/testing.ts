@@ -5,7 +5,9 @@ import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openAuth } from "../auth/index.js";
+import { NO_ACCESS } from "../auth/testing/new-auth.js";
 import { createLog } from "../log.js";
+import type { AccessSettings, CiRule } from "../model-access.js";
 import { openRegistry } from "../store/index.js";
 import { createApi } from "./index.js";
 import { type ListenOptions, listenOn } from "./listen.js";
@@ -15,6 +17,15 @@ import { openTestTail } from "./test-tail.js";
 
 export const TOKEN = "wrkst_token-of-the-tests-only-and-long-enough";
 export const SECRET = "a webhook secret of the tests";
+
+/** Makes an account "other", beside `main`. */
+const OTHER_ACCOUNT: CiRule = {
+  issuer: "https://ci.example.com",
+  audience: "wrkst",
+  claims: { repository: "a/b" },
+  account: "other",
+  scopes: ["deploy"],
+};
 
 export interface Answer {
   status: number;
@@ -31,8 +42,20 @@ export interface Ask {
   token?: string | null;
 }
 
-export async function serveApi(where: Partial<ListenOptions> = {}, config: { webhookSecret?: string } = {}) {
-  let now = 1_000_000;
+export interface ServeOptions {
+  webhookSecret?: string;
+  /** Access as the operator sets it; the clock then begins at the time of now. */
+  access?: AccessSettings;
+  publicUrl?: string;
+}
+
+export async function serveApi(where: Partial<ListenOptions> = {}, options: ServeOptions = {}) {
+  const {
+    access = { ...NO_ACCESS, ciRules: [OTHER_ACCOUNT] },
+    publicUrl = "http://localhost:8080",
+    ...config
+  } = options;
+  let now = options.access ? Date.now() : 1_000_000;
   let logged = "";
   const destination = {
     write: (line: string) => {
@@ -48,14 +71,23 @@ export async function serveApi(where: Partial<ListenOptions> = {}, config: { web
   const tail = openTestTail(dir);
   const git: { pathInfo: string; who: string; bytes: number }[] = [];
   const deploys = createMemoryDeploys();
+  const auth = await openAuth({
+    secretsDir,
+    adminToken: true,
+    records: registry.access,
+    settings: access,
+    publicUrl: () => publicUrl,
+    cooldown: 0,
+    now: () => now,
+  });
   const api = createApi({
     tail,
     platform,
     deploys,
-    isAccount: (account) => account === "main" || account === "other",
-    publicUrl: () => "http://localhost:8080",
+    audit: (event) => void registry.addEvent(event),
+    publicUrl: () => publicUrl,
     uploads: join(dir, "uploads"),
-    auth: await openAuth({ secretsDir, adminToken: true, records: registry.access, now: () => now }),
+    auth,
     git: (req, res, pathInfo, who) => {
       let bytes = 0;
       req.on("data", (chunk: Buffer) => {
@@ -70,11 +102,14 @@ export async function serveApi(where: Partial<ListenOptions> = {}, config: { web
     log: createLog({ level: "debug", format: "json", destination }),
     now: () => now,
   });
-  const options = where.socketPath === undefined ? { host: "127.0.0.1", port: 0 } : {};
-  const listening = await listenOn({ handler: api.handler, upgrade: api.upgrade, ...options, ...where });
+  const anywhere = where.socketPath === undefined ? { host: "127.0.0.1", port: 0 } : {};
+  const listening = await listenOn({ handler: api.handler, upgrade: api.upgrade, ...anywhere, ...where });
   const target = where.socketPath === undefined ? { host: "127.0.0.1", port: listening.port } : where;
   return {
     api,
+    auth,
+    registry,
+    dir,
     platform,
     deploys,
     uploads: join(dir, "uploads"),

@@ -41,8 +41,10 @@ function createUsers(db: Db) {
   const byId = db.prepare<[string], UserRow>(`${USER} WHERE id = ?`);
   const bySubject = db.prepare<[string, string], UserRow>(`${USER} WHERE issuer = ? AND subject = ?`);
   const all = db.prepare<[], UserRow>(`${USER} ORDER BY account`);
-  const taken = db.prepare<[string, string]>(
-    "SELECT 1 FROM users WHERE account = ? UNION ALL SELECT 1 FROM functions WHERE account = ? LIMIT 1",
+  const taken = db.prepare<[{ account: string }]>(
+    `SELECT 1 WHERE EXISTS (SELECT 1 FROM users WHERE account = @account)
+     OR EXISTS (SELECT 1 FROM functions WHERE account = @account)
+     OR EXISTS (SELECT 1 FROM api_tokens WHERE account = @account)`,
   );
   const add = db.prepare(
     `INSERT INTO users (id, issuer, subject, email, email_verified, name, groups, account, role, disabled, created_at, last_login_at)
@@ -56,7 +58,7 @@ function createUsers(db: Db) {
     user: (id: string) => some(byId.get(id), userOf),
     userBySubject: (issuer: string, subject: string) => some(bySubject.get(issuer, subject), userOf),
     users: () => all.all().map(userOf),
-    isAccountTaken: (account: string) => taken.get(account, account) !== undefined,
+    isAccountTaken: (account: string) => taken.get({ account }) !== undefined,
     addUser: (user: User) => void add.run(rowOf(user)),
     saveUser: (user: User) => void save.run(rowOf(user)),
   };
