@@ -1,5 +1,7 @@
 // What the server answers on the routes of Cloudflare's shape, as far as the command reads it. Types only.
 
+import type { Position } from "../agent/errors.js";
+
 export interface Version {
   id: string;
   number?: number;
@@ -42,17 +44,48 @@ export interface Token {
   name: string;
   account: string;
   scopes: string[];
-  createdAt: string | number;
-  expiresAt?: string | number | null;
-  lastUsedAt?: string | number | null;
+  /** ISO 8601, as all times here. */
+  created: string;
+  expires: string | null;
+  lastUsed: string | null;
 }
 
 export interface User {
   id: string;
   name?: string | null;
   email?: string | null;
-  role: string;
+  /** null: no rule lets the user in. */
+  role: string | null;
   account: string;
   disabled?: boolean;
-  lastLoginAt?: string | number | null;
+  lastLogin?: string | null;
+}
+
+/** One invocation of a function, of Cloudflare's `trace-v1` with fields of ours. Times are milliseconds since 1970. */
+export interface TailEvent {
+  outcome: string;
+  eventTimestamp: number;
+  event:
+    | { request: { url: string; method: string }; response?: { status: number } }
+    | { type: string; message: string }
+    | null;
+  logs: { level: string; message: unknown[] }[];
+  exceptions: { name: string; message: string; stack?: string; position?: Position }[];
+  /** Milliseconds. */
+  wallTime?: number;
+  truncated?: boolean;
+}
+
+/** A kept line. */
+export interface KeptLog {
+  id: number;
+  /** Milliseconds since 1970. */
+  at: number;
+  kind: "exception" | "log";
+  level: string;
+  message: string;
+  stack?: string;
+  position?: Position;
+  method?: string;
+  path?: string;
 }

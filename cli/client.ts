@@ -1,7 +1,7 @@
 // Asks the server, and turns whatever goes wrong into a sentence. Invariant: the token follows no redirect.
 
 import { Failure } from "./failure.js";
-import { describeError, printable, says, TEXT } from "./wording.js";
+import { describeError, printable, says, TEXT, VERSION } from "./wording.js";
 
 export interface Ask {
   /** JSON, unless it is a form. */
@@ -86,7 +86,7 @@ async function sendOnce({ url, signal }: ClientDeps, { method, path, token, opti
   const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
   return fetch(new URL(path, url), {
     method,
-    headers: { accept: "application/json", ...content, ...authorization, ...headers },
+    headers: { accept: "application/json", "user-agent": `wrkst/${VERSION}`, ...content, ...authorization, ...headers },
     redirect: "manual",
     signal: timeout ? AbortSignal.any([signal, AbortSignal.timeout(timeout)]) : signal,
     ...(body === undefined ? {} : { body: isForm ? body : JSON.stringify(body) }),
@@ -95,7 +95,8 @@ async function sendOnce({ url, signal }: ClientDeps, { method, path, token, opti
   });
 }
 
-function parseJson(text: string): object | undefined {
+/** An object or list of JSON; undefined for anything else. */
+export function parseJson(text: string): object | undefined {
   try {
     const value: unknown = JSON.parse(text);
     return typeof value === "object" && value !== null ? value : undefined;
@@ -109,7 +110,8 @@ const isEnvelope = (body: object): body is { success: boolean; errors?: unknown;
 const isFailedEnvelope = (body: object) => isEnvelope(body) && !body.success;
 const resultOf = (body: object) => (isEnvelope(body) ? body.result : body);
 
-function reasonOf(error: Error & { cause?: { code?: string; message?: string } }): string {
+/** Why a request got no answer, in few words. */
+export function reasonOf(error: Error & { cause?: { code?: string; message?: string } }): string {
   if (error.name === "TimeoutError") return "no answer in time";
   return error.cause?.code === "ECONNREFUSED"
     ? "nothing listens there"

@@ -94,8 +94,8 @@ export function listTokens(tokens: Token[], clock: Clock): string {
         token.name,
         token.account,
         token.scopes.join(","),
-        ago(token.lastUsedAt, clock, "never"),
-        token.expiresAt ? new Date(token.expiresAt).toISOString().slice(0, 10) : "never",
+        ago(token.lastUsed, clock, "never"),
+        token.expires?.slice(0, 10) ?? "never",
       ].map(printable),
     })),
   );
@@ -109,9 +109,9 @@ export function listUsers(users: User[], clock: Clock): string {
         user.id,
         user.name ?? "-",
         user.email ?? "-",
-        user.disabled ? `${user.role} (disabled)` : user.role,
+        user.disabled ? `${user.role ?? "-"} (disabled)` : (user.role ?? "-"),
         user.account,
-        ago(user.lastLoginAt, clock, "never"),
+        ago(user.lastLogin, clock, "never"),
       ].map(printable),
     })),
   );

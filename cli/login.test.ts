@@ -40,6 +40,7 @@ async function serveLogin(t: TestContext) {
     },
   };
   server.on("POST /oauth2/token", ({ body }) => grants[(body as Form).grant_type ?? ""]?.(body as Form));
+  server.on("GET /oauth2/auth", () => ({ status: 302 }));
   server.on("POST /oauth2/device/auth", () => ({
     device_code: "device",
     user_code: "ABCD-EFGH",
@@ -119,6 +120,16 @@ test("says why a login failed and keeps nothing", async (t) => {
   };
   assert.match((await wrkst(["login"], { ...setting, browse: refuse })).err, /the login failed: access_denied/);
   await assert.rejects(stat(fileOf(setting)), /ENOENT/);
+});
+
+test("says at once that a server has no login, and what to do instead", async (t) => {
+  const server = await serveLogin(t);
+  const setting = await settingOf(t, server);
+  const body = { error: "login_not_set_up", error_description: "login is not set up here", hint: "use a token" };
+  server.on("GET /oauth2/auth", () => ({ status: 501, body }));
+  const { code, err } = await wrkst(["login"], setting);
+  assert.equal(code, 1);
+  assert.match(err, /login is not set up here\nwrkst: hint: use a token/);
 });
 
 test("logs in on another machine by a code, as patiently as the server asks", async (t) => {

@@ -10,6 +10,7 @@ import type { Io } from "./io.js";
 import {
   authorizeUrl,
   type CodeRequest,
+  checkLogin,
   createCodeRequest,
   exchangeCode,
   exchangeDevice,
@@ -40,6 +41,7 @@ export async function loginByBrowser({ io, url }: LoginDeps): Promise<Tokens> {
     const request = createCodeRequest(`http://127.0.0.1:${port}/callback`);
     const answer = awaitCode(server, request, AbortSignal.any([io.signal, AbortSignal.timeout(PATIENCE)]));
     const page = authorizeUrl(url, request);
+    await explain(() => checkLogin(page, { url, ...io }));
     io.err(says.openThis(page));
     const shown = io.browse(page).then((isShown) => isShown || io.err(says.noBrowser()));
     const [code] = await Promise.all([answer, shown]);
@@ -100,7 +102,7 @@ async function explain<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw error instanceof OauthError ? new Failure(says.loginRefused(error.message)) : error;
+    throw error instanceof OauthError ? new Failure(says.loginRefused(error.message), error.hint) : error;
   }
 }
 

@@ -2,6 +2,7 @@
 // Invariant: no request follows a redirect.
 
 import { createHash, randomBytes } from "node:crypto";
+import { parseJson, reasonOf } from "./client.js";
 import { Failure } from "./failure.js";
 import { printable, says, TEXT } from "./wording.js";
 
@@ -43,9 +44,11 @@ export interface OauthDeps {
 /** An answer of RFC 6749 §5.2. */
 export class OauthError extends Error {
   readonly code: string;
-  constructor(code: string, description: string) {
+  readonly hint: string | undefined;
+  constructor(code: string, description: string, hint: string | undefined) {
     super(description);
     this.code = code;
+    this.hint = hint;
   }
 }
 
@@ -66,6 +69,13 @@ export function authorizeUrl(url: URL, { state, verifier, redirect }: CodeReques
     code_challenge_method: "S256",
   }).toString();
   return target.href;
+}
+
+/** Asks for the page before a browser does: where there is no login, the reason is told here. @throws OauthError, Failure */
+export async function checkLogin(page: string, deps: OauthDeps): Promise<void> {
+  const response = await send(page, { headers: { accept: "application/json" } }, deps);
+  const text = await response.text();
+  if (response.status >= 400) throw refusalOf(text, response.status, deps);
 }
 
 export function exchangeCode(code: string, { verifier, redirect }: CodeRequest, deps: OauthDeps): Promise<Tokens> {
@@ -107,31 +117,26 @@ async function askTokens(form: Record<string, string>, deps: OauthDeps): Promise
 }
 
 /** @throws OauthError for what the server refuses, Failure for everything else */
-async function post<T>(path: string, form: Record<string, string>, { url, signal }: OauthDeps): Promise<T> {
+async function post<T>(path: string, form: Record<string, string>, deps: OauthDeps): Promise<T> {
   const body = new URLSearchParams({ client_id: CLIENT_ID, ...form });
-  const limit = AbortSignal.timeout(30_000);
-  const response = await fetch(new URL(path, url), {
-    method: "POST",
-    headers: { accept: "application/json" },
-    redirect: "manual",
-    body,
-    signal: signal ? AbortSignal.any([signal, limit]) : limit,
-  }).catch((error) => {
-    throw signal?.aborted ? error : new Failure(says.unreachable(url.origin, error.cause?.message ?? error.message));
-  });
+  const response = await send(path, { method: "POST", headers: { accept: "application/json" }, body }, deps);
   const text = await response.text();
   const answer = parseJson(text);
   if (response.ok && (answer !== undefined || text === "")) return (answer ?? {}) as T;
-  const { error, error_description: description } = (answer ?? {}) as Record<string, unknown>;
-  if (typeof error !== "string") throw new Failure(says.noLogin(url.origin, response.status), TEXT.noLogin);
-  throw new OauthError(error, printable(typeof description === "string" ? description : error));
+  throw refusalOf(text, response.status, deps);
 }
 
-function parseJson(text: string): object | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? value : undefined;
-  } catch {
-    return undefined;
-  }
+function send(path: string, init: RequestInit, { url, signal }: OauthDeps): Promise<Response> {
+  const limit = AbortSignal.timeout(30_000);
+  const either = signal ? AbortSignal.any([signal, limit]) : limit;
+  return fetch(new URL(path, url), { ...init, redirect: "manual", signal: either }).catch((error) => {
+    throw signal?.aborted ? error : new Failure(says.unreachable(url.origin, reasonOf(error)), TEXT.isItRunning);
+  });
+}
+
+function refusalOf(text: string, status: number, { url }: OauthDeps): OauthError | Failure {
+  const { error, error_description: description, hint } = (parseJson(text) ?? {}) as Record<string, unknown>;
+  if (typeof error !== "string") return new Failure(says.noLogin(url.origin, status), TEXT.noLogin);
+  const sentence = printable(typeof description === "string" ? description : error);
+  return new OauthError(error, sentence, typeof hint === "string" ? printable(hint) : undefined);
 }

@@ -12,7 +12,8 @@ import { addDelete, addOpen } from "./commands/functions.js";
 import { addInit } from "./commands/init.js";
 import { addLogin } from "./commands/login.js";
 import { addSecret } from "./commands/secret.js";
-import { addEvents, addStatus, addSync } from "./commands/status.js";
+import { addEvents, addStatus, addSync, addWhy } from "./commands/status.js";
+import { addLogs, addTail } from "./commands/tail.js";
 import { addVersions } from "./commands/versions.js";
 import { failureOf } from "./failure.js";
 import type { Io } from "./io.js";
@@ -22,7 +23,7 @@ import { examples, says, TEXT, VERSION } from "./wording.js";
 /** In the order of the help. */
 const COMMANDS: ((program: Command, io: Io) => void)[] = [
   ...[addInit, addDeploy, addVersions, addDeployments, addRollback, addAlias, addPins, addSecret, addDelete],
-  ...[addStatus, addSync, addEvents, addOpen],
+  ...[addStatus, addWhy, addSync, addEvents, addTail, addLogs, addOpen],
   ...[addLogin, addConfig, addTokens, addUsers, addCompletion],
 ];
 

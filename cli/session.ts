@@ -135,7 +135,7 @@ export function askWhoami(client: Client): Promise<Whoami> {
 
 async function scriptPath(account: () => Promise<string>, name: string, path: string): Promise<string> {
   const base = `/client/v4/accounts/${encodeURIComponent(await account())}/workers/scripts/${encodeURIComponent(name)}`;
-  return path === "" || path.startsWith("?") ? `${base}${path}` : `${base}/${path}`;
+  return `${base}/${path}`;
 }
 
 /** Path of the function in our own family of routes. */

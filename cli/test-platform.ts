@@ -30,6 +30,7 @@ export async function servePlatform(): Promise<TestServer & { functions: Record<
   addVersions(guarded, kept);
   addRest(guarded, kept);
   addOurs(guarded, kept);
+  addSpeech(guarded);
   return { ...server, functions };
 }
 
@@ -112,7 +113,52 @@ function addRest(on: On, kept: Find): void {
     }
     return envelope(null);
   });
-  on(`DELETE ${SCRIPT}`, () => envelope(null));
+}
+
+function addSpeech(on: On): void {
+  const position = { file: "greet/index.ts", line: 3, column: 5 };
+  const failure = {
+    name: "TypeError",
+    message: "no name",
+    stack: "TypeError: no name\n    at greet (greet/index.ts:3:5)",
+    position,
+  };
+  const request = {
+    request: { url: "http://greet.localhost/a", method: "GET", headers: {}, cf: null },
+    response: { status: 500 },
+  };
+  on("GET /api/v1/functions/*/tail", ({ query }) => ({
+    events: [
+      {
+        ...{ outcome: "exception", eventTimestamp: 0, wallTime: 3.2, event: request },
+        logs: [{ level: "log", timestamp: 0, message: ["asked by", { name: null }, "\x1b[31mred"] }],
+        exceptions: [{ ...failure, timestamp: 0 }],
+      },
+      {
+        outcome: "ok",
+        eventTimestamp: 1000,
+        event: { type: "overload", message: query.toString() },
+        logs: [],
+        exceptions: [],
+      },
+      { outcome: "ok", eventTimestamp: 1000, event: null, logs: [], exceptions: [] },
+    ],
+  }));
+  on("GET /api/v1/functions/*/logs", () => ({
+    logs: [
+      { id: 2, at: 2000, kind: "exception", level: "error", ...failure, method: "GET", path: "/a" },
+      { id: 1, at: 1000, kind: "log", level: "warn", message: "one\ntwo" },
+    ],
+    cursor: null,
+  }));
+  on("GET /api/v1/functions/*/why", (_, [name = ""]) => ({
+    ...{ name, state: "failed", version: idOf("greet 2"), revision: "main@sha1:3f2a91c0", holds: [] },
+    ...{ decision: "the last good version goes on serving", rule: "a broken push takes nothing down" },
+    next: "mend it and push",
+    lastEvent: { id: 7, at: NOW - 60_000, kind: "function.failed", message: "greet failed" },
+    lastDeployment: { id: "d1", function: name, at: NOW - 7_200_000, cause: "push", author: "Ada" },
+    error: { code: "ERR_BUNDLE", message: 'expected ";"', position, hint: "mend the file" },
+  }));
 }
 
 function addOurs(on: On, kept: Find): void {
@@ -125,23 +171,24 @@ function addOurs(on: On, kept: Find): void {
     url: `http://${name}.localhost`,
     version: kept(name).deployments[0]?.[0]?.version_id ?? null,
   }));
+  on("DELETE /api/v1/functions/*", () => ({ status: 204 }));
   on("POST /api/v1/functions/*/rollback", ({ body }: Request, [name]) => {
     const { to } = body as { to?: string };
     return { id: "d9", function: name, from: idOf(`${name} 2`), to: to ?? idOf(`${name} 1`) };
   });
   on("PUT /api/v1/functions/*/pins/*", ({ body }, [, alias]) => ({ ...(body as object), alias, kind: "pin" }));
   on("DELETE /api/v1/functions/*/pins/*", () => ({ status: 204 }));
-  const token = { id: "t1", name: "ci", account: "ada", scopes: ["deploy"], createdAt: 0, lastUsedAt: null };
+  const token = { id: "t1", name: "ci", account: "ada", scopes: ["deploy"], created: CREATED, lastUsed: null };
   on("GET /api/v1/tokens", () => ({
-    tokens: [{ ...token, expiresAt: Date.parse("2026-04-01T00:00:00Z") }],
+    tokens: [{ ...token, expires: "2026-04-01T00:00:00.000Z" }],
     cursor: null,
   }));
   on("POST /api/v1/tokens", ({ body }) => ({
     status: 201,
-    body: { ...token, ...(body as object), secret: "wrkst_once" },
+    body: { ...token, ...(body as object), token: "wrkst_once" },
   }));
   on("DELETE /api/v1/tokens/*", () => ({ status: 204 }));
-  const user = { id: "u1", name: "Ada", email: "ada@example.com", role: "deployer", account: "ada", lastLoginAt: null };
+  const user = { id: "u1", name: "Ada", email: "ada@example.com", role: "deployer", account: "ada", lastLogin: null };
   on("GET /api/v1/users", () => ({ users: [user], cursor: null }));
   on("PATCH /api/v1/users/*", ({ body }) => ({ ...user, ...(body as object) }));
 }

@@ -21,6 +21,8 @@ export interface Request {
 export interface Reply {
   status?: number;
   body?: unknown;
+  /** Server-sent events instead. */
+  events?: unknown[];
 }
 
 export type Answer = (request: Request, match: string[]) => Reply | unknown;
@@ -54,7 +56,11 @@ export async function serve(): Promise<TestServer> {
     const route = routes.find(({ method, pattern }) => method === request.method && pattern.test(request.path));
     const match = route?.pattern.exec(request.path)?.slice(1).map(decodeURIComponent) ?? [];
     const reply = route ? await route.answer(request, match) : problem(404, "ERR_NOT_FOUND", "there is no such route");
-    const { status = 200, body } = isReply(reply) ? reply : { body: reply };
+    const { status = 200, body, events } = isReply(reply) ? reply : ({ body: reply } as Reply);
+    if (events) {
+      res.writeHead(status, { "content-type": "text/event-stream" }).write(": listening\n\n");
+      return res.end(events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join(""));
+    }
     res.writeHead(status, { "content-type": "application/json" }).end(body === undefined ? "" : JSON.stringify(body));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -75,7 +81,9 @@ export async function serve(): Promise<TestServer> {
 }
 
 const isReply = (value: unknown): value is Reply =>
-  typeof value === "object" && value !== null && Object.keys(value).every((key) => key === "status" || key === "body");
+  typeof value === "object" &&
+  value !== null &&
+  Object.keys(value).every((key) => ["status", "body", "events"].includes(key));
 
 async function parseRequest(req: IncomingMessage): Promise<Request> {
   const chunks: Buffer[] = [];

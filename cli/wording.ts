@@ -88,6 +88,20 @@ export const COMMANDS = {
     examples: ["wrkst sync", "wrkst sync --wait           # says the old and the new commit, exit 1 when it failed"],
   },
   events: { group: GROUPS.look, about: "show what happened", examples: ["wrkst events --function greet --limit 50"] },
+  tail: {
+    group: GROUPS.look,
+    about: "show requests, logs and exceptions of a function as they happen",
+    examples: [
+      "wrkst tail greet",
+      "wrkst tail greet --status error --json",
+      "wrkst tail greet --method POST --search order",
+    ],
+  },
+  logs: {
+    group: GROUPS.look,
+    about: "show what a function threw, and what it said while it is observed",
+    examples: ["wrkst logs greet", "wrkst logs greet --kind exception --limit 5"],
+  },
   open: { group: GROUPS.look, about: "open a function in the browser" },
   login: {
     group: GROUPS.access,
@@ -179,6 +193,14 @@ export const TEXT = {
   prune: "also remove more functions than GIT_PRUNE_LIMIT allows",
   limit: "how many",
   only: "only those of this function",
+  level: "only lines of this level",
+  kind: "only exceptions, or only lines of the log",
+  tailStatus: "only these outcomes, separated by commas: ok, canceled, error",
+  tailMethod: "only these methods, separated by commas",
+  tailIp: 'only from these addresses, "self" for your own',
+  tailHeader: "only requests with this header",
+  tailSearch: "only invocations that say this",
+  tailSampling: "share of the invocations, above 0 up to 1",
   // what to do
   seeHelp: 'see "wrkst --help"',
   noToken:
@@ -279,6 +301,8 @@ export const says = {
   confirmDelete: (name: string) => `delete the function "${name}"?`,
   nobodyToAsk: (question: string) => `nobody to ask: ${question}`,
   deleted: (name: string) => `deleted "${name}"`,
+  listening: (name: string) => `listening to "${name}", Ctrl-C ends it`,
+  tailEnded: (name: string) => `the server ended the tail of "${name}"`,
   urlSet: (url: string) => `server is ${url}`,
   openThis: (page: string) => `open this page to log in:\n\n  ${page}\n\n`,
   noBrowser: () => "no browser here: open the address above yourself\n",

@@ -28,9 +28,9 @@ export function addTokens(program: Command, io: Io): void {
         ...(expires === undefined ? {} : { expires: parseExpiry(expires, io.now()) }),
         ...(options.account === undefined ? {} : { account: options.account }),
       };
-      const token = await client.ask<Token & { secret: string }>("POST", "/api/v1/tokens", { body });
+      const token = await client.ask<Token & { token: string }>("POST", "/api/v1/tokens", { body });
       say(says.tokenMade(token.id, token.account));
-      print(token, `${token.secret}\n`);
+      print(token, `${token.token}\n`);
     });
   addAsking(program, "tokens list").action(async (options: Common) => {
     const { client, print } = openSession(options, io);

@@ -14,9 +14,9 @@ export function addDelete(program: Command, io: Io): void {
     .option("--yes", TEXT.yes)
     .option("--force", TEXT.forceDelete)
     .action(async (name: string, options: Common & { yes?: boolean; force?: boolean }) => {
-      const { script, say } = openSession(options, io);
+      const { client, say } = openSession(options, io);
       if (!options.yes && !(await confirm(says.confirmDelete(name), io))) throw new Failure(TEXT.notDeleted);
-      await script("DELETE", name, options.force ? "?force=true" : "");
+      await client.ask("DELETE", functionPath(name, options.force ? "?force=true" : ""));
       say(says.deleted(name));
     });
 }

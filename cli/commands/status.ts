@@ -6,8 +6,9 @@ import { Failure } from "../failure.js";
 import type { Io } from "../io.js";
 import { type Common, functionPath, openSession, type Session } from "../session.js";
 import { type FunctionDetail, notReady, viewEvents, viewFunction, viewReport, viewStatus } from "../views.js";
+import { viewWhy, type Why } from "../why.js";
 import { says, TEXT } from "../wording.js";
-import { addAsking } from "./command.js";
+import { addAsking, openFunction } from "./command.js";
 
 export function addStatus(program: Command, io: Io): void {
   addAsking(program, "status")
@@ -50,6 +51,16 @@ export function addSync(program: Command, io: Io): void {
       const failed = answer.functions.filter((outcome) => outcome.result === "failed").map((outcome) => outcome.name);
       if (answer.result === "failed" || failed.length)
         throw new Failure(says.notReady(failed.length ? failed : [source]));
+    });
+}
+
+export function addWhy(program: Command, io: Io): void {
+  addAsking(program, "why")
+    .argument("[function]", TEXT.function)
+    .action(async (wanted: string | undefined, options: Common) => {
+      const { name, client, print } = await openFunction({ ...options, ...(wanted && { name: wanted }) }, io);
+      const why = await client.ask<Why>("GET", functionPath(name, "/why"));
+      print(why, viewWhy(why, { colour: io.colour, now: io.now() }));
     });
 }
 

@@ -1,0 +1,74 @@
+// `wrkst tail` and `logs`: what functions say and throw, as it happens and as it was kept.
+
+import { type Command, Option } from "commander";
+import type { KeptLog, TailEvent } from "../answers.js";
+import { readEvents } from "../event-stream.js";
+import type { Io } from "../io.js";
+import { type Common, functionPath } from "../session.js";
+import { viewLogs, viewTailEvent } from "../speech.js";
+import { says, TEXT } from "../wording.js";
+import { addAsking, openFunction } from "./command.js";
+import { parseLimit } from "./status.js";
+
+interface TailOptions extends Common {
+  status?: string;
+  method?: string;
+  ip?: string;
+  header?: string;
+  search?: string;
+  sampling?: string;
+}
+
+export function addTail(program: Command, io: Io): void {
+  addAsking(program, "tail")
+    .argument("[function]", TEXT.function)
+    .option("--status <list>", TEXT.tailStatus)
+    .option("--method <list>", TEXT.tailMethod)
+    .option("--ip <list>", TEXT.tailIp)
+    .option("--header <name:value>", TEXT.tailHeader)
+    .option("--search <text>", TEXT.tailSearch)
+    .option("--sampling <rate>", TEXT.tailSampling)
+    .action((wanted: string | undefined, options: TailOptions) => tail(wanted, options, io));
+}
+
+/** Until Ctrl-C, which is its regular end. */
+async function tail(wanted: string | undefined, options: TailOptions, io: Io): Promise<void> {
+  const { name, client, say } = await openFunction({ ...options, ...(wanted && { name: wanted }) }, io);
+  const { status, method, ip, header, search, sampling } = options;
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries({ status, method, ip, header, search, sampling })) {
+    if (value !== undefined) query.set(key, value);
+  }
+  try {
+    const path = functionPath(name, `/tail${query.size ? `?${query}` : ""}`);
+    const response = await client.open(path, { accept: "text/event-stream" });
+    say(says.listening(name));
+    for await (const text of readEvents(response)) {
+      if (options.json) io.out(`${text}\n`);
+      else io.out(viewTailEvent(JSON.parse(text) as TailEvent, io.colour));
+    }
+    say(says.tailEnded(name));
+  } catch (error) {
+    if (!io.signal.aborted) throw error;
+  }
+}
+
+interface LogOptions extends Common {
+  limit: number;
+  level?: string;
+  kind?: string;
+}
+
+export function addLogs(program: Command, io: Io): void {
+  addAsking(program, "logs")
+    .argument("[function]", TEXT.function)
+    .option("--limit <number>", TEXT.limit, parseLimit, 50)
+    .addOption(new Option("--level <level>", TEXT.level).choices(["debug", "info", "log", "warn", "error"]))
+    .addOption(new Option("--kind <kind>", TEXT.kind).choices(["exception", "log"]))
+    .action(async (wanted: string | undefined, { limit, level, kind, ...options }: LogOptions) => {
+      const { name, client, print } = await openFunction({ ...options, ...(wanted && { name: wanted }) }, io);
+      const query = new URLSearchParams({ limit: String(limit), ...(level && { level }), ...(kind && { kind }) });
+      const page = await client.ask<{ logs: KeptLog[] }>("GET", functionPath(name, `/logs?${query}`));
+      print(page, viewLogs(page.logs, io.colour));
+    });
+}
