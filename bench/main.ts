@@ -5,12 +5,13 @@ import { cold } from "./rows/cold.js";
 import { hang } from "./rows/hang.js";
 import { live } from "./rows/live.js";
 import type { Row } from "./rows/row.js";
+import { start } from "./rows/start.js";
 import { switches } from "./rows/switches.js";
 import { thousand } from "./rows/thousand.js";
 import { warm } from "./rows/warm.js";
 import { withScope } from "./scope.js";
 
-const ROWS: Row[] = [warm, cold, live(1), live(100), live(1000), thousand, switches, hang];
+const ROWS: Row[] = [warm, cold, live(1), live(100), live(1000), thousand, switches, hang, start];
 const USAGE = `usage: npm run bench -- [row …] [--rounds N] [--table]
 
 ${ROWS.map(({ name, about }) => `  ${name.padEnd(10)} ${about}`).join("\n")}

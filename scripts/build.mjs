@@ -64,6 +64,8 @@ export async function build() {
         target: "node20",
         minify: true,
         plugins: [esbuildWhenNeeded],
+        // The other form of jsonc-parser asks for its files in a way that no bundler sees.
+        mainFields: ["module", "main"],
         legalComments: "none",
       }),
   ]);
