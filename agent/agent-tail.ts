@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { type ArtifactStore, createPositionMapper, decodeSourceMaps } from "./artifact/index.js";
 import type { Log } from "./log.js";
-import type { Registry } from "./store/index.js";
+import type { FunctionRecord, Registry } from "./store/index.js";
 import {
   createHub,
   createTails,
@@ -27,7 +27,7 @@ export interface AgentTailOptions {
   /** Milliseconds that logs are kept. */
   retention: number;
   log: Log;
-  registry: Pick<Registry, "functions" | "functionByName" | "version">;
+  registry: Pick<Registry, "functions" | "functionByName" | "functionSettings" | "version">;
   artifacts: Pick<ArtifactStore, "get">;
   runtime: { listen(functions: string[]): Promise<void> };
 }
@@ -59,34 +59,44 @@ export function openAgentTail(options: AgentTailOptions): AgentTail {
   const isObserved = createObservation(registry);
   kept.prune();
   const pruning = setInterval(() => kept.prune(), HOUR).unref();
+  const observe = () =>
+    hub.observe(
+      registry
+        .functions()
+        .filter(isObserved)
+        .map(({ name }) => name),
+    );
+  let refreshing: NodeJS.Immediate | undefined;
   return {
     hub,
     tails,
     kept,
-    refresh: () =>
-      hub.observe(
-        registry
-          .functions()
-          .filter((record) => isObserved(record.latest))
-          .map(({ name }) => name),
-      ),
+    /** A moment later: a switch does not wait for it. */
+    refresh() {
+      refreshing ??= setImmediate(() => {
+        refreshing = undefined;
+        observe();
+      });
+    },
     close() {
       clearInterval(pruning);
+      clearImmediate(refreshing);
       hub.close();
       kept.close();
     },
   };
 }
 
-/** Whether a version keeps what it says; a version never changes, so that it is looked up once. */
-function createObservation(registry: Pick<Registry, "version">): (version: string | null) => boolean {
+/** Whether a function keeps what it says: by its settings, or by its version, which never changes and is looked up once. */
+function createObservation(registry: AgentTailOptions["registry"]): (record: FunctionRecord) => boolean {
   const known = new Map<string, boolean>();
-  return (version) => {
+  const isDeclared = (version: string | null): boolean => {
     if (version === null) return false;
     const isKnown = known.get(version) ?? registry.version(version)?.manifest.observability ?? false;
     known.set(version, isKnown);
     return isKnown;
   };
+  return ({ id, latest }) => registry.functionSettings(id).observability ?? isDeclared(latest);
 }
 
 /** Mappers of the versions that were asked for last. A version without readable source maps keeps its places. */
