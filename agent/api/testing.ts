@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openAuth } from "../auth/index.js";
+import { type Auth, openAuth } from "../auth/index.js";
 import { NO_ACCESS } from "../auth/testing/new-auth.js";
 import { createLog } from "../log.js";
 import type { AccessSettings, CiRule } from "../model-access.js";
@@ -47,12 +47,15 @@ export interface ServeOptions {
   /** Access as the operator sets it; the clock then begins at the time of now. */
   access?: AccessSettings;
   publicUrl?: string;
+  /** Who shows what, and which accounts there are, as the test says. */
+  auth?: Pick<Auth, "authenticate" | "isAccount">;
 }
 
 export async function serveApi(where: Partial<ListenOptions> = {}, options: ServeOptions = {}) {
   const {
     access = { ...NO_ACCESS, ciRules: [OTHER_ACCOUNT] },
     publicUrl = "http://localhost:8080",
+    auth: given,
     ...config
   } = options;
   let now = options.access ? Date.now() : 1_000_000;
@@ -87,7 +90,7 @@ export async function serveApi(where: Partial<ListenOptions> = {}, options: Serv
     audit: (event) => void registry.addEvent(event),
     publicUrl: () => publicUrl,
     uploads: join(dir, "uploads"),
-    auth,
+    auth: { ...auth, ...given },
     git: (req, res, pathInfo, who) => {
       let bytes = 0;
       req.on("data", (chunk: Buffer) => {

@@ -40,8 +40,11 @@ export const sendEnvelope: Send = (res, { value, headers }) => {
 /** A problem as this family words it: the number for the client, the code and the hint for people. */
 export function envelopeOf({ detail, code, hint, position, requestId }: Problem): object {
   const place = position ? `${[position.file, position.line, position.column].filter(Boolean).join(":")}: ` : "";
-  const error = { code: numberOf(code), message: `${place}${detail}`, meta: { code, requestId } };
-  return { success: false, errors: [error], messages: hint ? [{ code: 0, message: hint }] : [], result: null };
+  const meta = { code, requestId };
+  // One error for each name: clients look for the sentence.
+  const sentences = code === "ERR_INHERIT" ? detail.split("; ") : [`${place}${detail}`];
+  const errors = sentences.map((message) => ({ code: numberOf(code), message, ...(hint ? { hint } : {}), meta }));
+  return { success: false, errors, messages: hint ? [{ code: 0, message: hint }] : [], result: null };
 }
 
 /** Not JSON: the client reads the bytes. */

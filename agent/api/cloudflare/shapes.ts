@@ -34,6 +34,7 @@ export function showVersion(version: VersionDetail, { number, secrets }: { numbe
       },
     },
     startup_time_ms: Math.round(startup ?? 0),
+    url: version.url,
   };
 }
 
@@ -52,15 +53,17 @@ function handlersOf(entrypoints: string[]): string[] {
 
 const TRIGGERS: Partial<Record<Deployment["cause"], string>> = { rollback: "rollback", secret: "secret" };
 
-export function showDeployment({ id, at, cause, author, message, ...rest }: Deployment) {
+export function showDeployment({ id, at, cause, author, message, revision, ...rest }: Deployment) {
+  const trigger = TRIGGERS[cause];
+  const shown = message ?? revision;
   return {
     id,
-    source: "api",
+    source: revision === null ? "api" : "git",
     strategy: "percentage",
     author_email: author,
     annotations: {
-      "workers/triggered_by": TRIGGERS[cause] ?? "deployment",
-      ...(message === undefined ? {} : { "workers/message": message }),
+      ...(trigger === undefined ? {} : { "workers/triggered_by": trigger }),
+      ...(shown === null || shown === undefined ? {} : { "workers/message": shown }),
     },
     created_on: date(at),
     versions: splitOf(rest).map(({ version, percentage }) => ({ version_id: version, percentage })),

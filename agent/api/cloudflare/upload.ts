@@ -41,6 +41,12 @@ const metadataSchema = z.looseObject({
   assets: z.unknown().optional(),
   containers: z.array(z.unknown()).nullish(),
   exports: z.record(z.string(), z.unknown()).nullish(),
+  wrkst: z
+    .strictObject({
+      egress: z.enum(["none", "public"]).optional(),
+      health: z.string().max(300).regex(/^\//).optional(),
+    })
+    .optional(),
   tail_consumers: z.array(z.unknown()).nullish(),
   streaming_tail_consumers: z.array(z.unknown()).nullish(),
 });
@@ -70,6 +76,8 @@ export async function readUpload(req: IncomingMessage, { folder, client }: Uploa
       compatibilityDate: metadata.compatibility_date,
       compatibilityFlags: metadata.compatibility_flags,
       observability: metadata.observability?.enabled,
+      health: metadata.wrkst?.health,
+      egress: metadata.wrkst?.egress,
       message: message || undefined,
       tag: tag || undefined,
       alias: alias || undefined,
@@ -128,6 +136,12 @@ function withoutMain({ body_part }: Metadata): WrkstError {
   return new WrkstError("ERR_BINDING_UNSUPPORTED", "the service-worker format is not supported here", {
     hint: "export default { fetch(request, env, context) { … } } instead of addEventListener()",
   });
+}
+
+/** Older releases of wrangler print hosts of previews that they make up themselves, and that are not ours. */
+export function knowsHosts(agent: string | undefined): boolean {
+  const [, major, minor] = /^wrangler\/(\d+)\.(\d+)\./.exec(agent ?? "") ?? [];
+  return major === undefined || Number(major) > 4 || (Number(major) === 4 && Number(minor) > 125);
 }
 
 /** The client by its `User-Agent`: `wrangler`, `wrkst`, or `api`. */

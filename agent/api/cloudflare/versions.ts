@@ -5,17 +5,19 @@ import type { Deploys, VersionDetail } from "../../reconcile/deploys.js";
 import { type AddRoute, type CloudflareDeps, DEPLOY, PREFIX, READ, S } from "./index.js";
 import { refOf } from "./scripts.js";
 import { showVersion } from "./shapes.js";
-import { clientName, readUpload } from "./upload.js";
+import { clientName, knowsHosts, readUpload } from "./upload.js";
 
 export function addVersionRoutes(add: AddRoute, { deploys, uploads }: CloudflareDeps): void {
   const path = `${S}/versions`;
   add(
     { method: "POST", path, rule: DEPLOY, summary: "Uploads a version, deploys nothing", streams: true },
     async (call) => {
-      const client = clientName(call.req.headers["user-agent"]);
-      const upload = await readUpload(call.req, { folder: uploads, client });
+      const agent = call.req.headers["user-agent"];
+      const upload = await readUpload(call.req, { folder: uploads, client: clientName(agent) });
       const ref = refOf(call);
-      return showUploaded(deploys, ref, await deploys.upload(ref, upload, { create: true }, call.actor));
+      const shown = showUploaded(deploys, ref, await deploys.upload(ref, upload, { create: true }, call.actor));
+      const has_preview = shown.metadata.has_preview && knowsHosts(agent);
+      return { ...shown, metadata: { ...shown.metadata, has_preview } };
     },
   );
   add({ method: "GET", path, rule: READ, summary: "Versions of a function, newest first" }, (call) => {

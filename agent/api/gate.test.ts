@@ -1,0 +1,157 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { type Action, type Identity, permits, ROLES, type Role, SCOPES } from "../auth/index.js";
+import type { Rule } from "./gate.js";
+import { functionStatus } from "./memory-platform.js";
+import { serveApi } from "./testing.js";
+
+/** Account → its function. */
+const FUNCTIONS: Record<string, string> = { own: "mine", main: "ours", other: "theirs" };
+/** Who the next request comes from: the header names one of these. */
+const callers = new Map<string, Identity>();
+const served = await serveApi(
+  {},
+  {
+    auth: {
+      authenticate: async (header) => callers.get(header?.slice(7) ?? ""),
+      isAccount: (account) => Object.hasOwn(FUNCTIONS, account),
+    },
+  },
+);
+after(() => served.close());
+served.platform.functionList = [
+  functionStatus("mine", { account: "own" }),
+  functionStatus("ours", { account: "main" }),
+  functionStatus("theirs", { account: "other" }),
+];
+for (const [account, name] of Object.entries(FUNCTIONS)) served.deploys.seed({ account, name });
+
+const CREDENTIALS = [
+  ...SCOPES.map((scope) => ({ scopes: [scope], isBound: false })),
+  { scopes: [], isBound: false },
+  { scopes: SCOPES, isBound: true },
+];
+
+function callerOf(role: Role, scopes: Identity["scopes"], isBound: boolean): Identity {
+  const credential = { kind: "api-token", id: "t" } as const;
+  return { subject: "u", name: "ana", email: null, role, account: "own", scopes, isBound, credential };
+}
+
+const PREFIX = "/client/v4";
+/** Every route once: with and without the prefix the rule is the same, which a test of its own looks at. */
+const routes = served.api.routes
+  .filter(({ path, isPlain }) => isPlain || path.startsWith(PREFIX))
+  .flatMap(({ method, path, rule }) => {
+    const methods = method === "ALL" ? ["GET", "POST"] : [method];
+    return methods.map((one) => ({ method: one, path, rule }));
+  });
+
+function filled(path: string, account: string): string {
+  const values: Record<string, string> = { account, name: FUNCTIONS[account] ?? "", alias: "stable", id: "job-1" };
+  return path.replace(
+    /[:*](\w+)/g,
+    (_, name) => values[name] ?? (name === "path" ? "functions.git/info/refs" : "default"),
+  );
+}
+
+/** What the rule says, in words of its own: not the code of the gate. */
+function expected(caller: Identity, rule: Exclude<Rule, "open">, account: string): "pass" | "refuse" {
+  const of = { caller: caller.account, main: "main", account, function: account }[rule.of];
+  return permits(caller, rule.action, of) ? "pass" : "refuse";
+}
+
+function ruleFor(rule: (typeof routes)[number]["rule"], method: string, path: string): Rule {
+  return typeof rule === "function" ? rule({ method, path, query: {} } as never) : rule;
+}
+
+const isRefusal = (status: number, code: unknown) => status === 403 || (status === 404 && code === "ERR_NOT_FOUND");
+
+for (const role of ROLES) {
+  for (const account of ["own", "main", "other"]) {
+    test(`lets a ${role} do on account "${account}" exactly what the rules of the routes allow (A7)`, async () => {
+      for (const { scopes, isBound } of CREDENTIALS) await walk(callerOf(role, scopes, isBound), account);
+    });
+  }
+}
+
+/** Nothing that a handler would take: the walk changes nothing. */
+const bodyOf = (method: string) => (["POST", "PUT", "PATCH"].includes(method) ? { body: "no json" } : {});
+
+async function walk(caller: Identity, account: string): Promise<void> {
+  callers.set("caller", caller);
+  const seen = await Promise.all(
+    routes.map(async ({ method, path: pattern, rule: given }) => {
+      const path = filled(pattern, account);
+      const rule = ruleFor(given, method, path);
+      if (rule === "open" || path.startsWith("/api/v1/events")) return [];
+      const wanted = expected(caller, rule, account);
+      const { status, json } = await served.ask(path, { method, token: "caller", ...bodyOf(method) });
+      const code = json.code ?? (json.errors as { meta?: { code?: string } }[] | undefined)?.[0]?.meta?.code;
+      if (wanted === "refuse" ? isRefusal(status, code) : status !== 401 && status !== 403) return [];
+      return [
+        `${method} ${path} as ${caller.role} [${caller.scopes}] bound=${caller.isBound}: ${status} ${code}, expected to ${wanted}`,
+      ];
+    }),
+  );
+  assert.deepEqual(seen.flat(), []);
+}
+
+test("has one rule for a route with the prefix and without", () => {
+  const shaped = served.api.routes.filter(({ isPlain }) => !isPlain);
+  const [long, short] = [true, false].map((has) => shaped.filter(({ path }) => path.startsWith(PREFIX) === has));
+  const described = (list = shaped) => list.map(({ method, path, rule }) => [method, path.replace(PREFIX, ""), rule]);
+  assert.deepEqual(described(long), described(short));
+});
+
+test("tells a function of another account and one that is not there apart for nobody else (A7, B3)", async () => {
+  callers.set("caller", callerOf("deployer", ["admin"], false));
+  for (const path of ["", "/why", "/pins"]) {
+    const answers = ["theirs", "nowhere"].map(async (name) => {
+      const { status, json } = await served.ask(`/api/v1/functions/${name}${path}`, { token: "caller" });
+      return [status, json.code, String(json.detail).replace(name, "x")];
+    });
+    const [foreign, missing] = await Promise.all(answers);
+    assert.deepEqual(foreign, missing);
+  }
+  const listed = (await served.ask("/api/v1/functions", { token: "caller" })).json.functions as { name: string }[];
+  assert.deepEqual(
+    listed.map(({ name }) => name),
+    ["mine", "ours"],
+  );
+  const { functions } = (await served.ask("/api/v1/status", { token: "caller" })).json as {
+    functions: { name: string }[];
+  };
+  assert.deepEqual(
+    functions.map(({ name }) => name),
+    ["mine", "ours"],
+  );
+});
+
+test("refuses an account that is not there, to administrators too", async () => {
+  callers.set("caller", callerOf("admin", ["admin"], false));
+  const { status, json } = await served.ask("/client/v4/accounts/nowhere/workers/scripts", { token: "caller" });
+  assert.deepEqual([status, (json.errors as { code: number }[])[0]?.code], [403, 2007]);
+});
+
+test("asks for the right to push at both requests of a push, and for none of it to fetch", async () => {
+  const actions = routes.filter(({ path }) => path.startsWith("/git/")).map(({ rule }) => rule);
+  const actionOf = (path: string, query = {}): Action => {
+    const rule = typeof actions[0] === "function" ? actions[0]({ method: "GET", path, query } as never) : "open";
+    return rule === "open" ? "self" : rule.action;
+  };
+  assert.equal(actionOf("/git/functions.git/info/refs", { service: "git-receive-pack" }), "push");
+  assert.equal(actionOf("/git/functions.git/git-receive-pack"), "push");
+  assert.equal(actionOf("/git/functions.git/info/refs", { service: "git-upload-pack" }), "read");
+});
+
+test("checks credential, name, permission and support in this order", async () => {
+  callers.set("caller", callerOf("viewer", ["read"], false));
+  const base = "/client/v4/accounts";
+  const ask = async (path: string, method: string, token: string | null) =>
+    (await served.ask(path, { method, token })).status;
+  assert.equal(await ask(`${base}/own/d1/database`, "POST", null), 401);
+  assert.equal(await ask(`${base}/own/workers/scripts/No_Name`, "DELETE", "caller"), 400);
+  assert.equal(await ask(`${base}/other/d1/database`, "GET", "caller"), 403);
+  assert.equal(await ask(`${base}/own/d1/database`, "POST", "caller"), 403);
+  assert.equal(await ask(`${base}/own/d1/database`, "GET", "caller"), 501);
+});
