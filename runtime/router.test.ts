@@ -309,6 +309,19 @@ test("a client that leaves during a cold load leaves nobody else waiting", async
   }
 });
 
+test("requests that wait for the load of another function are answered after it", async (t) => {
+  const serving = await startServing(t);
+  const slow = "let x = 0; for (let i = 0; i < 5_000_000; i++) x = (x + Math.sqrt(i)) % 7; globalThis.x = x;";
+  const names = Array.from({ length: 8 }, (_, n) => `slow${n}`);
+  const codeOf = (name: string) => `${slow} export default { fetch: () => new Response("${name}") };`;
+  await serving.deploy(Object.fromEntries(names.map((name) => [name, codeOf(name)])));
+  const answers = await Promise.all(names.map((name) => serving.get(`${name}.base.test`)));
+  assert.deepEqual(
+    answers.map(({ text }) => text),
+    names,
+  );
+});
+
 test("blocked functions answer 503 on all their hosts, and say why in a code", async (t) => {
   const serving = await startServing(t);
   const spec = await serving.version(HELLO);

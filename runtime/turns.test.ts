@@ -23,3 +23,9 @@ test("no more than the limit are under way, all are done in the order of their c
   }
   assert.equal(await work(21), 21);
 });
+
+test("a work that never ends holds up the next for a while only", async () => {
+  const work = inTurns(1, (isEndless: boolean) => (isEndless ? new Promise(() => {}) : Promise.resolve("done")), 20);
+  void work(true);
+  assert.deepEqual(await Promise.all([work(false), work(false)]), ["done", "done"]);
+});
