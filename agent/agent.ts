@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { SECRETS_KEY_VARIABLE, type TailLine } from "../runtime/wire.js";
+import { SECRETS_KEY_VARIABLE, type TailLine, WARDS } from "../runtime/wire.js";
 import { openApi } from "./agent-api.js";
 import { type AgentTail, openAgentTail } from "./agent-tail.js";
 import { openArtifactStore } from "./artifact/index.js";
@@ -30,7 +30,7 @@ import { createTurns } from "./reconcile/turns.js";
 import { type RouteOptions, refusalOfHost } from "./route/index.js";
 import { type Checker, openChecker } from "./runtime/checker.js";
 import { endOrphans, lockDataDir } from "./runtime/lock.js";
-import { openRunFolder, removeSockets } from "./runtime/run-folder.js";
+import { openRunFolder, removeSockets, wardSockets } from "./runtime/run-folder.js";
 import { openRuntime, type Runtime, type RuntimeEvent } from "./runtime/runtime.js";
 import { checkerConfig, servingConfig } from "./runtime/workerd-config.js";
 import { openEncryptionKey } from "./secrets/encryption-key.js";
@@ -242,20 +242,30 @@ function openServing(
     log,
     ...hooks,
     environment: { [SECRETS_KEY_VARIABLE]: Buffer.from(key).toString("base64") },
-    writeConfig: async ({ traceKey }) =>
+    wards: WARDS,
+    writeConfig: async ({ traceKey, wards, ward }) =>
       servingConfig({
         routerJs: await readFile(inDist("runtime/router.worker.js"), "utf8"),
-        listen: { address: `${config.host}:${config.port}` },
-        controlSocket: join(runDir, "control.sock"),
+        ...socketsOf(config, runDir, ward),
         agentSocket: join(runDir, "agent.sock"),
         dataDir,
         egress: { allow: egress.allow, deny: egress.deny },
         settings: {
           ...{ baseDomain, apiHosts, useForwardedHost, trustedProxies, maxIsolates },
           ...(traceKey === undefined ? {} : { traceKey }),
+          ...(wards === undefined ? {} : { wards }),
         },
       }),
   });
+}
+
+function socketsOf({ host, port }: ProcessConfig, runDir: string, ward: number | undefined) {
+  if (ward !== undefined) {
+    const { requests, control } = wardSockets(runDir, ward);
+    return { listen: { address: `unix:${requests}` }, controlSocket: control, isWard: true };
+  }
+  const all = Array.from({ length: WARDS }, (_, index) => wardSockets(runDir, index).requests);
+  return { listen: { address: `${host}:${port}` }, controlSocket: join(runDir, "control.sock"), wardSockets: all };
 }
 
 /** What turns a folder into a checked artifact: bundler, installer, checkout, checker. */

@@ -12,6 +12,8 @@ export interface RouterBindings {
   NONE: Fetcher;
   /** From the environment of the process; null where it was given none. */
   SECRETS_KEY: string | null;
+  /** Processes for suspects; a ward itself has none. */
+  [ward: `WARD_${number}`]: Fetcher;
 }
 
 export interface CheckerBindings {

@@ -3,7 +3,14 @@ import type { Keep } from "./isolates.js";
 import { describeThrown } from "./log.js";
 import { isRouteChange, isRouteTable } from "./route-table.js";
 import type { Router } from "./router.js";
-import { CONTROL, type PrepareRequest, type PrepareResult, type TailRequest, type TraceRequest } from "./wire.js";
+import {
+  CONTROL,
+  type PrepareRequest,
+  type PrepareResult,
+  type TailRequest,
+  type TraceRequest,
+  type WardsRequest,
+} from "./wire.js";
 
 type Preparation = PrepareRequest["versions"][number];
 
@@ -40,6 +47,9 @@ export async function handleControl(router: Router, request: Request, keep: Keep
       router.trace(on ? key : undefined, keep);
       return Response.json({});
     }
+    case CONTROL.wards:
+      router.confine((body as WardsRequest).functions, keep);
+      return Response.json({});
     case CONTROL.evict:
       router.evict((body as { functions: string[] }).functions, keep);
       return Response.json({});

@@ -27,7 +27,7 @@ export interface Routes {
   /** False, and nothing done, when the change does not start from the present generation. */
   change(change: RouteChange): boolean;
   replace(table: RouteTable): void;
-  /** Whether `latest` or an alias leads to the version, loaded in this very way; prefixes of ids and commits do not count. */
+  /** Whether `latest`, a share of it or an alias leads to the version, loaded in this very way; prefixes of ids and commits do not count. */
   isNamed(function_: string, spec: VersionSpec): boolean;
 }
 
@@ -96,7 +96,9 @@ export function createRoutes(settings: { baseDomain: string; apiHosts: string[] 
     },
     isNamed(function_, spec) {
       const entry = functions.get(function_);
-      if (!entry || (entry.latest !== spec.id && !Object.values(entry.aliases).includes(spec.id))) return false;
+      if (!entry) return false;
+      const shares = entry.split?.map(({ version }) => version) ?? [];
+      if (![entry.latest, ...Object.values(entry.aliases), ...shares].includes(spec.id)) return false;
       const present = own(entry.versions, spec.id);
       return present !== undefined && isolateKey(function_, present) === isolateKey(function_, spec);
     },

@@ -73,6 +73,7 @@ export function createRouter(bindings: RouterBindings, tailOf: (speaker: Speaker
     load: inTurns(READS_AT_A_TIME, async (slot) => start({ slot, code: await loading.read(slot.spec) })),
   });
   const slots = new Map<string, Slot>();
+  let wards = new Map(Object.entries(settings.wards ?? {}));
   let requests = 0;
   let reading: Promise<void> | undefined;
   let isReady = false;
@@ -120,6 +121,9 @@ export function createRouter(bindings: RouterBindings, tailOf: (speaker: Speaker
   async function route(host: string, request: Request, context: Lasting): Promise<Response> {
     if (!isReady) await ready(keepIn(context));
     const target = routes.resolve(host);
+    const isServed = target.kind === "version" || target.kind === "split";
+    const ward = isServed ? wards.get(target.function) : undefined;
+    if (ward !== undefined) return askWard(ward, request);
     switch (target.kind) {
       case "version": {
         const slot = isolates.slot(target.function, target.spec);
@@ -209,6 +213,17 @@ export function createRouter(bindings: RouterBindings, tailOf: (speaker: Speaker
     return copy;
   }
 
+  /** The router of the ward does all that this one would, from the headers as they came in. */
+  async function askWard(ward: number, request: Request): Promise<Response> {
+    try {
+      return await bindings[`WARD_${ward}`]!.fetch(request);
+    } catch (error) {
+      const id = crypto.randomUUID();
+      logLine({ event: "ward.unreachable", request: id, message: describeThrown(error) });
+      return fail(request, "ERR_NOT_READY", id);
+    }
+  }
+
   async function askAgent(request: Request): Promise<Response> {
     const id = crypto.randomUUID();
     const changed = withPlatformHeaders(request, id);
@@ -269,6 +284,12 @@ export function createRouter(bindings: RouterBindings, tailOf: (speaker: Speaker
       if (trace.isOn !== (key !== undefined)) isolates.evictWhere(() => true, keep);
       trace.key = key;
       slots.clear();
+    },
+    /** Hands the functions to their wards, and takes back all others. */
+    confine(functions: Record<string, number>, keep: Keep): void {
+      wards = new Map(Object.entries(functions));
+      slots.clear();
+      isolates.evictWhere((slot) => wards.has(slot.function), keep);
     },
     ended,
     /** What functions say, as NDJSON; see `CONTROL.tail`. */

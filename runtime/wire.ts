@@ -109,6 +109,8 @@ export const CONTROL = {
   prepare: "/prepare",
   /** TraceRequest → {}: synchronous reports of entry and exit on stdout, see TRACE_PREFIX. */
   trace: "/trace",
+  /** WardsRequest → {}: from now on requests of these functions go to the processes for suspects, all others are served here. */
+  wards: "/wards",
   /** { functions: string[] } → {}: drops the isolates of these functions, the next request loads them afresh. */
   evict: "/evict",
   /** TailRequest → TailLine, one JSON value per line (some lines are empty), until either side ends it: then nothing is
@@ -135,6 +137,15 @@ export interface PrepareRequest {
 export interface PrepareResult {
   /** By version id: null when fine, otherwise what went wrong. */
   versions: Record<string, { kind: "load" | "health"; message: string } | null>;
+}
+
+/** Processes for suspects that the router can hand requests to, as its bindings `WARD_0` and so on. */
+export const WARDS = 4;
+/** What the router knows of the connection travels to a ward in this header; stripped from what comes in. */
+export const WARD_HEADER = "x-wrkst-cf";
+export interface WardsRequest {
+  /** Function → number of its ward. */
+  functions: Record<string, number>;
 }
 
 export interface TraceRequest {
@@ -197,7 +208,7 @@ export type TraceLine = { key: string; enter: string } | { key: string; exit: st
 /** Lines that the router writes to stderr for the agent's log: `wrkst-log ` + JSON of a LogLine. Functions can write such lines too. */
 export const LOG_PREFIX = "wrkst-log ";
 export interface LogLine {
-  event: "function.threw" | "function.load-failed" | "routes.unreadable" | "agent.unreachable";
+  event: "function.threw" | "function.load-failed" | "routes.unreadable" | "agent.unreachable" | "ward.unreachable";
   function?: string;
   version?: string;
   request?: string;
@@ -240,6 +251,8 @@ export interface RouterSettings {
   /** CIDRs. */
   trustedProxies: string[];
   maxIsolates: number;
+  /** WardsRequest from the start on. */
+  wards?: Record<string, number>;
   /** Present: traces from the very first request on, with this key in every line (see TraceRequest). */
   traceKey?: string;
 }

@@ -23,6 +23,8 @@ export interface Control {
   /** What functions say, line by line, until the answer ends or is destroyed. */
   tail(functions: string[]): Promise<IncomingMessage>;
   listen(functions: string[]): Promise<void>;
+  /** Function → number of its ward. */
+  wards(functions: Record<string, number>): Promise<void>;
   close(): void;
 }
 
@@ -55,6 +57,7 @@ export function openControl(options: { socketPath: string; timeout: number }): C
       });
     },
     listen: async (functions) => void (await ask(CONTROL.listen, { functions })),
+    wards: async (functions) => void (await ask(CONTROL.wards, { functions })),
     close: () => client.close(),
   };
 }

@@ -1,10 +1,10 @@
-// Decides which function froze the runtime, from what was in flight at each freeze. Pure.
+// Decides which function froze a process, from what was in flight. Pure.
 //
 // Exactly one function in flight: it did it, there was nobody else. Several: the guilty one is among them, but it may
 // have waited for a neighbour to come in before it began to loop, and two accounts may take turns so that only the victim
-// is in flight every time. So several are reported and never quarantined, however often they come together.
+// is in flight every time. So of several none is ever accused, however often they come together: they go into wards
+// (wards.ts), processes that hold a few suspects each, until the guilty one freezes a ward that held nobody else.
 // All of it holds only when what may still run after the answer (`waitUntil`) counts as in flight: see contexts.ts.
-// Missing here, on purpose: suspects in a runtime process of their own until one is proven.
 
 /** A stop of the runtime that a function may have caused. */
 export interface Freeze {
@@ -20,23 +20,31 @@ export interface Freeze {
 export type Verdict =
   | { kind: "unknown" }
   | { kind: "culprit"; name: string }
-  /** `suspects`: in flight at every traced freeze of the window, or, where there is none, at the last. `freezes`: how many. */
-  | { kind: "suspects"; suspects: string[]; freezes: number };
+  /** Everything that was in flight, ascending. */
+  | { kind: "suspects"; suspects: string[] };
 
-/** After a freeze, entries and exits are reported for so long, and freezes count together. Milliseconds. */
+/** After a freeze, entries and exits are reported for so long. Milliseconds. */
 export const SUSPICION = 300_000;
+/** A suspect that was calm for so long in its ward is none any more. Milliseconds. */
+export const CALM = 600_000;
 
-/** The verdict on the last freeze of the list; the list ascends in time. */
-export function judge(freezes: Freeze[]): Verdict {
-  const last = freezes.at(-1);
-  if (!last?.traced || !last.inFlight.length) return { kind: "unknown" };
-  const [only, ...others] = last.inFlight;
-  if (only !== undefined && !others.length && last.isComplete) return { kind: "culprit", name: only };
-  const traced = freezes.filter((freeze) => freeze.traced && freeze.inFlight.length && freeze.at > last.at - SUSPICION);
-  const always = last.inFlight.filter((name) => traced.every((freeze) => freeze.inFlight.includes(name)));
-  return always.length
-    ? { kind: "suspects", suspects: always.toSorted(), freezes: traced.length }
-    : { kind: "suspects", suspects: last.inFlight.toSorted(), freezes: 1 };
+export function judge(freeze: Freeze): Verdict {
+  if (!freeze.traced || !freeze.inFlight.length) return { kind: "unknown" };
+  const [only, ...others] = freeze.inFlight;
+  if (only !== undefined && !others.length && freeze.isComplete) return { kind: "culprit", name: only };
+  return { kind: "suspects", suspects: freeze.inFlight.toSorted() };
+}
+
+/**
+ * Suspects as groups, one for each ward. Those in `focus`, of which one froze something just now, share wards with nobody
+ * else and with as few of their own as possible; all others share the first ward.
+ */
+export function groupSuspects(focus: string[], others: string[], wards: number): string[][] {
+  const groups: string[][] = Array.from({ length: wards }, () => []);
+  const first = others.length && wards > 1 ? 1 : 0;
+  if (others.length) groups[0]!.push(...others);
+  for (const [index, name] of focus.entries()) groups[first + (index % (wards - first))]!.push(name);
+  return groups;
 }
 
 /** Whether the runtime should report entries and exits now. */

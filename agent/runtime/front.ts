@@ -20,7 +20,8 @@ export interface RuntimeEvent {
     | "runtime.memory"
     | "runtime.start-failed"
     | "runtime.culprit"
-    | "runtime.suspects";
+    | "runtime.suspects"
+    | "runtime.cleared";
   message: string;
   /** Functions; exactly one with `runtime.culprit`, which is to be quarantined. */
   suspects?: string[];
@@ -31,8 +32,11 @@ export interface RuntimeOptions {
   /** Folder for unix sockets, see `openRunFolder`. workerd listens on `control.sock` in it. */
   runDir: string;
   /** Text of the capnp configuration, or the absolute path of a file with it. Called before every start. With a key, the
-   * router must trace from its first request on (`RouterSettings.traceKey`). */
-  writeConfig(start: { traceKey?: string }): Promise<string>;
+   * router must trace from its first request on (`RouterSettings.traceKey`). `wards` is for the settings too; with
+   * `ward`, it is the configuration of that ward, whose sockets are those of `wardSockets`. */
+  writeConfig(start: { traceKey?: string; wards?: Record<string, number>; ward?: number }): Promise<string>;
+  /** Processes for suspects, at most `WARDS`; default none: suspects are then only told. */
+  wards?: number;
   /** Called before every start: brings `routes/table.json` up to date. */
   beforeStart(): Promise<void>;
   /** Names of all functions: what is unloaded when memory runs short. */

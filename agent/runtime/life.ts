@@ -35,11 +35,12 @@ const READING_LIMIT = 2_000;
 /** Resolves once all sockets listen. Otherwise throws, with nothing left running; so it does when `signal` aborts. */
 export async function beginLife(
   options: RuntimeOptions,
-  start: { trace: boolean; signal: AbortSignal },
+  start: { trace: boolean; wards: Record<string, number>; signal: AbortSignal },
 ): Promise<Life> {
   const traceKey = randomBytes(16).toString("hex");
   await options.beforeStart();
-  const configFile = await placeConfig(options, start.trace ? traceKey : undefined);
+  const settings = { wards: start.wards, ...(start.trace ? { traceKey } : {}) };
+  const configFile = await placeConfig(options, "serving", await options.writeConfig(settings));
   const socketPath = join(options.runDir, "control.sock");
   await rm(socketPath, { force: true });
   const contexts = start.trace ? await openContexts(join(options.runDir, "trace.fifo")) : undefined;
@@ -96,9 +97,7 @@ export function reasonOf(life: Life, ending: Ending, hangTimeout: number): strin
  * none, and must not put anybody under suspicion.
  */
 export async function freezeOf(life: Life, ending: Ending, at: number): Promise<Freeze | undefined> {
-  const aborts = ["SIGABRT", "SIGTRAP", "SIGSEGV", "SIGILL", "SIGBUS", "SIGFPE"];
-  const aborted = ranOutOfMemory(ending) || (ending.signal !== null && aborts.includes(ending.signal));
-  if (life.endedFor === "memory" || !(life.endedFor === "hang" || aborted)) return undefined;
+  if (life.endedFor === "memory" || !(life.endedFor === "hang" || isAbort(ending))) return undefined;
   const { contexts } = life;
   const isComplete = contexts !== undefined && (await isSettled(contexts.finished, READING_LIMIT));
   return {
@@ -109,10 +108,16 @@ export async function freezeOf(life: Life, ending: Ending, at: number): Promise<
   };
 }
 
-async function placeConfig(options: RuntimeOptions, traceKey: string | undefined): Promise<string> {
-  const config = await options.writeConfig(traceKey === undefined ? {} : { traceKey });
+/** The process ended itself, as it does when memory runs out. */
+export function isAbort(ending: Ending): boolean {
+  const aborts = ["SIGABRT", "SIGTRAP", "SIGSEGV", "SIGILL", "SIGBUS", "SIGFPE"];
+  return ranOutOfMemory(ending) || (ending.signal !== null && aborts.includes(ending.signal));
+}
+
+/** Path of a file with the configuration, written there unless it is one already. */
+export async function placeConfig(options: { runDir: string }, name: string, config: string): Promise<string> {
   if (!config.includes("\n")) return config;
-  const file = join(options.runDir, "serving.capnp");
+  const file = join(options.runDir, `${name}.capnp`);
   await writeFile(file, config, { mode: 0o600 });
   return file;
 }

@@ -34,6 +34,11 @@ export async function openRunFolder(dataDir: string, options: { temp?: string } 
   return far;
 }
 
+/** Sockets of the process for suspects of that number. */
+export function wardSockets(folder: string, ward: number): { requests: string; control: string } {
+  return { requests: join(folder, `ward-${ward}.sock`), control: join(folder, `ward-${ward}-c.sock`) };
+}
+
 /** Removes the sockets that processes of an earlier run left behind; none may be in use. */
 export async function removeSockets(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);

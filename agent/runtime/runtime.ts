@@ -13,6 +13,7 @@ import { createHearing, type Hearing } from "./hearing.js";
 import { beginLife, freezeOf, type Life, reasonOf } from "./life.js";
 import { createMemoryGuard } from "./memory.js";
 import { isSettled, pause, within } from "./patience.js";
+import { createWards, type Wards } from "./wards.js";
 import { createWatch } from "./watch.js";
 import type { Ending } from "./workerd.js";
 
@@ -27,6 +28,7 @@ class Supervisor implements Runtime {
   readonly #now: () => number;
   readonly #hearing: Hearing;
   readonly #stopping = new AbortController();
+  readonly #wards: Wards;
   #life: Life | undefined;
   #state: RuntimeStatus["state"] = "stopped";
   #supervision: Promise<void> = Promise.resolve();
@@ -41,6 +43,9 @@ class Supervisor implements Runtime {
     this.#options = options;
     this.#now = options.now ?? Date.now;
     this.#hearing = createHearing({ log: options.log, onLine: options.onTailLine ?? (async () => undefined) });
+    this.#wards = createWards(options, () => {
+      if (this.#life) this.#quietly(this.#life.control.wards(this.#wards.assignment()));
+    });
   }
 
   async start(): Promise<void> {
@@ -59,7 +64,7 @@ class Supervisor implements Runtime {
   async stop(): Promise<void> {
     this.#stopping.abort();
     const wasRunning = this.#life !== undefined;
-    await this.#life?.workerd.stop(this.#options.grace ?? 5_000);
+    await Promise.all([this.#wards.close(), this.#life?.workerd.stop(this.#options.grace ?? 5_000)]);
     await this.#supervision;
     this.#hearing.detach();
     this.#life?.control.close();
@@ -92,20 +97,30 @@ class Supervisor implements Runtime {
     return this.#repeated((control) => control.state(this.#options.hangTimeout * 4));
   }
 
-  change(change: RouteChange): Promise<{ generation: number } | "out-of-step"> {
-    return this.#repeated(async (control, isRepeat) => {
+  async change(change: RouteChange): Promise<{ generation: number } | "out-of-step"> {
+    const answer = await this.#repeated(async (control, isRepeat) => {
       // A new process has read the table, which the agent may have written with the change already in it.
       const state = isRepeat ? await control.state(this.#options.hangTimeout * 4) : undefined;
       return state?.generation === change.to ? { generation: change.to } : control.change(change);
     });
+    if (answer !== "out-of-step") await this.#wards.change(change);
+    return answer;
   }
 
-  replace(table: RouteTable): Promise<{ generation: number }> {
-    return this.#repeated((control) => control.replace(table));
+  async replace(table: RouteTable): Promise<{ generation: number }> {
+    const answer = await this.#repeated((control) => control.replace(table));
+    await this.#wards.replace(table);
+    return answer;
   }
 
-  async prepare(request: PrepareRequest): Promise<PrepareResult> {
-    return (await this.#living()).control.prepare(request);
+  async prepare({ versions }: PrepareRequest): Promise<PrepareResult> {
+    const assignment = this.#wards.assignment();
+    const own = versions.filter((version) => assignment[version.function] === undefined);
+    const [here, there] = await Promise.all([
+      own.length ? (await this.#living()).control.prepare({ versions: own }) : { versions: {} },
+      this.#wards.prepare(versions),
+    ]);
+    return { versions: { ...here.versions, ...there } };
   }
 
   async trace(on: boolean): Promise<void> {
@@ -125,12 +140,15 @@ class Supervisor implements Runtime {
   /** Starts the process and the watch over it. */
   async #begin(): Promise<Life> {
     const trace = isSuspicious(this.#freezes, this.#now());
-    const life = await beginLife(this.#options, { trace, signal: this.#stopping.signal });
+    const wards = this.#wards.assignment();
+    const life = await beginLife(this.#options, { trace, wards, signal: this.#stopping.signal });
     if (this.#stopping.signal.aborted) {
       await life.workerd.stop(0);
       throw stopped();
     }
     this.#life = life;
+    const assigned = this.#wards.assignment();
+    if (JSON.stringify(assigned) !== JSON.stringify(wards)) this.#quietly(life.control.wards(assigned));
     this.#state = "running";
     this.#watch(life);
     void this.#hearing.attach(life.control);
@@ -157,6 +175,7 @@ class Supervisor implements Runtime {
           life.tracing = false;
           this.#quietly(life.control.trace({ on: false, key: life.traceKey }));
         }
+        this.#wards.release(this.#now());
         const bytes = life.workerd.residentBytes();
         if (bytes !== undefined && !life.endedFor) this.#boundMemory(life, bytes, memory.next(bytes, this.#now()));
       },
@@ -224,7 +243,7 @@ class Supervisor implements Runtime {
     const freeze = await freezeOf(life, ending, now);
     if (!freeze) return;
     this.#freezes = [...this.#freezes.filter(({ at }) => at > now - SUSPICION), freeze];
-    this.#accuse(judge(this.#freezes));
+    this.#accuse(judge(freeze));
   }
 
   #accuse(verdict: ReturnType<typeof judge>): void {
@@ -232,9 +251,7 @@ class Supervisor implements Runtime {
       const message = `function "${verdict.name}" stopped the runtime: nothing else was in flight`;
       this.#options.onEvent({ kind: "runtime.culprit", message, suspects: [verdict.name] });
     } else if (verdict.kind === "suspects") {
-      const names = verdict.suspects.map((name) => `"${name}"`).join(", ");
-      const message = `one of these functions stopped the runtime: ${names}; together at ${verdict.freezes} freezes`;
-      this.#options.onEvent({ kind: "runtime.suspects", message, suspects: verdict.suspects });
+      this.#wards.suspect(verdict.suspects);
     }
   }
 

@@ -4,15 +4,18 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { get } from "node:http";
 import { join } from "node:path";
-import { test } from "node:test";
-import type { RouteTable, VersionSpec } from "../../runtime/wire.js";
-import { artifactOf, testRuntime } from "./testing.js";
+import { type TestContext, test } from "node:test";
+import { type RouteTable, type VersionSpec, WARDS } from "../../runtime/wire.js";
+import { wardSockets } from "./run-folder.js";
+import { artifactOf, testRuntime, until } from "./testing.js";
 import { servingConfig } from "./workerd-config.js";
 
 const FUNCTIONS = {
   hello: `export default { fetch() { return new Response("hello"); } };`,
   loop: `export default { fetch() { for (;;) {} } };`,
-  waits: `export default { async fetch() { await new Promise((resolve) => setTimeout(resolve, 60_000)); return new Response(); } };`,
+  waits: `export default { async fetch(request) {
+    if (request.url.endsWith("now")) return new Response(request.headers.get("cf-connecting-ip"));
+    await new Promise((resolve) => setTimeout(resolve, 60_000)); return new Response(); } };`,
   later: `export default { fetch(request, env, ctx) {
     ctx.waitUntil(new Promise((resolve) => setTimeout(resolve, 50)).then(() => { for (;;) {} }));
     return new Response("later");
@@ -36,41 +39,100 @@ async function writeTable(dataDir: string): Promise<void> {
   await writeFile(join(dataDir, "routes", "table.json"), JSON.stringify(table));
 }
 
-test("serves again after a freeze, accuses nobody while several could be guilty, and names the one that is alone", async (t) => {
+async function startSupervised(t: TestContext) {
   const routerJs = await readFile(new URL("../../runtime/router.worker.js", import.meta.url), "utf8");
-  const { runtime, dataDir, event, events } = await testRuntime(t, {
-    beforeStart: () => writeTable(dataDir),
-    writeConfig: async ({ traceKey }) =>
-      servingConfig({
+  const made = await testRuntime(t, {
+    wards: WARDS,
+    beforeStart: () => writeTable(made.dataDir),
+    writeConfig: async ({ traceKey, wards, ward }) => {
+      const { dataDir } = made;
+      const runDir = join(dataDir, "run");
+      const sockets = ward === undefined ? undefined : wardSockets(runDir, ward);
+      return servingConfig({
         routerJs,
         dataDir,
-        listen: { address: "127.0.0.1:0" },
-        controlSocket: join(dataDir, "run", "control.sock"),
-        agentSocket: join(dataDir, "run", "agent.sock"),
+        listen: { address: sockets ? `unix:${sockets.requests}` : "127.0.0.1:0" },
+        controlSocket: sockets?.control ?? join(runDir, "control.sock"),
+        wardSockets: sockets ? [] : Array.from({ length: WARDS }, (_, n) => wardSockets(runDir, n).requests),
+        isWard: sockets !== undefined,
+        agentSocket: join(runDir, "agent.sock"),
         egress: { allow: [], deny: [] },
         settings: {
           ...{ baseDomain: "base.test", apiHosts: ["base.test"], useForwardedHost: false, trustedProxies: [] },
           ...{ maxIsolates: 100, ...(traceKey === undefined ? {} : { traceKey }) },
+          ...(wards === undefined ? {} : { wards }),
         },
-      }),
+      });
+    },
   });
-  const ask = (name: string) =>
+  const { runtime } = made;
+  const ask = (name: string, headers: Record<string, string> = {}) =>
     new Promise<string>((resolve, reject) => {
-      const options = { port: runtime.ports().public, host: "127.0.0.1", headers: { host: `${name}.base.test` } };
+      const host = `${name.split("?", 1)[0]}.base.test`;
+      const [, path = ""] = name.split("?");
+      const options = {
+        port: runtime.ports().public,
+        host: "127.0.0.1",
+        path: `/${path}`,
+        headers: { ...headers, host },
+      };
       get(options, (answer) => answer.setEncoding("utf8").on("data", resolve)).on("error", reject);
     });
   await runtime.start();
+  return { ...made, ask };
+}
+
+test("D1: serves again after a freeze, and names the function that was alone at the second", async (t) => {
+  const { ask, event } = await startSupervised(t);
   assert.equal(await ask("hello"), "hello");
   await assert.rejects(ask("loop"));
   await event("runtime.started", 2);
   assert.equal(await ask("hello"), "hello");
+  await assert.rejects(ask("loop"));
+  assert.deepEqual((await event("runtime.culprit")).suspects, ["loop"]);
+  await event("runtime.started", 3);
+  assert.equal(await ask("hello"), "hello");
+});
+
+test("D1: who freezes the runtime while a victim is in flight is proven in a process of its own, and the victim serves on", async (t) => {
+  const { runtime, ask, event, events } = await startSupervised(t);
+  await assert.rejects(ask("loop"));
+  await event("runtime.started", 2);
   const victim = ask("waits").catch(() => {});
   assert.equal(await ask("later"), "later");
   await victim;
   assert.deepEqual((await event("runtime.suspects")).suspects, ["later", "waits"]);
   await event("runtime.started", 3);
+  const { pid } = runtime.status();
+
+  const forged = { "x-wrkst-cf": JSON.stringify({ clientIp: "6.6.6.6" }) };
+  await until(
+    async () => (await ask("waits?now", forged)) === "127.0.0.1",
+    "the victim's answer, with its client's address",
+  );
+  await until(async () => (await ask("later")) === "later", "the answer of the guilty one");
   assert.equal(await ask("hello"), "hello");
-  await assert.rejects(ask("loop"));
-  assert.deepEqual((await event("runtime.culprit")).suspects, ["loop"]);
+  assert.equal(await ask("waits?now"), "127.0.0.1");
+  assert.deepEqual((await event("runtime.culprit")).suspects, ["later"]);
+  assert.equal(await ask("waits?now"), "127.0.0.1");
+  assert.equal(runtime.status().pid, pid);
   assert.equal(events.filter(({ kind }) => kind === "runtime.culprit").length, 1);
+});
+
+test("a ward follows the routes, and loads versions ahead for the serving process", async (t) => {
+  const { runtime, dataDir, ask, event } = await startSupervised(t);
+  await assert.rejects(ask("loop"));
+  await event("runtime.started", 2);
+  const victim = ask("waits").catch(() => {});
+  await ask("later");
+  await victim;
+  await event("runtime.started", 3);
+  await until(async () => (await ask("waits?now")) === "127.0.0.1", "the ward");
+  const { functions } = JSON.parse(await readFile(join(dataDir, "routes", "table.json"), "utf8")) as RouteTable;
+  const waits = functions.waits!;
+  const spec = waits.versions[waits.latest!]!;
+  assert.deepEqual((await runtime.prepare({ versions: [{ function: "waits", spec }] })).versions, { [spec.id]: null });
+  const entry = { ...waits, latest: functions.hello!.latest, versions: functions.hello!.versions };
+  await runtime.change({ from: 1, to: 2, functions: { waits: entry }, revisions: [] });
+  assert.equal(await ask("waits"), "hello");
 });

@@ -1,5 +1,5 @@
 // Writes the configurations that workerd is started with, as capnp text. Pure: reads no file and knows no default.
-import { HEADER, type RouterSettings, SECRETS_KEY_VARIABLE } from "../../runtime/wire.js";
+import { HEADER, type RouterSettings, SECRETS_KEY_VARIABLE, WARD_HEADER } from "../../runtime/wire.js";
 
 export interface ServingOptions {
   /** Source text of `dist/runtime/router.worker.js`. */
@@ -13,6 +13,10 @@ export interface ServingOptions {
   /** Absolute; the folders `routes` and `artifacts` in it must exist when workerd starts. */
   dataDir: string;
   settings: RouterSettings;
+  /** Absolute paths of the unix sockets on which the wards answer. */
+  wardSockets?: string[];
+  /** Whether it is a ward: what the router tells of the connection counts. */
+  isWard?: boolean;
   /** CIDRs: `allow` is what the private outbound reaches beside the internet, `deny` is refused by both. */
   egress: { allow: string[]; deny: string[] };
 }
@@ -48,13 +52,19 @@ export function servingConfig(options: ServingOptions): string {
     network("private", ["public", ...egress.allow], deny),
     network("none", [], EVERYTHING),
   ];
-  const stripped = Object.values(HEADER).map((name) => `(name = ${text(name)})`);
+  const connection = `cfBlobHeader = ${text(WARD_HEADER)}`;
+  const wards = (options.wardSockets ?? []).map((path, index) => ({
+    service: `(name = "ward-${index}", external = (address = ${text(`unix:${path}`)}, http = (style = host, ${connection})))`,
+    binding: `(name = "WARD_${index}", service = "ward-${index}")`,
+  }));
+  const names = options.isWard ? Object.values(HEADER) : [...Object.values(HEADER), WARD_HEADER];
+  const stripped = names.map((name) => `(name = ${text(name)})`);
   const sockets = [
     `(name = "public", address = ${text(options.listen.address)}, service = "router",
-      http = (injectRequestHeaders = ${list(stripped)}))`,
+      http = (injectRequestHeaders = ${list(stripped)}${options.isWard ? `, ${connection}` : ""}))`,
     controlSocket(options.controlSocket, `(name = "router", entrypoint = "Control")`),
   ];
-  return config(services, sockets, {
+  return config([...services, ...wards.map((ward) => ward.service)], sockets, {
     name: "router",
     source: options.routerJs,
     bindings: [
@@ -62,6 +72,7 @@ export function servingConfig(options: ServingOptions): string {
       `(name = "SETTINGS", json = ${text(JSON.stringify(options.settings))})`,
       `(name = "SECRETS_KEY", fromEnvironment = ${text(SECRETS_KEY_VARIABLE)})`,
       ...["AGENT", "ROUTES", "ARTIFACTS", "PUBLIC", "PRIVATE", "NONE"].map(service),
+      ...wards.map((ward) => ward.binding),
     ],
   });
 }
