@@ -478,6 +478,8 @@ export interface FunctionStatus {
   /** What a person holds `latest` at. */
   hold?: Hold;
   split?: TrafficSplit;
+  /** Version that git gave last, where another one serves. */
+  declared?: string;
   error?: ErrorReport;
   warnings?: Warning[];
 }

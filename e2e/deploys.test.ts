@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { WrkstError } from "../agent/errors.js";
-import { ANN, answers, type DirectAgent, ref, secret, startDirect, TELLS_ENV } from "./direct.js";
+import { ANN, answers, type DirectAgent, failsWith, ref, secret, startDirect, TELLS_ENV } from "./direct.js";
 
 let direct: DirectAgent;
 
@@ -9,8 +8,6 @@ before(async () => {
   direct = await startDirect();
 });
 after(() => direct?.stop());
-
-const fails = (code: string) => (error: unknown) => error instanceof WrkstError && error.code === code;
 
 test("an upload is reachable by its own host, serves only when it is deployed, and stays when another one comes", async () => {
   const { deploys } = direct.agent;
@@ -53,6 +50,6 @@ test("a secret reaches the function and nobody else", async () => {
 });
 
 test("what does not load is not stored", async () => {
-  await assert.rejects(direct.upload("broken", { code: "null.x;" }), fails("ERR_LOAD"));
-  assert.throws(() => direct.agent.deploys.versions(ref("broken")), fails("ERR_NOT_FOUND"));
+  await assert.rejects(direct.upload("broken", { code: "null.x;" }), failsWith("ERR_LOAD"));
+  assert.throws(() => direct.agent.deploys.versions(ref("broken")), failsWith("ERR_NOT_FOUND"));
 });

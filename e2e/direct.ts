@@ -4,9 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Agent, openAgent } from "../agent/agent.js";
 import { parseConfig } from "../agent/config.js";
+import { type ErrorCode, WrkstError } from "../agent/errors.js";
 import { createLog } from "../agent/log.js";
-import type { Actor, FunctionRef, Upload, UploadBinding } from "../agent/model.js";
+import type { Actor, FunctionRef, PassReport, Upload, UploadBinding } from "../agent/model.js";
 import type { VersionDetail } from "../agent/reconcile/deploys.js";
+import type { SyncOptions } from "../agent/reconcile/loop.js";
 import { type Answer, createEmptyRepository, freePort, type RequestOptions, sendRequest } from "./harness.js";
 
 export const ANN: Actor = { name: "ann", email: "ann@example.com", credential: "api-token:1", address: "127.0.0.1" };
@@ -24,7 +26,14 @@ export interface DirectAgent {
   /** Uploads and deploys at 100 %. */
   deploy(name: string, upload: Partial<Upload> & { code: string }, account?: string): Promise<VersionDetail>;
   upload(name: string, upload: Partial<Upload> & { code: string }, account?: string): Promise<VersionDetail>;
+  /** A pass, and its report. */
+  sync(options?: SyncOptions): Promise<PassReport>;
   stop(): Promise<void>;
+}
+
+/** For `assert.rejects` and `assert.throws`. */
+export function failsWith(code: ErrorCode): (error: unknown) => boolean {
+  return (error) => error instanceof WrkstError && error.code === code;
 }
 
 export function ref(name: string, account = MAIN): FunctionRef {
@@ -85,6 +94,7 @@ export async function startDirect(
       await agent.deploys.deploy(ref(name, account), { versions, force: false }, ANN);
       return version;
     },
+    sync: async (sync = {}) => (await agent.platform.sync("default", { ...sync, wait: true })) as PassReport,
     async stop() {
       await agent.close();
       if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true });

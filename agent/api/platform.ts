@@ -60,7 +60,7 @@ export interface Platform {
   /** Cheap: asked by health checks. */
   runtime(): RuntimeStatus;
   ready(): { ready: boolean; reasons: string[] };
-  functions(query: { source?: string; state?: FunctionState }): Promise<FunctionStatus[]>;
+  functions(query: { source?: string; state?: FunctionState; account?: string }): Promise<FunctionStatus[]>;
   function(name: string): Promise<FunctionDetail | undefined>;
   /** Account of a function, live or removed. */
   ownerOf(name: string): string | undefined;

@@ -7,6 +7,8 @@ export interface Explanation {
   name: string;
   state: FunctionState;
   version: string | null;
+  /** Version that git gave last, where another one serves. */
+  declared?: string;
   revision: string | null;
   /** What was decided, as a sentence. */
   decision: string;
@@ -27,12 +29,13 @@ export interface Known {
 }
 
 export function explain({ function: found, holds, lastEvent }: Known): Explanation {
-  const { name, state, version, revision, error } = found;
+  const { name, state, version, revision, declared, error } = found;
   return {
     ...{ name, state, version, revision, holds },
     ...reasonOf(found, holds),
     lastEvent: lastEvent ?? null,
     lastDeployment: found.deployments[0] ?? null,
+    ...(declared === undefined ? {} : { declared }),
     ...(error ? { error } : {}),
   };
 }

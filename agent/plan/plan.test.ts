@@ -21,7 +21,9 @@ function candidate(name: string, extra: Partial<Candidate> = {}): Candidate {
   return { declaration: declare(name), pastBuilds: [], ...extra };
 }
 function known(name: string, extra: Partial<KnownFunction> = {}): KnownFunction {
-  return { name, source: "default", folder: name, account: "main", latest: `v-${name}`, removed: false, ...extra };
+  const version = `v-${name}`;
+  const serving = { latest: version, declared: version, withdrawn: false, removed: false };
+  return { name, source: "default", folder: name, account: "main", ...serving, ...extra };
 }
 function build(version: string, inputs = { files: {}, folders: {} }) {
   return { version, bundler: "b", inputs };

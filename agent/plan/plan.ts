@@ -1,7 +1,7 @@
 // Decides what a revision changes: which functions are built, re-used, kept, failed or removed. Pure.
 
 import { type ErrorReport, reportOf, WrkstError } from "../errors.js";
-import type { BundleInputs, Declaration } from "../model.js";
+import { type BundleInputs, type Declaration, type Hold, holdsBack } from "../model.js";
 
 /** A build that was made before and whose version still exists. */
 export interface PastBuild {
@@ -20,6 +20,12 @@ export interface KnownFunction {
   account: string;
   /** Version that `latest` serves. */
   latest: string | null;
+  /** Version that git gave last. */
+  declared: string | null;
+  /** A person's hold on `latest` that has not expired. */
+  hold?: Hold | undefined;
+  /** Git declares it no longer, and only the pin keeps it. */
+  withdrawn: boolean;
   removed: boolean;
 }
 
@@ -76,7 +82,7 @@ export function planRevision(request: PlanRequest): Plan {
     );
   const declared = new Set(steps.map((step) => step.declaration.name));
   const removals = own
-    .filter((entry) => !declared.has(entry.name))
+    .filter((entry) => !declared.has(entry.name) && !(entry.withdrawn && entry.hold?.kind === "pin"))
     .map((entry) => entry.name)
     .sort(compare);
   return { steps, removals };
@@ -109,8 +115,14 @@ function stepOf(candidate: Candidate, known: KnownFunction | undefined, request:
   if (error) return { kind: "fail", declaration, error };
   const reusable = candidate.pastBuilds.find((build) => fits(build, request));
   if (!reusable) return { kind: "build", declaration };
-  const serving = known && known.source === request.source && known.latest === reusable.version;
-  return { kind: serving ? "keep" : "reuse", declaration, version: reusable.version };
+  const isThere = known?.source === request.source && isSettled(known, reusable.version);
+  return { kind: isThere ? "keep" : "reuse", declaration, version: reusable.version };
+}
+
+/** Nothing is left to do for the version: it serves, or was given before and is held back. */
+function isSettled({ latest, declared, hold, withdrawn }: KnownFunction, version: string): boolean {
+  if (withdrawn) return false;
+  return holdsBack(hold, version) ? declared === version : latest === version && !hold;
 }
 
 /** True when the revision has the same files at every place that the build looked at outside its own folder. */
@@ -127,13 +139,7 @@ export const ABSENT = "";
 
 function nameConflict(name: string, known: KnownFunction | undefined, request: PlanRequest): ErrorReport | undefined {
   if (!known) return undefined;
-  if (known.account !== request.account) {
-    return reportOf(
-      new WrkstError("ERR_NAME_TAKEN", `the name "${name}" belongs to another account`, {
-        hint: 'choose another "name" in the wrangler file',
-      }),
-    );
-  }
+  if (known.account !== request.account) return nameTaken(name);
   if (known.source !== null && known.source !== request.source) {
     return reportOf(
       new WrkstError("ERR_NAME_TAKEN", `the name "${name}" is declared by the source "${known.source}" already`, {
@@ -142,6 +148,12 @@ function nameConflict(name: string, known: KnownFunction | undefined, request: P
     );
   }
   return undefined;
+}
+
+/** Why a name that is another account's cannot be declared. */
+export function nameTaken(name: string): ErrorReport {
+  const hint = 'choose another "name" in the wrangler file';
+  return reportOf(new WrkstError("ERR_NAME_TAKEN", `the name "${name}" belongs to another account`, { hint }));
 }
 
 /** How much a pass may remove without a person's word: more than `share` of what is declared and more than `count` waits. */

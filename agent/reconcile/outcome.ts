@@ -1,6 +1,6 @@
 // From the results of the steps to what is reported and what is recorded. Pure.
 import { type ErrorReport, formatError } from "../errors.js";
-import type { Declaration, FunctionOutcome } from "../model.js";
+import { type Declaration, type FunctionOutcome, type Hold, holdsBack } from "../model.js";
 import type { FunctionChange, FunctionRecord, NewBuild, NewEvent, Switch } from "../store/index.js";
 import type { PassRequest } from "./loop.js";
 import type { Observed, StepResult } from "./pass.js";
@@ -38,19 +38,27 @@ export function outcomesOf(parts: {
     if (result.kind === "keep") {
       return { name, folder, result: "unchanged", version: result.version, url: urlOf(name), warnings: [] };
     }
-    const word =
-      serving === result.version.id
-        ? "unchanged"
-        : serving === null
-          ? wordForNew(observed.records.get(name))
-          : "updated";
-    return { name, folder, result: word, version: result.version.id, url: urlOf(name), warnings: result.warnings };
+    const made = { name, folder, version: result.version.id, url: urlOf(name), warnings: result.warnings };
+    const hold = holdOf(observed, name);
+    if (hold && holdsBack(hold, result.version.id)) {
+      const isNew = observed.records.get(name)?.declared !== result.version.id;
+      return { ...made, result: isNew ? "held" : "unchanged", hold };
+    }
+    if (serving === result.version.id) return { ...made, result: "unchanged" };
+    return { ...made, result: serving === null ? wordForNew(observed.records.get(name)) : "updated" };
   });
   const removed = removals.map((name): FunctionOutcome => {
     const folder = observed.records.get(name)?.folder ?? "";
+    const hold = holdOf(observed, name);
+    if (hold?.kind === "pin") return { name, folder, result: "held", hold, url: urlOf(name), warnings: [] };
     return { name, folder, result: "removed", warnings: [] };
   });
   return [...declared, ...removed];
+}
+
+function holdOf({ records, holds }: Observed, name: string): Hold | undefined {
+  const record = records.get(name);
+  return record && record.removedAt === null ? holds.get(record.id) : undefined;
 }
 
 function wordForNew(record: { removedAt: number | null } | undefined): "created" | "restored" {
@@ -87,6 +95,13 @@ export function switchOf(parts: {
     }),
     events: outcomes.flatMap((outcome) => eventOf(observed, outcome) ?? []),
   };
+}
+
+/** What a person's hold kept from happening. */
+export function describeHeld({ version, hold }: Pick<FunctionOutcome, "version" | "hold">): string {
+  const what = version === undefined ? "git declares it no longer" : `version ${version.slice(0, 8)} was built`;
+  const by = `held at ${hold?.version.slice(0, 8)} by a ${hold?.kind} of ${hold?.author}`;
+  return `${what}, ${by}${hold?.reason ? ` (${hold.reason})` : ""}`;
 }
 
 /** How the function's record changes, or undefined when it stays as it is. */
@@ -126,6 +141,7 @@ function eventOf(observed: Observed, outcome: FunctionOutcome): NewEvent | undef
     return { ...common, kind: "function.failed", message: formatError(outcome.error), error: outcome.error };
   }
   if (outcome.result === "unchanged") return undefined;
+  if (outcome.hold) return { ...common, kind: "function.held", message: `"${outcome.name}": ${describeHeld(outcome)}` };
   const version = outcome.version ? ` (version ${outcome.version.slice(0, 8)})` : "";
   return {
     ...common,

@@ -4,6 +4,7 @@ import type { ErrorReport } from "../errors.js";
 import type {
   Declaration,
   FunctionOutcome,
+  Hold,
   PassReport,
   RefusedEntry,
   Revision,
@@ -17,6 +18,7 @@ import {
   checkPruneLimit,
   dueRemovals,
   type KnownFunction,
+  nameTaken,
   type Plan,
   type PruneLimit,
   planRevision,
@@ -75,6 +77,8 @@ export interface Observed {
   known: KnownFunction[];
   /** Live and removed functions by name. */
   records: Map<string, FunctionRecord>;
+  /** Holds on `latest` by function id. */
+  holds: Map<string, Hold>;
 }
 
 export async function runPass(deps: PassDeps, pass: PassRun): Promise<PassReport> {
@@ -85,8 +89,8 @@ export async function runPass(deps: PassDeps, pass: PassRun): Promise<PassReport
   const revision: Revision = { source: source.name, branch: source.branch, commit };
   const last = registry.lastRevision(source.name);
   const begin = { source: source.name, from: last ? formatRevision(last) : null, to: formatRevision(revision) };
-  const key = handledKey(deps, commit);
-  if (!pass.force && registry.setting(`handled.${source.name}`) === key) {
+  const handled = `handled.${source.name}`;
+  if (!pass.force && registry.setting(handled) === handledKey(deps, commit)) {
     return { ...begin, result: "unchanged", functions: [], ...clock.stop() };
   }
   const snapshot = await source.snapshot(commit);
@@ -95,24 +99,32 @@ export async function runPass(deps: PassDeps, pass: PassRun): Promise<PassReport
   if (!pass.prune) refuseMassRemoval(deps, observed);
   const acting = { deps, pass, snapshot, observed, told: new Set<Step>() };
   const results = await act(acting, clock);
-  const functions = await clock.measure("switch", () => switchOver(acting, results));
-  registry.setSetting(`handled.${source.name}`, key);
+  const { functions, key } = await clock.measure("switch", () => switchOver(acting, results));
+  registry.setSetting(handled, key);
   return { ...begin, result: verdictOf(functions), functions, ...clock.stop() };
 }
 
-/** Equal keys: the same revision read in the same way. */
+/** Equal keys: the same revision read in the same way, with the same holds. */
 function handledKey(deps: PassDeps, commit: string): string {
   const { path } = deps.source;
+  const holds = [...deps.registry.latestHolds()]
+    .map(([id, { kind, version, rejected }]) => [id, kind, version, rejected ?? ""].join(" "))
+    .sort();
   return createHash("sha256")
-    .update(JSON.stringify([commit, path, deps.environment ?? "", deps.bundlerId]))
+    .update(JSON.stringify([commit, path, deps.environment ?? "", deps.bundlerId, holds]))
     .digest("hex");
+}
+
+function readFunctions(registry: Registry): Pick<Observed, "records" | "holds"> {
+  const records = new Map(registry.removedFunctions().map((record) => [record.name, record]));
+  for (const record of registry.functions()) if (record.state !== "name-taken") records.set(record.name, record);
+  return { records, holds: registry.latestHolds() };
 }
 
 async function observe(deps: PassDeps, revision: Revision, snapshot: Snapshot): Promise<Observed> {
   const { registry, environment } = deps;
   const declarations = await deps.declarations.read(snapshot, environment === undefined ? {} : { environment });
-  const records = new Map(registry.removedFunctions().map((record) => [record.name, record]));
-  for (const record of registry.functions()) if (record.state !== "name-taken") records.set(record.name, record);
+  const { records, holds } = readFunctions(registry);
   const candidates = await Promise.all(
     declarations.map((declaration) => candidateOf(deps, snapshot, declaration, records.get(declaration.name))),
   );
@@ -120,10 +132,10 @@ async function observe(deps: PassDeps, revision: Revision, snapshot: Snapshot): 
     snapshot,
     candidates.flatMap((candidate) => candidate.pastBuilds),
   );
-  const known = [...records.values()].map(knownOf);
+  const known = [...records.values()].map((record) => knownOf(record, holds.get(record.id)));
   const { account, bundlerId: bundler, source } = deps;
   const plan = planRevision({ source: source.name, account, bundler, candidates, known, surroundings });
-  return { revision, plan, known, records };
+  return { revision, plan, known, records, holds };
 }
 
 async function candidateOf(
@@ -139,9 +151,9 @@ async function candidateOf(
   return { declaration, pastBuilds, ...(refused ? { refused } : {}) };
 }
 
-function knownOf(record: FunctionRecord): KnownFunction {
-  const { name, source, folder, account, latest, removedAt } = record;
-  return { name, source, folder, account, latest, removed: removedAt !== null };
+function knownOf(record: FunctionRecord, hold: Hold | undefined): KnownFunction {
+  const { name, source, folder, account, latest, declared, withdrawn, removedAt } = record;
+  return { name, source, folder, account, latest, declared, hold, withdrawn, removed: removedAt !== null };
 }
 
 function announce(pass: PassRun, { revision, plan }: Observed): void {
@@ -155,9 +167,14 @@ function refuseMassRemoval(deps: PassDeps, { plan, known }: Observed): void {
   if (error) throw error;
 }
 
-/** The switch: registry in one transaction, then the runtime in one step. Nothing pre-empts it. */
-async function switchOver(acting: Acting, results: StepResult[]): Promise<FunctionOutcome[]> {
-  const { deps, pass, observed } = acting;
+/**
+ * The switch: registry in one transaction, then the runtime in one step. Nothing pre-empts it. People may have moved, held or
+ * made functions while the pass worked: what they are now counts, and nothing is awaited between that look and the record.
+ */
+async function switchOver(acting: Acting, built: StepResult[]): Promise<{ functions: FunctionOutcome[]; key: string }> {
+  const { deps, pass } = acting;
+  const observed = { ...acting.observed, ...readFunctions(deps.registry) };
+  const results = built.map((result) => refuseTakenName(deps, observed, result));
   const failedFolders = new Set(
     results.flatMap((result) => (result.kind === "fail" ? [result.step.declaration.folder] : [])),
   );
@@ -176,16 +193,25 @@ async function switchOver(acting: Acting, results: StepResult[]): Promise<Functi
   pass.commit();
   const changes = moved || wanted.functions.length > 0;
   if (changes) deps.registry.applySwitch(wanted);
+  const key = handledKey(deps, observed.revision.commit);
   if (changes || !deps.publisher.inStep) await deps.publisher.publish();
   deps.kept.clear();
   const toldNames = new Set([...acting.told].map((step) => step.declaration.name));
   for (const outcome of outcomes) {
     if (!outcome.error || !toldNames.has(outcome.name)) pass.observe({ kind: "outcome", outcome });
   }
-  return outcomes;
+  return { functions: outcomes, key };
+}
+
+/** Somebody else has deployed a function of that name since the plan was made. */
+function refuseTakenName(deps: PassDeps, { records }: Observed, result: StepResult): StepResult {
+  const { name } = result.step.declaration;
+  const record = records.get(name);
+  if (result.kind === "fail" || !record || record.account === deps.account) return result;
+  return { kind: "fail", step: result.step, error: nameTaken(name) };
 }
 
 function verdictOf(outcomes: FunctionOutcome[]): PassReport["result"] {
-  if (outcomes.some(({ result }) => result !== "unchanged" && result !== "failed")) return "switched";
+  if (outcomes.some(({ result }) => !["unchanged", "failed", "held"].includes(result))) return "switched";
   return outcomes.some(({ error }) => error) ? "failed" : "unchanged";
 }

@@ -9,6 +9,7 @@ import {
   type PassReport,
   type PlatformEvent,
   type RuntimeStatus,
+  restingState,
   type SourceStatus,
   type Status,
   type Version,
@@ -66,12 +67,14 @@ export class Platform {
     return this.#deps.runtime.status();
   }
 
-  async functions(query: { source?: string; state?: FunctionState } = {}): Promise<FunctionStatus[]> {
+  async functions(query: { source?: string; state?: FunctionState; account?: string } = {}): Promise<FunctionStatus[]> {
+    const holds = this.#deps.registry.latestHolds();
     return this.#deps.registry
       .functions()
       .filter((record) => query.source === undefined || record.source === query.source)
       .filter((record) => query.state === undefined || record.state === query.state)
-      .map((record) => this.#statusOf(record));
+      .filter((record) => query.account === undefined || record.account === query.account)
+      .map((record) => this.#statusOf(record, holds));
   }
 
   /** Account of a function, live or removed. */
@@ -142,7 +145,8 @@ export class Platform {
   async release(name: string, author: string): Promise<FunctionStatus> {
     const record = this.#expect(name);
     if (record.state === "quarantined") {
-      await this.#setState(name, "ready");
+      const hold = this.#deps.registry.hold(record.id, "latest");
+      await this.#setState(name, restingState(record.latest, record.split, hold));
       this.note({ kind: "function.released", function: name, message: `"${name}" was released by ${author}` });
     }
     return this.#statusOf(this.#expect(name));
@@ -232,14 +236,19 @@ export class Platform {
     throw new WrkstError("ERR_NOT_FOUND", `there is no function "${name}"`, { hint: "see: wrkst status" });
   }
 
-  #statusOf(record: FunctionRecord): FunctionStatus {
-    const { name, account, source, folder, latest: version, revision, state, error, warnings } = record;
+  #statusOf(record: FunctionRecord, holds = this.#deps.registry.latestHolds()): FunctionStatus {
+    const { name, account, source, folder, latest: version, split, revision, state, error, warnings } = record;
+    const hold = holds.get(record.id);
+    const isBehind = record.declared !== null && record.declared !== version;
     const hosts = Object.keys(record.hosts).sort();
     return {
       ...{ name, account, source, folder, version, revision, state },
       url: this.#deps.urlOf(name),
       updatedAt: new Date(record.updatedAt).toISOString(),
       ...(hosts.length ? { hosts } : {}),
+      ...(hold ? { hold } : {}),
+      ...(split ? { split } : {}),
+      ...(isBehind ? { declared: record.declared! } : {}),
       ...(error ? { error } : {}),
       ...(warnings.length ? { warnings } : {}),
     };

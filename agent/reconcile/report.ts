@@ -1,6 +1,7 @@
 // What a pass says to the person who pushed: lines of plain text, one thing each. Pure.
 import { formatError } from "../errors.js";
 import type { FunctionOutcome, PassProgress, PassReport } from "../model.js";
+import { describeHeld } from "./outcome.js";
 
 /** Lines for one step of a pass, without line ends. Functions that did not change are counted, not listed. */
 export function linesOf(progress: PassProgress): string[] {
@@ -24,6 +25,10 @@ function outcomeLines(outcome: FunctionOutcome): string[] {
     lines.push(row("failed", outcome.name, formatError(outcome.error)));
     if (outcome.error.hint) lines.push(`${" ".repeat(14)}hint: ${outcome.error.hint}`);
     if (outcome.version) lines.push(`${" ".repeat(14)}version ${outcome.version.slice(0, 8)} keeps serving`);
+  } else if (outcome.result === "held") {
+    lines.push(row("held", outcome.name, describeHeld(outcome)));
+    const ends = outcome.hold?.kind === "rollback" ? "; it ends with the next other version" : "";
+    lines.push(`${" ".repeat(14)}hint: release it with: wrkst unpin ${outcome.name}${ends}`);
   } else if (outcome.result !== "unchanged") {
     lines.push(row(outcome.result, outcome.name, outcome.result === "removed" ? "" : (outcome.url ?? "")));
   }
@@ -53,7 +58,7 @@ function doneLines(report: PassReport): string[] {
 
 /** `1 updated, 99 unchanged`. */
 export function countsOf(outcomes: FunctionOutcome[]): string {
-  const words = ["created", "updated", "restored", "removed", "failed", "unchanged"] as const;
+  const words = ["created", "updated", "restored", "removed", "held", "failed", "unchanged"] as const;
   const counts = words
     .map((word) => ({ word, count: outcomes.filter((outcome) => outcome.result === word).length }))
     .filter(({ count }) => count > 0)

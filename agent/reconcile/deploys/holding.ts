@@ -138,11 +138,12 @@ export function createHolding(context: DeployContext, reading: Reading, moving: 
     for (const { functionId, alias } of registry.expiredHolds().expired) {
       const record = registry.functionById(functionId);
       if (!record) continue;
+      const { account, name } = record;
       const message = `the hold on "${alias}" of "${record.name}" has expired`;
       const isStillThere = () =>
         registry.expiredHolds().expired.some((hold) => hold.functionId === functionId && hold.alias === alias);
-      await inTurn(record.name, async () => {
-        if (isStillThere()) await release(record, alias, CLOCK, message);
+      await inTurn(name, async () => {
+        if (isStillThere()) await release({ account, name }, alias, CLOCK, message);
       });
     }
     return registry.expiredHolds().next;

@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+import type { PassReport } from "../agent/model.js";
+import { ANN, answers, type DirectAgent, failsWith, MAIN, ref, startDirect } from "./direct.js";
+import { createRepository, functionFiles, type TestRepository, until } from "./harness.js";
+
+const run = promisify(execFile);
+let direct: DirectAgent;
+let repository: TestRepository;
+
+before(async () => {
+  [direct, repository] = await Promise.all([startDirect(), createRepository()]);
+});
+after(() => Promise.all([direct?.stop(), repository?.remove()]));
+
+/** Pushes as a file copy would, and answers the report of the pass that followed. */
+async function push(files: Record<string, string | null>): Promise<PassReport> {
+  const commit = await repository.commit(files);
+  const remote = join(direct.dataDir, "git/functions.git");
+  await run("git", ["push", "--quiet", "--force", remote, "HEAD:main"], { cwd: repository.dir });
+  return direct.sync({ commit });
+}
+
+async function statusOf(name: string) {
+  const [status] = (await direct.agent.platform.functions()).filter((entry) => entry.name === name);
+  assert.ok(status, `no function ${name}`);
+  return status;
+}
+
+const outcomeOf = (report: PassReport, name: string) => report.functions.find((outcome) => outcome.name === name);
+
+test("a pin survives pushes, and its release applies the newest version before it answers", async () => {
+  const { deploys } = direct.agent;
+  await push(functionFiles("pinned", "one"));
+  const one = (await statusOf("pinned")).version!;
+  await push(functionFiles("pinned", "two"));
+  const hold = await deploys.pin(ref("pinned"), "latest", { version: one.slice(0, 8), reason: "two is slow" }, ANN);
+  assert.deepEqual([hold.kind, hold.version, hold.author, hold.reason], ["pin", one, "ann", "two is slow"]);
+  assert.equal(await direct.text("pinned"), "one");
+  for (const text of ["three", "four"]) {
+    const outcome = outcomeOf(await push(functionFiles("pinned", text)), "pinned");
+    assert.deepEqual([outcome?.result, outcome?.hold?.author], ["held", "ann"]);
+    assert.equal(await direct.text("pinned"), "one");
+  }
+  const status = await statusOf("pinned");
+  assert.deepEqual([status.state, status.version, status.hold?.reason], ["pinned", one, "two is slow"]);
+  assert.equal(outcomeOf(await direct.sync({ force: true }), "pinned")?.result, "unchanged");
+  await deploys.unpin(ref("pinned"), "latest", ANN);
+  assert.equal(await direct.text("pinned"), "four");
+  assert.deepEqual([(await statusOf("pinned")).state, deploys.holds(ref("pinned"))], ["ready", []]);
+  assert.equal(deploys.deployments(ref("pinned"))[0]?.cause, "unpin");
+  await assert.rejects(deploys.unpin(ref("pinned"), "latest", ANN), failsWith("ERR_NOT_FOUND"));
+  assert.equal(outcomeOf(await direct.sync({ force: true }), "pinned")?.result, "unchanged");
+});
+
+test("a rollback holds the rejected version off and ends with the next other one", async () => {
+  const { deploys } = direct.agent;
+  await push(functionFiles("rolled", "one"));
+  await push(functionFiles("rolled", "two"));
+  const two = (await statusOf("rolled")).version;
+  const deployment = await deploys.rollback(ref("rolled"), { reason: "two fails" }, ANN);
+  assert.deepEqual([deployment.cause, deployment.message, deployment.from], ["rollback", "two fails", two]);
+  assert.equal(await direct.text("rolled"), "one");
+  assert.equal((await statusOf("rolled")).state, "rolled-back");
+  await push(functionFiles("beside", "x"));
+  await direct.sync({ force: true });
+  assert.equal(await direct.text("rolled"), "one");
+  assert.equal(deploys.holds(ref("rolled"))[0]?.rejected, two);
+  assert.equal(outcomeOf(await push(functionFiles("rolled", "three")), "rolled")?.result, "updated");
+  assert.equal(await direct.text("rolled"), "three");
+  assert.deepEqual([(await statusOf("rolled")).state, deploys.holds(ref("rolled"))], ["ready", []]);
+});
+
+test("a revert in git to the version that a rollback serves ends the rollback", async () => {
+  const { deploys } = direct.agent;
+  await push(functionFiles("undone", "one"));
+  const one = (await statusOf("undone")).version;
+  await push(functionFiles("undone", "two"));
+  await deploys.rollback(ref("undone"), {}, ANN);
+  await push(functionFiles("undone", "one"));
+  const status = await statusOf("undone");
+  assert.deepEqual([status.state, status.version, deploys.holds(ref("undone"))], ["ready", one, []]);
+});
+
+test("a direct deploy to a function of git is refused, or is a pin; an older version of git is a rollback", async () => {
+  const { deploys } = direct.agent;
+  await push(functionFiles("owned", "one"));
+  const one = (await statusOf("owned")).version!;
+  await push(functionFiles("owned", "two"));
+  const two = (await statusOf("owned")).version!;
+  const upload = await direct.upload("owned", { code: answers("by hand"), alias: "try" });
+  assert.equal(await direct.text("try--owned"), "by hand");
+  assert.equal(await direct.text("owned"), "two");
+  const all = (version: string) => [{ version, percentage: 100 }];
+  await assert.rejects(
+    deploys.deploy(ref("owned"), { versions: all(upload.id), force: false }, ANN),
+    failsWith("ERR_GIT_OWNED"),
+  );
+  const back = await deploys.deploy(ref("owned"), { versions: all(one), force: false }, ANN);
+  assert.deepEqual([back.cause, (await statusOf("owned")).state], ["rollback", "rolled-back"]);
+  assert.equal(await direct.text("owned"), "one");
+  await deploys.deploy(ref("owned"), { versions: all(two), force: false }, ANN);
+  assert.deepEqual([(await statusOf("owned")).state, await direct.text("owned")], ["ready", "two"]);
+  await deploys.deploy(ref("owned"), { versions: all(upload.id), force: true }, ANN);
+  assert.deepEqual([(await statusOf("owned")).state, await direct.text("owned")], ["pinned", "by hand"]);
+  await push(functionFiles("owned", "three"));
+  assert.equal(await direct.text("owned"), "by hand");
+  await deploys.deleteAlias(ref("owned"), "latest", ANN);
+  assert.equal(await direct.text("owned"), "three");
+});
+
+test("a pin that expires lets go by itself", async () => {
+  const { deploys } = direct.agent;
+  await push(functionFiles("expiring", "one"));
+  const one = (await statusOf("expiring")).version!;
+  await push(functionFiles("expiring", "two"));
+  await deploys.pin(ref("expiring"), "latest", { version: one, expires: Date.now() + 1_500 }, ANN);
+  assert.equal(await direct.text("expiring"), "one");
+  await until("the pin has expired", async () => (await direct.text("expiring")) === "two");
+  assert.equal((await statusOf("expiring")).state, "ready");
+});
+
+test("a pin keeps a function that git declares no longer, until it is released", async () => {
+  const { deploys } = direct.agent;
+  await push(functionFiles("leaving", "one"));
+  await deploys.pin(ref("leaving"), "latest", { version: "latest" }, ANN);
+  assert.equal(outcomeOf(await push({ leaving: null }), "leaving")?.result, "held");
+  assert.equal(await direct.text("leaving"), "one");
+  assert.equal(outcomeOf(await direct.sync({ force: true }), "leaving"), undefined);
+  await deploys.unpin(ref("leaving"), "latest", ANN);
+  assert.equal((await direct.request("leaving")).status, 404);
+});
+
+test("git takes a function over that was deployed directly on its account, and no other", async () => {
+  const { deploys } = direct.agent;
+  await direct.deploy("ours", { code: answers("by hand") });
+  await direct.deploy("theirs", { code: answers("of bob") }, "bob");
+  const report = await push({ ...functionFiles("ours", "by git"), ...functionFiles("theirs", "by git") });
+  assert.equal(outcomeOf(report, "ours")?.result, "updated");
+  assert.equal(outcomeOf(report, "theirs")?.error?.code, "ERR_NAME_TAKEN");
+  assert.deepEqual([await direct.text("ours"), await direct.text("theirs")], ["by git", "of bob"]);
+  assert.deepEqual([(await statusOf("ours")).source, (await statusOf("ours")).state], ["default", "ready"]);
+  const records = (await direct.agent.platform.functions()).filter(({ name }) => name === "theirs");
+  assert.deepEqual(
+    records.map(({ account, state }) => [account, state]),
+    [
+      ["bob", "ready"],
+      [MAIN, "name-taken"],
+    ],
+  );
+  assert.equal(deploys.versions(ref("theirs", "bob")).length, 1);
+  assert.throws(() => deploys.versions(ref("theirs")), failsWith("ERR_NOT_FOUND"));
+});
