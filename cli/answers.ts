@@ -1,7 +1,5 @@
 // What the server answers on the routes of Cloudflare's shape, as far as the command reads it. Types only.
 
-import type { Position } from "../agent/errors.js";
-
 export interface Version {
   id: string;
   number?: number;
@@ -59,33 +57,4 @@ export interface User {
   account: string;
   disabled?: boolean;
   lastLogin?: string | null;
-}
-
-/** One invocation of a function, of Cloudflare's `trace-v1` with fields of ours. Times are milliseconds since 1970. */
-export interface TailEvent {
-  outcome: string;
-  eventTimestamp: number;
-  event:
-    | { request: { url: string; method: string }; response?: { status: number } }
-    | { type: string; message: string }
-    | null;
-  logs: { level: string; message: unknown[] }[];
-  exceptions: { name: string; message: string; stack?: string; position?: Position }[];
-  /** Milliseconds. */
-  wallTime?: number;
-  truncated?: boolean;
-}
-
-/** A kept line. */
-export interface KeptLog {
-  id: number;
-  /** Milliseconds since 1970. */
-  at: number;
-  kind: "exception" | "log";
-  level: string;
-  message: string;
-  stack?: string;
-  position?: Position;
-  method?: string;
-  path?: string;
 }

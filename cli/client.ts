@@ -1,7 +1,7 @@
 // Asks the server, and turns whatever goes wrong into a sentence. Invariant: the token follows no redirect.
 
 import { Failure } from "./failure.js";
-import { describeError, printable, says, TEXT, VERSION } from "./wording.js";
+import { describeError, HINTS, printable, says, TEXT, VERSION } from "./wording.js";
 
 export interface Ask {
   /** JSON, unless it is a form. */
@@ -134,7 +134,7 @@ function refusalOf(
   const reason = reasonIn(body ?? {});
   if (!reason) return new Failure(says.noApi(deps.url.origin, status), TEXT.isItWrkst);
   const message = printable(describeError(reason));
-  const hint = reason.hint === undefined ? undefined : printable(reason.hint);
+  const hint = reason.hint === undefined ? HINTS[reason.code] : printable(reason.hint);
   const instead = status === 401 ? (token === undefined ? deps.noToken() : TEXT.wrongToken) : undefined;
   return new Refusal(message, instead ?? hint, { status, code: reason.code });
 }
@@ -143,7 +143,8 @@ function reasonIn(body: object): Reason | undefined {
   const raw = isEnvelope(body)
     ? firstOf(body.errors)
     : { ...body, message: "detail" in body ? body.detail : undefined };
-  const { message, code, hint, position } = (raw ?? {}) as Record<string, unknown>;
+  const { message, code: number, hint, position, meta } = (raw ?? {}) as Record<string, unknown>;
+  const code = (meta as { code?: unknown } | undefined)?.code ?? number;
   if (typeof message !== "string" || (typeof code !== "string" && typeof code !== "number")) return undefined;
   return {
     message,

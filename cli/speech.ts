@@ -1,7 +1,7 @@
 // What functions say and throw, as text for people. Pure.
 
 import { formatWithOptions, styleText } from "node:util";
-import type { KeptLog, TailEvent } from "./answers.js";
+import type { KeptLog, TailEvent } from "../agent/model.js";
 import { describeError, printable } from "./wording.js";
 
 type Colour = "red" | "yellow" | "gray" | "green";

@@ -224,6 +224,15 @@ export const TEXT = {
   nothing: "no function yet",
 } as const;
 
+/** What to do about a refusal for which the server has no hint. */
+export const HINTS: Record<string, string> = {
+  ERR_GIT_OWNED: "push to the repository, choose --alias, or say --force, which pins what you deploy",
+  ERR_SECRETS_CHANGED: "say --force to serve it without the secrets that were set since",
+  ERR_SPLIT: 'end the split first: "wrkst versions deploy <version>"',
+  ERR_VERSION_NOT_FOUND: 'see "wrkst versions list"',
+  ERR_FORBIDDEN: 'see "wrkst whoami"',
+};
+
 /** What the browser shows at the end of a login. */
 export const PAGE = {
   done: "You are logged in. You can close this page and go back to the terminal.",

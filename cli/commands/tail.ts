@@ -1,7 +1,7 @@
 // `wrkst tail` and `logs`: what functions say and throw, as it happens and as it was kept.
 
 import { type Command, Option } from "commander";
-import type { KeptLog, TailEvent } from "../answers.js";
+import type { KeptLog, TailEvent } from "../../agent/model.js";
 import { readEvents } from "../event-stream.js";
 import type { Io } from "../io.js";
 import { type Common, functionPath } from "../session.js";
