@@ -1,7 +1,9 @@
 // What is installed with the platform: the lock is whole on every platform it is meant for, and every licence is one
-// that a server may be shipped with. Reads package-lock.json only.
+// that a server may be shipped with. Reads files only.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { builtinModules } from "node:module";
+import { join } from "node:path";
 import test from "node:test";
 
 interface LockedPackage {
@@ -71,6 +73,34 @@ test("every production dependency has a licence on the list", () => {
   const refused = installed.filter(([, { license }]) => !license || !isAllowed(license));
   assert.deepEqual(
     refused.map(([path, { license }]) => `${path}: ${license}`),
+    [],
+  );
+});
+
+/** Packages that the built program imports; tests and what only they use are in no image. */
+function importsOf(folder: string): Map<string, string> {
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter(
+    (file) => file.endsWith(".ts") && !/(^|\/)testing[/.]|[./](test|fake|memory)[.-]|\.(test|d|worker)\.ts$/.test(file),
+  );
+  const found = new Map<string, string>();
+  for (const file of files) {
+    const text = readFileSync(join(folder, file), "utf8");
+    for (const [, name = ""] of text.matchAll(
+      /^(?:import|export) (?!type )(?:[^;"]*? from )?"(@[^"/]+\/[^"/]+|[^."/][^"/]*)/gm,
+    )) {
+      if (!builtinModules.includes(name) && !/^(node|cloudflare):/.test(name)) found.set(name, join(folder, file));
+    }
+  }
+  return found;
+}
+
+test("what the program imports is installed in production", () => {
+  const { dependencies }: { dependencies: Record<string, string> } = JSON.parse(readFileSync("package.json", "utf8"));
+  const imports = [...importsOf("agent"), ...importsOf("runtime")];
+  assert.ok(imports.length > 10);
+  const missing = imports.filter(([name]) => !Object.hasOwn(dependencies, name));
+  assert.deepEqual(
+    missing.map(([name, file]) => `${file} imports ${name}`),
     [],
   );
 });

@@ -152,3 +152,57 @@ test("every page under docs is linked from the README, and every link of a page 
     for (const [, link = ""] of links) assert.ok(statSync(join("docs", link), { throwIfNoEntry: false }), link);
   }
 });
+
+/** Variables of other programs, and of docker-compose.yml itself. */
+const FOREIGN = new Set(["CADDY_DNS", "COMPOSE_PROFILES", "DNS_TOKEN", "LISTEN_ON", "NODE_ENV", "WRKST_URL"]);
+
+test("pages and unit set only variables that the platform reads, or that belong to what stands beside it", () => {
+  const files = [...pages.map((page) => join("docs", page)), "docs/systemd/wrkst.service"];
+  const set = files.flatMap((file) =>
+    [...read(file).matchAll(/(?:^ {4,}|^Environment=|sudo -u wrkst |\b)([A-Z][A-Z0-9]*_[A-Z0-9_]+)=/gm)].map(
+      ([, name = ""]) => ({
+        file,
+        name,
+      }),
+    ),
+  );
+  assert.ok(set.length > 20);
+  const unknown = set.filter(({ name }) => !known.has(name) && !FOREIGN.has(name));
+  assert.deepEqual(unknown, []);
+});
+
+interface Workflow {
+  permissions: Record<string, string>;
+  jobs: Record<string, { strategy?: { matrix: { node: string[] } }; steps: { uses?: string; run?: string }[] }>;
+}
+
+test("the workflow may only read, pins its actions, and runs scripts that exist on releases of Node that are supported", () => {
+  const workflow: Workflow = parse(read(".github/workflows/ci.yml"));
+  assert.deepEqual(workflow.permissions, { contents: "read" });
+  const { scripts }: { scripts: Record<string, string> } = JSON.parse(read("package.json"));
+  for (const { steps, strategy } of Object.values(workflow.jobs)) {
+    for (const { uses, run } of steps) {
+      if (uses) assert.match(uses, /@(v\d+|[0-9a-f]{40})$/);
+      for (const [, name = ""] of (run ?? "").matchAll(/npm run (?:--silent )?([\w:]+)/g))
+        assert.ok(scripts[name], name);
+    }
+    for (const release of strategy?.matrix.node ?? []) assert.ok(Number(release) >= 20, release);
+  }
+});
+
+test("the unit starts the built agent, keeps its state in its own folder, and lets V8 compile", () => {
+  const unit = read("docs/systemd/wrkst.service");
+  const lines = new Set(unit.split("\n"));
+  for (const line of ["ExecStart=/usr/bin/node dist/agent/main.js", "Environment=DATA_DIR=/var/lib/wrkst"]) {
+    assert.ok(lines.has(line), line);
+  }
+  for (const line of [
+    "StateDirectory=wrkst",
+    "NoNewPrivileges=yes",
+    "ProtectSystem=strict",
+    "CapabilityBoundingSet=",
+  ]) {
+    assert.ok(lines.has(line), line);
+  }
+  assert.doesNotMatch(unit, /^MemoryDenyWriteExecute=/m);
+});
