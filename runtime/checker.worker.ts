@@ -13,9 +13,10 @@ const { LOADER: loader, NONE: outbound } = env as CheckerBindings;
 export default {
   async fetch(request, _env, context) {
     if (new URL(request.url).pathname !== CHECK_PATH) return new Response(null, { status: 404 });
-    const settings = JSON.parse(request.headers.get(CHECK_HEADER) ?? "") as CheckRequest;
-    const bytes = new Uint8Array(await request.arrayBuffer());
-    return Response.json(await check(bytes, settings, (promise) => context.waitUntil(promise)));
+    const body = new Uint8Array(await request.arrayBuffer());
+    const length = Number(request.headers.get(CHECK_HEADER));
+    const settings = JSON.parse(new TextDecoder().decode(body.subarray(0, length))) as CheckRequest;
+    return Response.json(await check(body.subarray(length), settings, (promise) => context.waitUntil(promise)));
   },
 } satisfies ExportedHandler<CheckerBindings>;
 

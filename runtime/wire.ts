@@ -215,7 +215,7 @@ export interface LogLine {
   message: string;
 }
 
-/** Checker: POST /check, body = artifact bytes, header below = JSON of CheckRequest → CheckResult. */
+/** Checker: POST /check, body = JSON of CheckRequest and then the bytes of the artifact, header below = bytes of the JSON → CheckResult. */
 export const CHECK_PATH = "/check";
 export const CHECK_HEADER = "x-wrkst-check";
 export interface CheckRequest {

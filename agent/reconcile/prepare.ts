@@ -1,10 +1,10 @@
 // Lets the serving runtime load versions before they are routed, and asks their health paths. Decides nothing itself.
 import type { PrepareRequest, PrepareResult } from "../../runtime/wire.js";
 import { type ErrorReport, reportOf, WrkstError } from "../errors.js";
-import type { Version } from "../model.js";
+import type { SealedSecrets, Version } from "../model.js";
 import { type RouteOptions, specOfNext } from "../route/index.js";
-import type { Registry } from "../store/index.js";
-import { sealedOf } from "./secrets.js";
+import type { FunctionRecord, Registry } from "../store/index.js";
+import { sealedForGit, sealedOf } from "./secrets.js";
 
 export interface PrepareDeps {
   runtime: { readonly running: boolean; prepare(request: PrepareRequest): Promise<PrepareResult> };
@@ -41,11 +41,15 @@ async function ask(deps: PrepareDeps, versions: Version[]): Promise<PrepareResul
       const { function: name, account } = version;
       const record = deps.registry.functionByName(name);
       const { id = "", generation = 0 } = record ?? {};
-      const secrets = sealedOf(deps.registry, record, version);
+      const secrets = record ? secretsOf(deps, record, version) : {};
       const spec = specOfNext({ ...version, secrets }, { id, account, name, generation }, options);
       return { function: name, spec, health: version.manifest.health };
     }),
   });
+}
+
+function secretsOf({ registry }: PrepareDeps, record: FunctionRecord, version: Version): SealedSecrets {
+  return version.upload ? sealedOf(registry, record, version) : sealedForGit(registry, record);
 }
 
 function refusalOf(version: Version, answer: PrepareResult): ErrorReport | undefined {

@@ -5,23 +5,25 @@ import type { FunctionRecord, Registry } from "../store/index.js";
 
 type Kept = Pick<Registry, "functionSecrets" | "versionSecrets">;
 
-/** Of a version, or of the one that git is about to build for the function. */
 export function sealedOf(
   registry: Kept,
-  record: FunctionRecord | undefined,
-  version?: Pick<Version, "id" | "upload">,
+  record: Pick<FunctionRecord, "id">,
+  version: Pick<Version, "id" | "upload">,
 ): SealedSecrets {
-  if (version?.upload) return registry.versionSecrets(version.id);
-  if (!record) return {};
-  const own = registry.functionSecrets(record.id);
-  const isTakenOver = record.source === null && record.latest !== null && !Object.keys(own).length;
-  return isTakenOver && !version ? registry.versionSecrets(record.latest!) : own;
+  return version.upload ? registry.versionSecrets(version.id) : registry.functionSecrets(record.id);
+}
+
+/** What a version that git gives will find: what was deployed directly keeps its secrets when git takes it over. */
+export function sealedForGit(registry: Kept, { id, source, latest }: FunctionRecord): SealedSecrets {
+  const own = registry.functionSecrets(id);
+  const isTakenOver = source === null && latest !== null && !Object.keys(own).length;
+  return isTakenOver ? registry.versionSecrets(latest) : own;
 }
 
 /** Makes `BuildDeps.secretsOf`. */
 export function createSecretsOf(registry: Registry, sealing: Sealing): (name: string) => Record<string, string> {
   return (name) => {
     const record = registry.functionByName(name) ?? registry.removedFunctions().find((found) => found.name === name);
-    return record ? sealing.open(record.id, sealedOf(registry, record)) : {};
+    return record ? sealing.open(record.id, sealedForGit(registry, record)) : {};
   };
 }

@@ -138,7 +138,10 @@ export async function startCheckProcess(options: CheckProcessOptions): Promise<C
       const number = checks;
       const hadNeighbours = inFlight > 1;
       const cpuBefore = cpuMilliseconds(workerd.pid) ?? Number.NEGATIVE_INFINITY;
-      const sent = client.send({ path: CHECK_PATH, body: check.artifact, headers: headersOf(check.spec), timeout: 0 });
+      const spec = Buffer.from(JSON.stringify(check.spec));
+      const headers = { [CHECK_HEADER]: String(spec.length) };
+      const body = Buffer.concat([spec, check.artifact]);
+      const sent = client.send({ path: CHECK_PATH, body, headers, timeout: 0 });
       try {
         const answer = await sent;
         guard.answered();
@@ -211,12 +214,6 @@ function lateAlone(pid: number, limit: number): LateCounter {
     },
     tick: (elapsed) => silence.tick(elapsed) || (cpuMilliseconds(pid) ?? 0) - before >= limit,
   };
-}
-
-/** JSON in ASCII: a header takes nothing else. */
-function headersOf(spec: CheckRequest): Record<string, string> {
-  const toAscii = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  return { [CHECK_HEADER]: JSON.stringify(spec).replace(/[\u007f-\uffff]/g, toAscii) };
 }
 
 /** A connection breaks a moment before the end of the process is known. */

@@ -153,8 +153,10 @@ const decoder = new TextDecoder();
 let count = 0;
 export default {
   async fetch(request, env) {
-    const spec = JSON.parse(request.headers.get("x-wrkst-check"));
-    const bytes = new Uint8Array(await request.arrayBuffer());
+    const body = new Uint8Array(await request.arrayBuffer());
+    const start = Number(request.headers.get("x-wrkst-check"));
+    const spec = JSON.parse(decoder.decode(body.subarray(0, start)));
+    const bytes = body.slice(start);
     const length = new DataView(bytes.buffer).getUint32(4);
     const header = JSON.parse(decoder.decode(bytes.subarray(8, 8 + length)));
     const code = bytes.subarray(8 + length);

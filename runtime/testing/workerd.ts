@@ -256,9 +256,11 @@ export async function startChecker(t: TestContext) {
     async check(sources: Sources | string | Uint8Array, settings: Partial<CheckRequest> = {}): Promise<CheckResult> {
       const modules = typeof sources === "string" ? { "index.js": sources } : sources;
       const request = { compatibilityDate: "2026-08-01", compatibilityFlags: [], vars: {}, ...settings };
+      const spec = Buffer.from(JSON.stringify(request));
+      const artifact = modules instanceof Uint8Array ? modules : artifactBytes(modules);
       const answer = await ask({ socketPath: controlSocket }, CHECK_PATH, {
-        body: modules instanceof Uint8Array ? modules : artifactBytes(modules),
-        headers: { [CHECK_HEADER]: JSON.stringify(request) },
+        body: Buffer.concat([spec, artifact]),
+        headers: { [CHECK_HEADER]: String(spec.length) },
       });
       return answer.json() as CheckResult;
     },

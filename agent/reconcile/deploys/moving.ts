@@ -100,7 +100,7 @@ export function createMoving(context: DeployContext) {
 
   /** Going back brings the old secrets back, which a person should know. */
   function refuseChangedSecrets(record: FunctionRecord, versions: Version[]): void {
-    const serving = sealedOf(registry, record, registry.version(record.latest!));
+    const serving = sealedOf(registry, record, registry.version(record.latest!)!);
     const names = versions.flatMap((version) => changedSecrets(serving, sealedOf(registry, record, version)));
     if (!names.length) return;
     const list = [...new Set(names)].sort().join(", ");
