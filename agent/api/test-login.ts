@@ -11,6 +11,7 @@ import {
   logInAtProvider,
   type ProviderOptions,
   startProvider,
+  type TestProvider,
 } from "../auth/testing/provider.js";
 import type { AccessSettings } from "../model-access.js";
 import { serveApi } from "./testing.js";
@@ -22,7 +23,7 @@ interface Scope {
 /** The platform on a port of its own; who has an address at example.com is a deployer, `root` is an administrator. */
 export async function serveLogin(
   t: Scope,
-  settings: Partial<AccessSettings> = {},
+  settings: Partial<AccessSettings> | ((provider: TestProvider) => Partial<AccessSettings>) = {},
   options: Partial<ProviderOptions> = {},
 ) {
   const port = await freePort();
@@ -33,7 +34,7 @@ export async function serveLogin(
     provider: provider.settings,
     allow: [{ claim: "email", pattern: "*@example.com" }],
     admins: [{ claim: "sub", pattern: "root" }],
-    ...settings,
+    ...(typeof settings === "function" ? settings(provider) : settings),
   };
   const served = await serveApi({ port }, { access, publicUrl });
   t.after(async () => {

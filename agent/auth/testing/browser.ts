@@ -26,7 +26,7 @@ export class Browser {
   readonly cookies: Cookie[] = [];
   /** Every `Set-Cookie` that was refused, with the reason. */
   readonly refused: string[] = [];
-  readonly stopAt: (url: URL) => boolean;
+  stopAt: (url: URL) => boolean;
 
   constructor(stopAt: (url: URL) => boolean = () => false) {
     this.stopAt = stopAt;
