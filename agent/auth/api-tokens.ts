@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { WrkstError } from "../errors.js";
 import type { AccessRecords, ApiToken, Role, Scope } from "../model-access.js";
-import type { Identity } from "./access.js";
+import { type Identity, MAIN } from "./access.js";
 import { createOpaque, digestOfKind } from "./opaque.js";
 
 /** `owner` of what the break-glass token made. */
@@ -46,7 +46,7 @@ export interface ApiTokensOptions {
 
 export function createApiTokens({ records, roleOf, now }: ApiTokensOptions): ApiTokens {
   const holderOf = (owner: string) =>
-    owner === ADMIN ? ({ role: "admin", account: "main", name: ADMIN, email: null } as const) : roleOf(owner);
+    owner === ADMIN ? ({ role: "admin", account: MAIN, name: ADMIN, email: null } as const) : roleOf(owner);
 
   return {
     authenticate(presented) {
@@ -116,6 +116,9 @@ function refuseMore(by: Identity, wanted: NewApiToken, maker: ApiToken | undefin
     refuse(`expected scopes that you have, received "${lacking.join('", "')}"`, "ask for fewer scopes");
   if (by.role !== "admin" && wanted.scopes.some((scope) => scope === "git" || scope === "admin")) {
     refuse('the scopes "git" and "admin" are for administrators', 'ask for "read" or "deploy"');
+  }
+  if (wanted.scopes.includes("git") && wanted.account !== MAIN) {
+    throw new WrkstError("ERR_INVALID", `the scope "git" is for account "${MAIN}": the repository is the platform's`);
   }
   if (by.role === "viewer" && wanted.scopes.includes("deploy")) {
     refuse('the scope "deploy" is not for viewers', 'ask for "read"');
