@@ -2,12 +2,12 @@
 // whatever happens, nothing is left on disk when the reading is over.
 
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
+import { once, setMaxListeners } from "node:events";
 import { createWriteStream } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
+import { type Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { Dicer } from "@fastify/busboy";
 import { WrkstError } from "../errors.js";
@@ -72,32 +72,32 @@ interface KeptPart extends Omit<Part, "bytes"> {
 async function keepParts(req: IncomingMessage, options: MultipartOptions & { boundary: string }): Promise<KeptPart[]> {
   const { limits, boundary } = options;
   const parser = new Dicer({ boundary, maxHeaderPairs: MAX_HEADER_PAIRS });
-  const streams: Dicer.PartStream[] = [];
+  const giveUp = new AbortController();
+  const { signal } = giveUp;
+  // Every part listens.
+  setMaxListeners(0, signal);
   const parts: Promise<KeptPart>[] = [];
   let idle: NodeJS.Timeout | undefined;
   const failure = new Promise<never>((_, reject) => {
     idle = setTimeout(() => reject(late(limits.idle)), limits.idle);
     parser.on("error", () => reject(cutOff()));
     parser.on("part", (stream: Dicer.PartStream) => {
-      streams.push(stream.on("error", () => undefined));
-      if (streams.length > limits.parts)
+      stream.on("error", () => undefined);
+      if (parts.length >= limits.parts) {
         reject(new WrkstError("ERR_TOO_LARGE", `expected at most ${limits.parts} parts`));
-      const part = keepPart(stream, { ...options, index: parts.length });
+        return;
+      }
+      const part = keepPart(stream, { ...options, signal, index: parts.length });
       part.catch(reject);
       parts.push(part);
     });
   });
-  const feeding = new AbortController();
   try {
-    await Promise.race([
-      failure,
-      feed(req, { parser, size: limits.size, signal: feeding.signal, touch: () => idle?.refresh() }),
-    ]);
+    await Promise.race([failure, feed(req, { parser, signal, size: limits.size, touch: () => idle?.refresh() })]);
     return await Promise.race([failure, Promise.all(parts)]);
   } catch (error) {
-    feeding.abort();
+    giveUp.abort();
     parser.destroy();
-    for (const stream of streams) stream.destroy();
     await Promise.allSettled(parts);
     throw error instanceof WrkstError ? error : cutOff(error);
   } finally {
@@ -128,48 +128,59 @@ async function feed(req: IncomingMessage, { parser, size, signal, touch }: Feedi
   await finished;
 }
 
-type Keeping = MultipartOptions & { index: number };
+type Keeping = MultipartOptions & { index: number; signal: AbortSignal };
 
 async function keepPart(stream: Dicer.PartStream, options: Keeping): Promise<KeptPart> {
-  const headers = await new Promise<Record<string, string[]>>((resolve, reject) => {
-    stream.once("header", (header: object) => resolve(header as Record<string, string[]>));
-    stream.once("end", () => reject(new WrkstError("ERR_INVALID", "a part of the body has no headers")));
-    stream.once("close", () => reject(cutOff()));
-  }).catch((error) => {
-    stream.resume();
-    throw error;
-  });
+  const { memoryOnly, limits, signal } = options;
   try {
+    const headers = await headersOf(stream, signal);
     const named = { name: nameOf(headers), type: typeOf(headers) };
-    const { memoryOnly, limits } = options;
     if (memoryOnly.has(named.name)) {
-      const bytes = await inMemory(stream, limits.inMemory, named.name);
+      const bytes = await inMemory(stream, { limit: limits.inMemory, name: named.name, signal });
       return { ...named, read: async () => bytes };
     }
     const file = join(options.folder, String(options.index));
-    await pipeline(stream as Readable, createWriteStream(file, { flags: "wx", mode: 0o600 }));
+    await pipeline(stream as Readable, createWriteStream(file, { flags: "wx", mode: 0o600 }), { signal });
     return { ...named, read: () => readFile(file) };
   } catch (error) {
-    stream.resume();
     throw error instanceof WrkstError ? error : cutOff(error);
   }
 }
 
-async function inMemory(stream: Readable, limit: number, name: string): Promise<Uint8Array> {
+function headersOf(stream: Dicer.PartStream, signal: AbortSignal): Promise<Record<string, string[]>> {
+  return new Promise((resolve, reject) => {
+    stream.once("header", (header: object) => resolve(header as Record<string, string[]>));
+    stream.push = (chunk) => {
+      // Nobody reads yet, so the stream itself would not tell that it is over.
+      if (chunk === null) reject(new WrkstError("ERR_INVALID", "a part of the body has no headers"));
+      return Object.getPrototypeOf(stream).push.call(stream, chunk);
+    };
+    signal.addEventListener("abort", () => reject(cutOff()), { once: true });
+  });
+}
+
+/** With a pipeline, since a part lets nothing more in while it is read by an iterator. */
+async function inMemory(
+  stream: Readable,
+  { limit, name, signal }: { limit: number; name: string; signal: AbortSignal },
+): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of stream) {
-    length += chunk.length;
-    if (length > limit) throw tooLarge(`a part "${name}"`, limit);
-    chunks.push(chunk);
-  }
+  const kept = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      length += chunk.length;
+      chunks.push(chunk);
+      done(length > limit ? tooLarge(`a part "${name}"`, limit) : null);
+    },
+  });
+  await pipeline(stream, kept, { signal });
   return Buffer.concat(chunks);
 }
 
 function nameOf(headers: Record<string, string[]>): string {
   const disposition = latin1ToUtf8(headers["content-disposition"]?.[0] ?? "");
   const [, quoted, bare] = /^form-data\s*;(?:.*;)?\s*name=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))/is.exec(disposition) ?? [];
-  const name = quoted?.replace(/\\(.)/gs, "$1").replace(/%(22|0D|0A)/gi, decodeURIComponent) ?? bare;
+  const name = quoted?.replace(/\\(["\\])/g, "$1").replace(/%(22|0D|0A)/gi, decodeURIComponent) ?? bare;
   if (name === undefined || name === "") throw new WrkstError("ERR_INVALID", "a part of the body has no name");
   if (name.length > MAX_NAME) throw tooLarge("a name of a part", MAX_NAME);
   return name;
