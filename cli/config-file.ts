@@ -1,7 +1,6 @@
 // The file that the command keeps: the server, and for each server the account and the tokens of a login.
 // Invariant: readable by its owner only, written whole or not at all, one writer at a time.
 
-import { randomBytes } from "node:crypto";
 import {
   chmodSync,
   closeSync,
@@ -96,8 +95,10 @@ function readConfig(path: string): Config {
   }
 }
 
+/** Only under the lock, so that one name is enough. */
 function writeWhole(path: string, text: string): void {
-  const temporary = `${path}.${randomBytes(6).toString("hex")}`;
+  const temporary = `${path}.new`;
+  rmSync(temporary, { force: true });
   const file = openSync(temporary, "wx", 0o600);
   try {
     writeSync(file, text);

@@ -10,7 +10,7 @@ import { functionStatus, type MemoryPlatform, passReport } from "../agent/api/me
 import { serveApi, TOKEN } from "../agent/api/testing.js";
 import { NOW } from "./test-platform.js";
 import { parseLine, parseScript, type Result, wrkst as runCommand, type Setting, transcript } from "./testing.js";
-import { VERSION } from "./wording.js";
+import { COMMANDS, VERSION } from "./wording.js";
 
 const ESCAPE = String.fromCharCode(27);
 
@@ -138,5 +138,15 @@ test("runs as the command that is published, with the version of its package", a
     assert.equal(JSON.parse(await readFile("cli/package.json", "utf8")).version, VERSION);
   } finally {
     await served.close();
+  }
+});
+
+test("every command explains itself, with examples for those that have any", async () => {
+  for (const [path, { about, ...more }] of Object.entries(COMMANDS)) {
+    const { out, code } = await wrkst([...path.split(" "), "--help"], {});
+    assert.equal(code, 0, path);
+    assert.ok(out.replace(/\s+/g, " ").includes(about.replace(/\s+/g, " ")), path);
+    const examples = "examples" in more ? more.examples : [];
+    for (const example of examples) assert.ok(out.includes(example), example);
   }
 });

@@ -184,6 +184,16 @@ test("deletes a function when it is told to", async () => {
   assert.ok(!functions.some(({ name, state }) => name === "gone" && state !== "removed"));
 });
 
+test("applies what the wrangler file says of hosts", async () => {
+  const files = functionFiles("hosted", "at home");
+  const routes = 'routes = [{ pattern = "hosted.example.com", custom_domain = true }]\nworkers_dev = false\n';
+  await cli.write({ ...files, "hosted/wrangler.toml": `${files["hosted/wrangler.toml"]}${routes}` });
+  const { url } = await cli.json<Deployed>(["deploy", "hosted"]);
+  assert.equal(url, `http://hosted.example.com:${agent.port}`);
+  assert.equal((await agent.request("hosted.example.com")).text, "at home");
+  assert.equal((await agent.request("hosted")).status, 404);
+});
+
 test("every template deploys as it is", async () => {
   for (const template of ["function", "javascript", "websocket"]) {
     assert.equal((await cli.run(["init", `new-${template}`, "--template", template])).code, 0);

@@ -22,11 +22,12 @@ export function addTokens(program: Command, io: Io): void {
     .option("--expires <duration>", TEXT.expires)
     .action(async (name: string, { scopes, expires, ...options }: CreateOptions) => {
       const { client, print, say } = openSession(options, io);
+      const account = options.account ?? io.env.WRKST_ACCOUNT;
       const body = {
         name,
         scopes: scopes.split(",").map((scope) => scope.trim()),
         ...(expires === undefined ? {} : { expires: parseExpiry(expires, io.now()) }),
-        ...(options.account === undefined ? {} : { account: options.account }),
+        ...(account && { account }),
       };
       const token = await client.ask<Token & { token: string }>("POST", "/api/v1/tokens", { body });
       say(says.tokenMade(token.id, token.account));

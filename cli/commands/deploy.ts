@@ -74,7 +74,8 @@ async function deploy(folder: string, options: DeployOptions, io: Io): Promise<v
   const body = { strategy: "percentage", versions, annotations };
   await session.script("POST", name, `deployments${options.force ? "?force=true" : ""}`, { body });
   await applyAddresses(session, name, made.project);
-  show({ ...made, url: await addressOf(session, name) }, session);
+  const [host] = made.project.manifest.workersDev ? [] : made.project.manifest.hosts;
+  show({ ...made, url: host ? originOf(host, session) : await addressOf(session, name) }, session);
 }
 
 async function upload(folder: string, options: DeployOptions, io: Io): Promise<void> {
@@ -135,6 +136,11 @@ async function applyAddresses(session: Session, name: string, { manifest }: Proj
 
 async function addressOf({ client }: Session, name: string): Promise<string | null> {
   return (await orMissing(client.ask<{ url: string }>("GET", functionPath(name))))?.url ?? null;
+}
+
+/** A host of the function's own is reached as the server is. */
+function originOf(host: string, { client }: Session): string {
+  return Object.assign(new URL(client.url), { hostname: host }).origin;
 }
 
 function show({ name, size, modules, version, url }: Made, session: Session): void {

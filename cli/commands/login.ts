@@ -16,17 +16,17 @@ export function addLogin(program: Command, io: Io): void {
       const { origin } = client.url;
       if (io.env.WRKST_TOKEN) io.err(says.warning(TEXT.tokenWins));
       const login = await (options.device ? loginByDevice : loginByBrowser)({ io, config, url: client.url });
-      const { account = options.account } = await config.update((current) => {
+      await config.update((current) => {
         current.servers[origin] = { login };
         current.url ??= origin;
-        return current.servers[origin];
       });
       const session = openSession({ ...options, url: origin }, { ...io, env: { ...io.env, WRKST_TOKEN: undefined } });
       const who = await askWhoami(session.client);
+      const account = options.account ?? who.account;
       await config.update((current) => {
-        current.servers[origin] = { ...current.servers[origin], account: account ?? who.account };
+        current.servers[origin] = { ...current.servers[origin], account };
       });
-      session.print(who, says.loggedIn(who.name, origin, account ?? who.account));
+      session.print(who, says.loggedIn(who.name, origin, account));
     });
   addAsking(program, "logout").action(async (options: Common) => {
     const { logout } = await import("../login.js");
