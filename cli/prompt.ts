@@ -34,8 +34,9 @@ export class Interrupted extends Error {}
 
 /** One line, read key by key. */
 async function readLine(question: string, { input, err, signal }: Io, isShown: boolean): Promise<string> {
-  err(question);
+  // First of all: what is typed early is not shown either.
   input.setRawMode?.(true);
+  err(question);
   const keys = new AbortController();
   try {
     return await new Promise<string>((resolve, reject) => {
