@@ -58,7 +58,7 @@ export const COMMANDS = {
   unpin: {
     group: GROUPS.deploy,
     about: "release a pin: the newest revision applies at once",
-    examples: ["wrkst unpin --name greet"],
+    examples: ["wrkst unpin greet"],
   },
   secret: { group: GROUPS.deploy, about: "values that a function gets in env and nobody reads again" },
   "secret put": {

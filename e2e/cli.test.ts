@@ -116,7 +116,7 @@ test("a pin survives a push", async () => {
   await repository.push(agent);
   assert.equal(await textOf("held"), "one");
   assert.equal((await cli.run(["status", "held", "--check"])).code, 1);
-  assert.equal((await cli.run(["unpin", "--name", "held"])).code, 0);
+  assert.equal((await cli.run(["unpin", "held"])).code, 0);
   assert.equal(await textOf("held"), "two");
 });
 

@@ -58,9 +58,10 @@ export function addPins(program: Command, io: Io): void {
       print(hold, says.pinned(name, alias, hold.version ?? version));
     });
   addOfFunction(program, "unpin")
+    .argument("[function]", TEXT.function)
     .option("--alias <name>", TEXT.pinAlias, "latest")
-    .action(async ({ alias, ...options }: OfFunction & { alias: string }) => {
-      const { name, client, say } = await openFunction(options, io);
+    .action(async (wanted: string | undefined, { alias, ...options }: OfFunction & { alias: string }) => {
+      const { name, client, say } = await openFunction(options, io, wanted);
       await client.ask("DELETE", pinPath(name, alias));
       say(says.unpinned(name, alias));
     });

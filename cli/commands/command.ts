@@ -35,10 +35,10 @@ export interface OfFunction extends Common {
   env?: string;
 }
 
-/** The session and the function that are meant. */
-export async function openFunction(options: OfFunction, io: Io): Promise<Session & { name: string }> {
+/** The session and the function that are meant: named as an argument, by `--name`, or by the wrangler file here. */
+export async function openFunction(options: OfFunction, io: Io, named?: string): Promise<Session & { name: string }> {
   const session = openSession(options, io);
-  return { ...session, name: options.name ?? (await nameHere(options, io)) };
+  return { ...session, name: named ?? options.name ?? (await nameHere(options, io)) };
 }
 
 async function nameHere({ env }: OfFunction, io: Io): Promise<string> {

@@ -25,7 +25,7 @@ export function addOpen(program: Command, io: Io): void {
   addAsking(program, "open")
     .argument("[function]", TEXT.function)
     .action(async (wanted: string | undefined, options: Common) => {
-      const { name, client, print } = await openFunction({ ...options, ...(wanted && { name: wanted }) }, io);
+      const { name, client, print } = await openFunction(options, io, wanted);
       const { url } = await client.ask<{ url: string }>("GET", functionPath(name));
       print({ url }, `${url}\n`);
       if (!(await io.browse(url))) io.err(says.noBrowser());

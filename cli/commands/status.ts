@@ -58,7 +58,7 @@ export function addWhy(program: Command, io: Io): void {
   addAsking(program, "why")
     .argument("[function]", TEXT.function)
     .action(async (wanted: string | undefined, options: Common) => {
-      const { name, client, print } = await openFunction({ ...options, ...(wanted && { name: wanted }) }, io);
+      const { name, client, print } = await openFunction(options, io, wanted);
       const why = await client.ask<Why>("GET", functionPath(name, "/why"));
       print(why, viewWhy(why, { colour: io.colour, now: io.now() }));
     });
