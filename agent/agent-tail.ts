@@ -37,6 +37,8 @@ const MAPPERS = 20;
 /** Bytes; what is larger would hold up the agent while it is read. */
 const MAX_SOURCE_MAPS = 16 * 2 ** 20;
 const HOUR = 3_600_000;
+/** Milliseconds between looks whether those who listen may do so still. */
+const CHECK_INTERVAL = 30_000;
 
 export function openAgentTail(options: AgentTailOptions): AgentTail {
   const { dataDir, retention, log, registry, runtime } = options;
@@ -59,6 +61,7 @@ export function openAgentTail(options: AgentTailOptions): AgentTail {
   const isObserved = createObservation(registry);
   kept.prune();
   const pruning = setInterval(() => kept.prune(), HOUR).unref();
+  const checking = setInterval(() => void hub.check(), CHECK_INTERVAL).unref();
   const observe = () =>
     hub.observe(
       registry
@@ -80,6 +83,7 @@ export function openAgentTail(options: AgentTailOptions): AgentTail {
     },
     close() {
       clearInterval(pruning);
+      clearInterval(checking);
       clearImmediate(refreshing);
       hub.close();
       kept.close();

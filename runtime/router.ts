@@ -199,8 +199,11 @@ export function createRouter(bindings: RouterBindings, tailOf: (speaker: Speaker
       tail.tell({ kind: "invocation", function: name, version, invocation });
       return;
     }
-    const { exceptions, request = "" } = invocation;
-    for (const exception of exceptions) tail.tell({ kind: "threw", function: name, version, request, exception });
+    const { exceptions, event, request = "" } = invocation;
+    const asked = event && { method: event.request.method, path: new URL(event.request.url).pathname };
+    for (const exception of exceptions) {
+      tail.tell({ kind: "threw", function: name, version, request, ...(asked && { asked }), exception });
+    }
   }
 
   /** A copy, since the headers of what came in cannot be changed. The public socket has removed what the client set. */

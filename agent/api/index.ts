@@ -104,7 +104,7 @@ export function createApi(options: ApiOptions): Api {
     addCloudflareRoutes(routes, { ...options, deploys, baseDomain: config.baseDomain });
   }
   const calls = createTailCalls(options.tail, options.publicUrl);
-  addTailRoutes(routes, { calls, platform });
+  addTailRoutes(routes, { calls, platform, auth: options.auth });
   app.use((req) => {
     throw new WrkstError("ERR_NO_ROUTE", `there is no "${req.method} ${req.path}" here`);
   });

@@ -189,6 +189,27 @@ test("streams events to clients without a WebSocket, until they go", async () =>
   await until("nobody listens", () => tail.heard.length === 0);
 });
 
+test("A5 a live tail ends when its credential is revoked", async () => {
+  const created = await ask("/api/v1/tokens", { method: "POST", body: '{"name":"ears","scopes":["read"]}' });
+  const { id, token } = created.json as { id: string; token: string };
+  const url = `${served.url}/api/v1/functions/hello/tail`;
+  const streaming = await fetch(url, { headers: { authorization: `Bearer ${token}` } });
+  const { json } = await ask(TAILS, { method: "POST", body: "{}", token });
+  const { pathname } = new URL((json.result as { url: string }).url);
+  const { socket } = await open(`ws://127.0.0.1:${served.port}${pathname}`);
+  const staying = await open((await createTail()).socketUrl);
+  await tail.hub.check();
+  assert.equal(socket.readyState, WebSocket.OPEN);
+  const closed = once(socket, "close");
+  assert.equal((await ask(`/api/v1/tokens/${id}`, { method: "DELETE" })).status, 204);
+  await tail.hub.check();
+  assert.equal((await closed)[0], 1000);
+  assert.equal(await streaming.text(), ": listening\n\n");
+  assert.equal(staying.socket.readyState, WebSocket.OPEN);
+  staying.socket.terminate();
+  await until("the tail is gone", async () => (await count()) === 0);
+});
+
 test("answers kept logs in pages, and nothing of a function that is not there", async () => {
   const exceptions = [1, 2, 3].map((n) => ({ name: "Error", message: `no. ${n}`, timestamp: n }));
   await tail.hub.take(line("said", { exceptions }));

@@ -9,6 +9,7 @@ import {
   acceptTail,
   type Hub,
   type KeptLogs,
+  type Listener,
   parseFilters,
   refuse,
   streamTail,
@@ -25,6 +26,9 @@ export interface TailParts {
   /** Id of a live function. */
   idOf(name: string): string | undefined;
 }
+
+/** Where a listener is, and whether it may listen still. */
+export type From = Pick<Listener, "address" | "mayStay">;
 
 const LEVELS = ["debug", "info", "log", "warn", "error"] as const;
 const id = z.coerce.number().int().min(0);
@@ -75,14 +79,14 @@ export function createTailCalls(parts: TailParts, publicUrl: () => string) {
       return { logs, cursor: logs.length === limit ? String(logs.at(-1)?.id) : null };
     },
     /** Answers by itself, until the client is gone. */
-    stream(res: ServerResponse, name: string, options: { query: z.infer<typeof TAIL_QUERY>; address: string }) {
+    stream(res: ServerResponse, name: string, { query, ...from }: { query: z.infer<typeof TAIL_QUERY> } & From) {
       expect(name);
-      return streamTail(hub, res, { name, filters: filtersOf(options.query), address: options.address });
+      return streamTail(hub, res, { name, filters: filtersOf(query), ...from });
     },
     /** `filters`: as wrangler sends them. */
-    async create(name: string, { filters, address }: { filters: unknown; address: string }) {
+    async create(name: string, { filters, ...from }: { filters: unknown } & From) {
       expect(name);
-      const tail = await tails.create(name, { filters: parseFilters(filters), address });
+      const tail = await tails.create(name, { filters: parseFilters(filters), ...from });
       const origin = publicUrl().replace(/^http/, "ws");
       return { ...shown(tail), url: `${origin}/tails/${tail.id}/${tail.secret}` };
     },

@@ -6,12 +6,12 @@ import type { TailLine } from "../../runtime/wire.js";
 import type { Control } from "./control.js";
 import type { Log } from "./runtime-log.js";
 
+type Speaker = Pick<Control, "tail" | "listen">;
+
 export interface Hearing {
-  /** A runtime has begun: opens the stream of it. Resolves when it is open, or cannot be. Never rejects. */
-  attach(control: Pick<Control, "tail" | "listen">): Promise<void>;
-  /** The runtime is gone. */
-  detach(): void;
-  /** From now on these are listened to. Resolves when the runtime knows, or is not there to be told. Never rejects. */
+  /** A process has begun: what its functions say is heard, until the function that is answered is called. */
+  attach(control: Speaker): () => void;
+  /** From now on these are listened to. Resolves when every process knows, or is not there to be told. Never rejects. */
   listen(functions: string[]): Promise<void>;
 }
 
@@ -20,57 +20,63 @@ const MAX_LINE = 4 * 2 ** 20;
 /** Milliseconds until a stream that broke is opened again. */
 const PAUSE = 1000;
 
+interface Attachment {
+  control: Speaker;
+  isOver: boolean;
+  stream?: IncomingMessage;
+  opening: Promise<void>;
+}
+
 export function createHearing(options: { onLine(line: TailLine): Promise<void>; log: Log }): Hearing {
   let wanted: string[] = [];
-  let control: Pick<Control, "tail" | "listen"> | undefined;
-  let stream: IncomingMessage | undefined;
-  let opening: Promise<void> = Promise.resolve();
-
+  const attachments = new Set<Attachment>();
   const failed = (error: unknown) => options.log.debug({ err: error }, "what functions say cannot be heard");
 
-  async function open(mine: Pick<Control, "tail" | "listen">): Promise<void> {
+  async function open(one: Attachment): Promise<void> {
     try {
-      const incoming = await mine.tail(wanted);
-      if (control === mine) stream = incoming;
-      else incoming.destroy();
-      void follow(mine, incoming);
+      one.stream = await one.control.tail(wanted);
+      if (one.isOver) one.stream.destroy();
+      void follow(one, one.stream);
     } catch (error) {
       failed(error);
-      again(mine);
+      again(one);
     }
   }
 
-  async function follow(mine: Pick<Control, "tail" | "listen">, incoming: IncomingMessage): Promise<void> {
+  async function follow(one: Attachment, incoming: IncomingMessage): Promise<void> {
     try {
       for await (const line of linesOf(incoming)) await options.onLine(line);
     } catch (error) {
       failed(error);
     }
-    again(mine);
+    again(one);
   }
 
-  function again(mine: Pick<Control, "tail" | "listen">): void {
-    if (control !== mine) return;
+  function again(one: Attachment): void {
+    if (one.isOver) return;
     setTimeout(() => {
-      if (control === mine) opening = open(mine);
+      if (!one.isOver) one.opening = open(one);
     }, PAUSE).unref();
   }
 
   return {
-    attach(present) {
-      control = present;
-      opening = open(present);
-      return opening;
-    },
-    detach() {
-      control = undefined;
-      stream?.destroy();
-      stream = undefined;
+    attach(control) {
+      const one: Attachment = { control, isOver: false, opening: Promise.resolve() };
+      attachments.add(one);
+      one.opening = open(one);
+      return () => {
+        one.isOver = true;
+        attachments.delete(one);
+        one.stream?.destroy();
+      };
     },
     async listen(functions) {
       wanted = functions;
-      await opening;
-      await control?.listen(wanted).catch(failed);
+      const tell = async (one: Attachment) => {
+        await one.opening;
+        if (!one.isOver) await one.control.listen(wanted).catch(failed);
+      };
+      await Promise.all([...attachments].map(tell));
     },
   };
 }

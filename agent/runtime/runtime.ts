@@ -27,6 +27,7 @@ class Supervisor implements Runtime {
   readonly #options: RuntimeOptions;
   readonly #now: () => number;
   readonly #hearing: Hearing;
+  #unhear = () => {};
   readonly #stopping = new AbortController();
   readonly #wards: Wards;
   #life: Life | undefined;
@@ -43,8 +44,11 @@ class Supervisor implements Runtime {
     this.#options = options;
     this.#now = options.now ?? Date.now;
     this.#hearing = createHearing({ log: options.log, onLine: options.onTailLine ?? (async () => undefined) });
-    this.#wards = createWards(options, () => {
-      if (this.#life) this.#quietly(this.#life.control.wards(this.#wards.assignment()));
+    this.#wards = createWards(options, {
+      hear: (control) => this.#hearing.attach(control),
+      onAssign: () => {
+        if (this.#life) this.#quietly(this.#life.control.wards(this.#wards.assignment()));
+      },
     });
   }
 
@@ -66,7 +70,7 @@ class Supervisor implements Runtime {
     const wasRunning = this.#life !== undefined;
     await Promise.all([this.#wards.close(), this.#life?.workerd.stop(this.#options.grace ?? 5_000)]);
     await this.#supervision;
-    this.#hearing.detach();
+    this.#unhear();
     this.#life?.control.close();
     this.#life = undefined;
     this.#state = "stopped";
@@ -151,7 +155,7 @@ class Supervisor implements Runtime {
     if (JSON.stringify(assigned) !== JSON.stringify(wards)) this.#quietly(life.control.wards(assigned));
     this.#state = "running";
     this.#watch(life);
-    void this.#hearing.attach(life.control);
+    this.#unhear = this.#hearing.attach(life.control);
     for (const resume of this.#waiting.splice(0)) resume();
     this.#options.onEvent({ kind: "runtime.started", message: `the runtime serves, pid ${life.workerd.pid}` });
     return life;
@@ -202,7 +206,7 @@ class Supervisor implements Runtime {
     let life: Life | undefined = first;
     while (life) {
       const ending: Ending = await life.workerd.ended;
-      this.#hearing.detach();
+      this.#unhear();
       life.control.close();
       this.#life = undefined;
       if (this.#stopping.signal.aborted) return;

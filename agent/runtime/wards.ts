@@ -24,8 +24,14 @@ export interface Wards {
 /** A ward that did not start, or ended without a reason that is known, is started again after so many milliseconds. */
 const PAUSE = 500;
 
-/** `onAssign` is called after each change of the assignment. */
-export function createWards(options: RuntimeOptions, onAssign: () => void): Wards {
+export interface WardHooks {
+  /** Called after each change of the assignment. */
+  onAssign(): void;
+  /** Called for each ward that has started; what it answers is called when the ward is gone. */
+  hear(control: Control): () => void;
+}
+
+export function createWards(options: RuntimeOptions, { onAssign, hear }: WardHooks): Wards {
   const count = options.wards ?? 0;
   const now = options.now ?? Date.now;
   const closing = new AbortController();
@@ -61,7 +67,9 @@ export function createWards(options: RuntimeOptions, onAssign: () => void): Ward
         if (closing.signal.aborted || !isSame(ward.holds, groups[number]!) || (isCurrent ?? generation) < generation) {
           ward.kill();
         }
+        const unhear = hear(ward.control);
         const end = await ward.ended;
+        unhear();
         running[number] = undefined;
         if (end === "frozen") judge(ward.holds);
       } catch (error) {

@@ -20,7 +20,10 @@ function openHub() {
   const listener = (more: Partial<Listener> = {}) => {
     const heard: TailEvent[] = [];
     const send = (event: TailEvent) => void heard.push(event);
-    return { heard, ...{ filters: [], address: "192.0.2.7", send, end: () => undefined, ...more } };
+    return {
+      heard,
+      ...{ filters: [], address: "192.0.2.7", send, end: () => undefined, mayStay: async () => true, ...more },
+    };
   };
   return { hub, told, kept, listener };
 }
@@ -98,4 +101,13 @@ test("lets only so many listen to one function", () => {
   hub.listen("other", listener());
   stops[0]!();
   hub.listen("hello", listener());
+});
+
+test("A5 ends those who may not listen any more, and nobody else", async () => {
+  const { hub, listener } = openHub();
+  const ended: string[] = [];
+  hub.listen("hello", listener({ end: () => void ended.push("stays") }));
+  hub.listen("hello", listener({ end: () => void ended.push("goes"), mayStay: async () => false }));
+  await hub.check();
+  assert.deepEqual(ended, ["goes"]);
 });

@@ -17,6 +17,8 @@ export interface Listener {
   send(event: TailEvent): void;
   /** Nothing more is to be heard. */
   end(): void;
+  /** Whether whoever listens may do so still. Must not reject. */
+  mayStay(): Promise<boolean>;
 }
 
 export interface Hub {
@@ -30,6 +32,8 @@ export interface Hub {
   heard(): string[];
   /** Resolves once the runtime tells about all of them, as far as it runs. */
   settled(): Promise<void>;
+  /** Ends those that may not listen any more. */
+  check(): Promise<void>;
   /** Ends all listeners. */
   close(): void;
 }
@@ -53,6 +57,7 @@ export function createHub({ onHeard, keep, placesOf, now, chance }: HubDeps): Hu
   let told = "";
   let telling = Promise.resolve();
 
+  const all = () => [...listeners.values()].flatMap((set) => [...set]);
   const heard = () => [...new Set([...listeners.keys(), ...observed])].sort();
   function tellRuntime(): void {
     const names = heard();
@@ -102,8 +107,11 @@ export function createHub({ onHeard, keep, placesOf, now, chance }: HubDeps): Hu
     },
     heard,
     settled: () => telling,
+    async check() {
+      await Promise.all(all().map(async (listener) => (await listener.mayStay()) || listener.end()));
+    },
     close() {
-      for (const listener of [...listeners.values()].flatMap((set) => [...set])) listener.end();
+      for (const listener of all()) listener.end();
     },
   };
 }

@@ -3,8 +3,7 @@
 import type { ServerResponse } from "node:http";
 import type { TailEvent } from "../model.js";
 import { noticeOf } from "./describe.js";
-import type { TailFilter } from "./filters.js";
-import type { Hub } from "./hub.js";
+import type { Hub, Listener } from "./hub.js";
 
 /** Bytes that may wait to be sent. */
 const MAX_WAITING = 2 ** 20;
@@ -19,9 +18,8 @@ const COMMENT_INTERVAL = 15_000;
 export async function streamTail(
   hub: Pick<Hub, "listen" | "settled">,
   res: ServerResponse,
-  options: { name: string; filters: TailFilter[]; address: string },
+  { name, ...asked }: { name: string } & Pick<Listener, "filters" | "address" | "mayStay">,
 ): Promise<void> {
-  const { name, filters, address } = options;
   let lost = 0;
   const write = (event: TailEvent) => res.write(`data: ${JSON.stringify(event)}\n\n`);
   const send = (event: TailEvent) => {
@@ -34,7 +32,7 @@ export async function streamTail(
     lost = 0;
     write(event);
   };
-  const stop = hub.listen(name, { filters, address, send, end: () => res.end() });
+  const stop = hub.listen(name, { ...asked, send, end: () => res.end() });
   const comments = setInterval(() => res.headersSent && res.write(": \n\n"), COMMENT_INTERVAL).unref();
   res.once("close", () => {
     clearInterval(comments);

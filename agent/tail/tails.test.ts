@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { createHub, type Listener } from "./hub.js";
+import { createHub } from "./hub.js";
 import { createTails, type TailSocket } from "./tails.js";
 
 function openTails(times: { patience?: number; life?: number }) {
@@ -12,7 +12,7 @@ function openTails(times: { patience?: number; life?: number }) {
   return { hub, tails: createTails({ hub, now: Date.now, ...times }) };
 }
 
-const OPTIONS: Pick<Listener, "filters" | "address"> = { filters: [], address: "192.0.2.7" };
+const OPTIONS = { filters: [], address: "192.0.2.7", mayStay: async () => true };
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await delay(5);

@@ -3,8 +3,7 @@
 
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import type { TailEvent } from "../model.js";
-import type { TailFilter } from "./filters.js";
-import type { Hub } from "./hub.js";
+import type { Hub, Listener } from "./hub.js";
 
 export interface TailRecord {
   id: string;
@@ -25,7 +24,7 @@ export interface Tails {
    * Resolves when the function is listened to. `address`: of whoever asks.
    * @throws WrkstError ERR_CONFLICT where too many listen
    */
-  create(name: string, options: { filters: TailFilter[]; address: string }): Promise<TailRecord>;
+  create(name: string, asked: Pick<Listener, "filters" | "address" | "mayStay">): Promise<TailRecord>;
   list(name: string): TailRecord[];
   /** Ends a tail; false where there is none. */
   remove(name: string, id: string): boolean;
@@ -70,12 +69,12 @@ export function createTails({ hub, now, patience = PATIENCE, life = LIFE }: Tail
   }
 
   return {
-    async create(name, { filters, address }) {
+    async create(name, asked) {
       const tail: State = {
         ...{ id: randomBytes(16).toString("hex"), secret: randomBytes(32).toString("base64url") },
         ...{ function: name, expiresAt: now() + life, timer: undefined, socket: undefined },
         stop: hub.listen(name, {
-          ...{ filters, address, end: () => end(tail) },
+          ...{ ...asked, end: () => end(tail) },
           send: (event) => tail.socket?.send(event),
         }),
       };
