@@ -151,6 +151,24 @@ test("refuses a file whose rule is never reached", async (t) => {
   assert.match(`${error.hint}`, /fallthrough/);
 });
 
+test("finds packages as pnpm and workspaces lay them out where links are followed, and still nothing outside", async (t) => {
+  const files: Files = {
+    "f/index.ts": `import { x } from "a"; import { y } from "@own/lib"; console.log(y); ${ANSWER}`,
+    "node_modules/a": { link: ".pnpm/a@1/node_modules/a" },
+    "node_modules/.pnpm/a@1/node_modules/a/index.js": 'export { x } from "b";',
+    "node_modules/.pnpm/a@1/node_modules/b": { link: "../../b@1/node_modules/b" },
+    "node_modules/.pnpm/b@1/node_modules/b/index.js": 'export const x = "from b";',
+    "node_modules/@own/lib": { link: "../../lib" },
+    "lib/index.js": 'export const y = "from lib";',
+  };
+  const settings = { followLinks: true };
+  assert.match(textOf(await build(t, { files, folder: "f", settings })), /from b[\s\S]*from lib|from lib[\s\S]*from b/);
+  const outside = await temporaryFolder(t);
+  await writeFiles(outside, { "index.js": "export const x = 1;" });
+  const linked: Files = { "f/index.ts": `import { x } from "a"; ${ANSWER}`, "node_modules/a": { link: outside } };
+  assert.equal((await failureOf(t, { files: linked, folder: "f", settings })).code, "ERR_BUNDLE");
+});
+
 test("reads nothing outside the checkout [C4]", async (t) => {
   const folder = await temporaryFolder(t);
   const SECRET = "canary-5f1c";
