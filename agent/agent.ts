@@ -171,6 +171,10 @@ async function assemble(
       registry.bumpRouteGeneration();
       await publisher.publish();
       for (const digest of unused) await artifacts.delete(digest);
+      // What earlier passes built for a later one is in no version yet, and may be as old as that pass.
+      passDeps.kept.clear();
+      const swept = await artifacts.sweep(registry.artifacts(), Date.now() - HOUR);
+      if (swept) log.info({ swept }, "removed artifacts that no version refers to");
     });
     void tidy();
     return report;
@@ -242,6 +246,7 @@ function openServing(
     log,
     ...hooks,
     environment: { [SECRETS_KEY_VARIABLE]: Buffer.from(key).toString("base64") },
+    publicAddress: `${config.host}:${config.port}`,
     wards: WARDS,
     writeConfig: async ({ traceKey, wards, ward }) =>
       servingConfig({

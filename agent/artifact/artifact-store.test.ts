@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -81,6 +81,15 @@ test("deleted artifacts are gone from the list, and stray files are never in it"
   assert.deepEqual(await collect(store.list()), [a, b].sort());
   await store.delete(a!);
   assert.deepEqual(await collect(store.list()), [b]);
+});
+
+test("what no version refers to is swept once it is old enough", async () => {
+  const dir = await newDir();
+  const store = openArtifactStore(dir);
+  const [used, orphan, young] = await store.putMany([bytesOf("used"), bytesOf("orphan"), bytesOf("young")]);
+  for (const digest of [used!, orphan!]) await utimes(pathOf(dir, digest), 1_000, 1_000);
+  assert.equal(await store.sweep(new Set([used!]), Date.now() - 60_000), 1);
+  assert.deepEqual(await collect(store.list()), [used!, young!].sort());
 });
 
 test("many are kept at once, repetitions among them, in the order they were given", async () => {

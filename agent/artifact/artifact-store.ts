@@ -19,6 +19,11 @@ export interface ArtifactStore {
   has(digest: string): Promise<boolean>;
   /** Forgets an artifact; one that is not there is no error. Must not run beside a `put` of the same bytes. */
   delete(digest: string): Promise<void>;
+  /**
+   * Forgets what is not among the digests and was written before the time (milliseconds): what a crash left that came after
+   * a `put`. Answers how many. Must not run beside a `put`.
+   */
+  sweep(used: ReadonlySet<string>, before: number): Promise<number>;
   /** Digests of all that is kept, in no order. */
   list(): AsyncIterable<string>;
 }
@@ -91,12 +96,25 @@ export function openArtifactStore(dir: string): ArtifactStore {
     }
   }
 
+  async function sweep(used: ReadonlySet<string>, before: number): Promise<number> {
+    let swept = 0;
+    for await (const digest of list()) {
+      if (used.has(digest)) continue;
+      const found = await stat(pathOf(digest)).catch(() => undefined);
+      if (!found || found.mtimeMs >= before) continue;
+      await rm(pathOf(digest), { force: true });
+      swept++;
+    }
+    return swept;
+  }
+
   return {
     put: async (bytes) => (await putMany([bytes]))[0]!,
     putMany,
     get: async (digest) => readChecked(pathOf(digest), digest),
     has: async (digest) => isFile(pathOf(digest)),
     delete: async (digest) => rm(pathOf(digest), { force: true }),
+    sweep,
     list,
   };
 }

@@ -39,7 +39,9 @@ export async function findAdditionalModules(
 
 export function tooMany(limits: BundleLimits): WrkstError {
   const most = `${formatBytes(limits.outputBytes)} in ${limits.modules} modules`;
-  return new WrkstError("ERR_BUNDLE_LIMIT", `the bundle is too large: expected at most ${most}`);
+  return new WrkstError("ERR_BUNDLE_LIMIT", `the bundle is too large: expected at most ${most}`, {
+    hint: "leave out what is not needed, or load large files over the network when they are asked for",
+  });
 }
 
 async function* filesBelow(base: string, folder: string): AsyncGenerator<string> {

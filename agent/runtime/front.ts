@@ -50,6 +50,8 @@ export interface RuntimeOptions {
   grace?: number;
   /** Names of the sockets in the configuration; default `public` and `control`. */
   sockets?: string[];
+  /** Address and port on which functions are served, for messages. */
+  publicAddress?: string;
   /** The environment of the process; nothing of the agent's is inherited. */
   environment?: Record<string, string>;
   log: Log;

@@ -52,6 +52,7 @@ export async function beginLife(
     configFile,
     folder: options.runDir,
     sockets: options.sockets ?? ["public", "control"],
+    publicAddress: options.publicAddress,
     binary: options.binary,
     arguments: contexts?.arguments,
     environment: options.environment,

@@ -167,12 +167,14 @@ test("says so when the port is taken", async (t) => {
   t.after(() => server.close());
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
+  const publicAddress = `127.0.0.1:${port}`;
   const { runtime } = await testRuntime(t, {
-    writeConfig: async () => routerConfig({ runDir: "/tmp", address: `127.0.0.1:${port}` }),
+    publicAddress,
+    writeConfig: async () => routerConfig({ runDir: "/tmp", address: publicAddress }),
   });
   await assert.rejects(runtime.start(), (error: WrkstError) => {
     assert.equal(error.code, "ERR_RUNTIME");
-    assert.match(error.message, /already in use/);
+    assert.ok(error.message.includes(publicAddress) && error.message.includes("already in use"));
     assert.match(error.hint!, /PORT=/);
     return true;
   });

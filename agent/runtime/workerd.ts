@@ -18,6 +18,8 @@ export interface WorkerdOptions {
   folder: string;
   /** Sockets that must listen before it counts as started. */
   sockets: string[];
+  /** Address and port of the socket `public`, for a failure to be understood. */
+  publicAddress?: string | undefined;
   binary?: string | undefined;
   arguments?: string[] | undefined;
   /** For what must come from outside, e.g. SSL_CERT_FILE. Nothing is inherited. */
@@ -85,7 +87,7 @@ export function startWorkerd(options: WorkerdOptions): Workerd {
   return {
     pid,
     ports,
-    listening: listeningOf({ child, sockets: options.sockets, ports, ended }),
+    listening: listeningOf({ child, options, ports, ended }),
     ended,
     residentBytes: () => residentBytes(pid),
     kill,
@@ -122,33 +124,34 @@ function endOf(child: ChildProcess, lastWords: string[]): Promise<Ending> {
   });
 }
 
-function listeningOf(options: {
+function listeningOf(parts: {
   child: ChildProcess;
-  sockets: string[];
+  options: WorkerdOptions;
   ports: Record<string, number>;
   ended: Promise<Ending>;
 }): Promise<void> {
-  const { child, sockets, ports, ended } = options;
+  const { child, options, ports, ended } = parts;
   const listening = new Promise<void>((resolve, reject) => {
     readLines(child.stdio[3] as Readable, (line) => {
       const message = JSON.parse(line) as { event: string; socket: string; port: number };
       if (message.event !== "listen") return;
       ports[message.socket] = message.port;
-      if (sockets.every((name) => name in ports)) resolve();
+      if (options.sockets.every((name) => name in ports)) resolve();
     });
-    ended.then((ending) => reject(startFailure(ending)));
+    ended.then((ending) => reject(startFailure(ending, options.publicAddress)));
   });
   // Whoever never waits for the start must not be told of its failure as an unhandled rejection.
   listening.catch(() => {});
   return listening;
 }
 
-function startFailure(ending: Ending): WrkstError {
+function startFailure(ending: Ending, address: string | undefined): WrkstError {
   const words = ending.lastWords.join("\n");
   const bind = /Socket "([^"]*)": bind\(\): (Address already in use|Permission denied)/.exec(words);
   if (bind?.[1] === "public") {
-    return new WrkstError("ERR_RUNTIME", `workerd cannot listen on the public port: ${bind[2]?.toLowerCase()}`, {
-      hint: "stop the program that has the port, or choose another one, e.g. PORT=8081 npm start",
+    const where = address === undefined ? "the public port" : `"${address}"`;
+    return new WrkstError("ERR_RUNTIME", `workerd cannot listen on ${where}: ${bind[2]?.toLowerCase()}`, {
+      hint: "stop the program that has it (see: ss -ltnp), or choose another port, e.g. PORT=8081 npm start",
     });
   }
   return new WrkstError("ERR_RUNTIME", `workerd did not start: ${describeEnding(ending)}`);
