@@ -38,7 +38,7 @@ export interface AliasDetail {
 export interface DeployRequest {
   versions: TrafficSplit;
   message?: string;
-  /** Also where git declares the function (a pin then), and where secrets have changed since. */
+  /** Also where git declares the function (a pin then), where a pin is in the way, and where secrets have changed since. */
   force: boolean;
 }
 
@@ -50,8 +50,10 @@ export interface DeployRequest {
  */
 export interface Deploys {
   /**
-   * Checks and stores a version; deploys nothing. A function that is not there is made when `create` is set.
-   * @throws WrkstError ERR_LOAD, ERR_NAME_TAKEN, ERR_INHERIT (an `inherit` that the version before lacks), ERR_INVALID
+   * Checks and stores a version; deploys nothing. A function that is not there is made when `create` is set. The version
+   * before, which `keep` and `inherit` take from, is the one that was made last, whether it serves or not.
+   * @throws WrkstError ERR_LOAD, ERR_NAME_TAKEN, ERR_INHERIT (what `inherit` names and the version before lacks, in Cloudflare's
+   * words, several joined by "; "), ERR_INVALID, ERR_TOO_LARGE
    */
   upload(of: FunctionRef, upload: Upload, options: { create: boolean }, by: Actor): Promise<VersionDetail>;
   /** Newest first. */
@@ -62,17 +64,17 @@ export interface Deploys {
   /** Newest first; the first one is what serves. */
   deployments(of: FunctionRef): Deployment[];
   /**
-   * Moves `latest`. On a function that git declares: an older git version is a rollback hold, anything else is
-   * ERR_GIT_OWNED unless forced, which is a pin. ERR_SECRETS_CHANGED where secrets differ from those that serve and
-   * `force` is not set.
+   * Moves `latest`. On a function that git declares: an older git version is a rollback hold, the newest one ends a hold,
+   * anything else is ERR_GIT_OWNED unless forced, which is a pin. On another one a pin is ERR_CONFLICT unless forced, which
+   * ends it. ERR_SECRETS_CHANGED where it is an older upload whose secrets differ from those that serve, and `force` is not set.
    */
   deploy(of: FunctionRef, request: DeployRequest, by: Actor): Promise<Deployment>;
   /** To the version that served before, or the one named. On a function that git declares a hold that ends by itself. */
   rollback(of: FunctionRef, request: { to?: string; reason?: string; force?: boolean }, by: Actor): Promise<Deployment>;
   aliases(of: FunctionRef): AliasDetail[];
-  /** Creates or moves. An alias that git manages, `latest` among them, is pinned. */
+  /** Creates or moves. `latest` is pinned where git declares the function, otherwise deployed at 100 %. A hold on the alias ends. */
   setAlias(of: FunctionRef, alias: string, version: string, by: Actor): Promise<AliasDetail>;
-  /** Removes; an alias that git manages is released instead. */
+  /** Removes; `latest` is released instead where something holds it, and otherwise ERR_INVALID or ERR_NOT_FOUND. */
   deleteAlias(of: FunctionRef, alias: string, by: Actor): Promise<void>;
   holds(of: FunctionRef): Hold[];
   /** `expires` in milliseconds since 1970. */
@@ -89,7 +91,9 @@ export interface Deploys {
   /**
    * Sets (text) and deletes (null) secrets in one step. A directly deployed function gets a new version on the base of the
    * one that serves at 100 % (`base: "serving"`, deployed at once; during a split ERR_SPLIT), or of the newest
-   * (`base: "newest"`, not deployed). A function that git declares keeps its version, and null is answered.
+   * (`base: "newest"`, or where nothing serves yet; not deployed). A function that git declares keeps its version, and null is
+   * answered. The top level is loaded with the new values first: ERR_LOAD changes nothing. ERR_CONFLICT where a var has the
+   * name, ERR_NOT_FOUND where the only change takes away what is not there.
    */
   setSecrets(
     of: FunctionRef,
@@ -98,9 +102,14 @@ export interface Deploys {
     by: Actor,
   ): Promise<VersionDetail | null>;
   settings(of: FunctionRef): FunctionSettings;
+  /** ERR_GIT_OWNED where `enabled` or `previews` would differ from the wrangler file of a function that git declares. */
   setSettings(of: FunctionRef, changes: Partial<FunctionSettings>, by: Actor): Promise<FunctionSettings>;
-  /** Exact custom hosts, replacing all. @throws WrkstError ERR_CONFLICT where a host is another function's, ERR_INVALID */
+  /**
+   * Exact custom hosts, replacing all. Who may ask for a host at all is for the caller to decide.
+   * @throws WrkstError ERR_GIT_OWNED, ERR_CONFLICT where a host is another function's, ERR_INVALID
+   */
   setHosts(of: FunctionRef, hosts: string[], by: Actor): Promise<void>;
-  /** As a removal by git: restorable within RETENTION. ERR_GIT_OWNED where git declares it and `force` is not set. */
+  /** As a removal by git: restorable within RETENTION. ERR_GIT_OWNED where git declares it and `force` is not set;
+   * forced, git brings it back with the next pass that is not skipped. */
   remove(of: FunctionRef, options: { force: boolean }, by: Actor): Promise<void>;
 }
