@@ -77,7 +77,6 @@ export async function openApi(options: AgentApiOptions): Promise<AgentApi> {
     tokenFile: auth.tokenFile,
     wakeAfterPushes: pushes.wake,
     close: async () => {
-      options.tail.hub.close();
       await git.close();
       await Promise.all(listening.map((socket) => socket.close()));
     },

@@ -196,6 +196,8 @@ async function assemble(
   });
   closers.push(() => api.close());
   closers.push(() => runtime.stop());
+  // Live tails are requests in flight, which the runtime would wait for.
+  closers.push(() => tail.hub.close());
   closers.push(() => loop.close());
   closers.push(() => closing.abort());
 

@@ -1,8 +1,8 @@
 // Serves a handler on a unix socket or a port, with time limits that no slow client outlasts.
 
 import { chmod, rm } from "node:fs/promises";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, type IncomingMessage, type Server, ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WrkstError } from "../errors.js";
 import type { Via } from "./client.js";
@@ -11,7 +11,7 @@ export type Handler = (req: IncomingMessage, res: ServerResponse, via: Via) => v
 
 export interface ListenOptions {
   handler: Handler;
-  /** Takes connections that ask for another protocol. Absent: such a wish is ignored. */
+  /** Takes connections that become WebSockets. Other protocols are never spoken: such a wish is ignored. */
   upgrade?: (upgrade: { request: IncomingMessage; socket: Duplex; head: Buffer }) => void;
   /** A unix socket: only the router reaches it, so its headers are believed. A left-over file is replaced. */
   socketPath?: string;
@@ -34,7 +34,12 @@ export async function listenOn({ handler, upgrade, socketPath, host, port = 0 }:
     res.once("finish", () => dropUnread(req));
     handler(req, res, via);
   });
-  if (upgrade) server.on("upgrade", (request, socket, head) => upgrade({ request, socket, head }));
+  if (upgrade) {
+    server.on("upgrade", (request, socket, head) => {
+      if (request.headers.upgrade?.toLowerCase() === "websocket") upgrade({ request, socket, head });
+      else ignoreUpgrade(server, request, socket as Socket);
+    });
+  }
   server.headersTimeout = 15_000;
   // A push may take longer than any fixed time; whoever reads a body sets its own limit.
   server.requestTimeout = 0;
@@ -70,6 +75,21 @@ function listening(server: Server, where: { socketPath?: string; host?: string |
     if (where.socketPath !== undefined) server.listen(where.socketPath, done);
     else server.listen(where.port, where.host, done);
   });
+}
+
+/**
+ * Some clients offer HTTP/2 with their first request, and take an answer in HTTP/1.1. Node has left the connection by then:
+ * a body cannot be read any more, and the answer is the last on it.
+ */
+function ignoreUpgrade(server: Server, request: IncomingMessage, socket: Socket): void {
+  socket.on("error", () => socket.destroy());
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
+  response.assignSocket(socket);
+  response.once("finish", () => socket.end());
+  const hasBody = Number(request.headers["content-length"] ?? 0) > 0 || request.headers["transfer-encoding"];
+  if (hasBody) response.writeHead(400).end();
+  else server.emit("request", request, response);
 }
 
 /** An answer that came before the end of the body: give the client a second to read it, then cut the connection. */

@@ -128,6 +128,14 @@ test("opens a tail only with its secret, its protocol and a whole handshake, and
   assert.ok(!served.logged().includes(made.pathname), "the secret is in no log");
 });
 
+test("answers in HTTP/1.1 whoever offers another protocol", async () => {
+  const offer =
+    "Host: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n";
+  assert.match(await raw(`GET /health HTTP/1.1\r\n${offer}\r\n`), /^HTTP\/1\.1 200 .*"healthy"/s);
+  const withBody = `POST /api/v1/sources/default/sync HTTP/1.1\r\n${offer}Content-Length: 2\r\n\r\n{}`;
+  assert.match(await raw(withBody), /^HTTP\/1\.1 400 /);
+});
+
 test("closes a socket that sends what no client of a tail sends", async () => {
   for (const [send, code] of [
     [(socket: WebSocket) => socket.send("x".repeat(5000)), 1009],
