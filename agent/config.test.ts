@@ -32,6 +32,22 @@ test("takes an empty variable as unset", () => {
   assert.deepEqual(parse({ PORT: "", BASE_DOMAIN: " ", GIT_REPO: "", WEBHOOK_SECRET: "" }), parse({}));
 });
 
+const OIDC = { OIDC_ISSUER: "https://id.example", OIDC_CLIENT_ID: "a", PUBLIC_URL: "https://fn.example.com" };
+const ENDPOINTS = {
+  OIDC_AUTHORIZATION_ENDPOINT: "https://id.example/auth",
+  OIDC_TOKEN_ENDPOINT: "https://id.example/token",
+  OIDC_USERINFO_ENDPOINT: "https://id.example/me",
+  OIDC_JWKS_URI: "https://id.example/jwks",
+};
+const SIGNING = "Gb8vT2kq0xW7nZ5rJ1yM4cLs9hDf6aPe";
+const CI_RULE = {
+  issuer: "https://ci.example.com",
+  audience: "wrkst",
+  claims: { repository: "acme/fns" },
+  account: "main",
+  scopes: ["deploy"],
+};
+
 const taken: [string, Environment, (config: ReturnType<typeof parse>) => unknown, unknown][] = [
   ["a base domain in lower case", { BASE_DOMAIN: "Fn.Example.COM." }, (c) => c.publicUrl, "http://fn.example.com:8080"],
   ["port 80 without saying it", { PORT: "80" }, (c) => c.publicUrl, "http://localhost"],
@@ -74,6 +90,35 @@ const taken: [string, Environment, (config: ReturnType<typeof parse>) => unknown
     (c) => c.egress.private,
     ["main/a", "main/*"],
   ],
+  [
+    "rules of people",
+    { OIDC_ALLOW: "email:*@Example.com, group:Domain Users sub:12|x, *" },
+    (c) => c.access.allow,
+    [
+      { claim: "email", pattern: "*@example.com" },
+      { claim: "group", pattern: "Domain Users" },
+      { claim: "sub", pattern: "12|x" },
+      { claim: "everybody" },
+    ],
+  ],
+  [
+    "redirects of clients",
+    { OIDC_REDIRECTS: "https://a.example/cb,tool=http://localhost:1/cb" },
+    (c) => c.access.redirects,
+    [
+      { clientId: undefined, uri: "https://a.example/cb" },
+      { clientId: "tool", uri: "http://localhost:1/cb" },
+    ],
+  ],
+  ["rules of CI issuers", { OIDC_CI_RULES: JSON.stringify([CI_RULE]) }, (c) => c.access.ciRules, [CI_RULE]],
+  ["a provider on loopback", { ...OIDC, OIDC_ISSUER: "http://127.0.0.1:9/x" }, (c) => c.access.provider?.clientId, "a"],
+  [
+    "a provider without discovery",
+    { ...OIDC, ...ENDPOINTS },
+    (c) => c.access.provider?.endpoints?.jwks,
+    "https://id.example/jwks",
+  ],
+  ["a signing secret", { JWT_SECRET: SIGNING }, (c) => c.access.jwtSecret, SIGNING],
 ];
 for (const [name, env, read, value] of taken) {
   test(`takes ${name}`, () => assert.deepEqual(read(parse(env)), value));
@@ -106,7 +151,52 @@ const refused: [string, Environment][] = [
   ["an unknown log level", { LOG_LEVEL: "loud" }],
   ["signers of commits, which this release would not check", { GIT_VERIFY_SIGNERS: "/etc/signers" }],
 ];
-for (const [name, env] of refused) {
+const ciRule = (change: object) => ({ OIDC_CI_RULES: JSON.stringify([{ ...CI_RULE, ...change }]) });
+const refusedAccess: [string, Environment][] = [
+  ["a provider over plain http", { OIDC_ISSUER: "http://id.example", OIDC_CLIENT_ID: "a" }],
+  ["a provider with credentials in its address", { OIDC_ISSUER: "https://a:b@id.example", OIDC_CLIENT_ID: "a" }],
+  ["a host that begins like loopback", { OIDC_ISSUER: "http://127.0.0.1.evil.example", OIDC_CLIENT_ID: "a" }],
+  ["a rule of no kind", { OIDC_ALLOW: "ann@example.com" }],
+  ["a rule of an address without domain", { OIDC_ADMINS: "email:*" }],
+  ["a redirect over plain http", { OIDC_REDIRECTS: "http://tool.example/cb" }],
+  ["rules of CI that are no JSON", { OIDC_CI_RULES: "issuer=x" }],
+  ["a rule of CI without claims (A9)", ciRule({ claims: {} })],
+  ["a rule of CI that everybody fits (A9)", ciRule({ claims: { repository: "**" } })],
+  ["a rule of CI over plain http (A9)", ciRule({ issuer: "http://ci.example.com" })],
+  ["a rule of CI without audience (A9)", ciRule({ audience: "" })],
+  ["a rule of CI with an unknown scope (A9)", ciRule({ scopes: ["root"] })],
+  ["a short signing secret (A6)", { JWT_SECRET: "x1y2z3x1y2z3x1y2z3x1y2z3x1y2z3x" }],
+  ["a placeholder as signing secret (A6)", { JWT_SECRET: "please-change-me-please-change-me-1" }],
+  ["one letter as signing secret (A6)", { JWT_SECRET: "x".repeat(64) }],
+];
+
+const contradictory: [string, Environment, string][] = [
+  ["a client without its provider", { OIDC_CLIENT_ID: "a" }, "OIDC_ISSUER"],
+  ["a provider without its client", { OIDC_ISSUER: "https://id.example" }, "OIDC_CLIENT_ID"],
+  ["some endpoints of four", { ...OIDC, OIDC_JWKS_URI: "https://id.example/jwks" }, "OIDC_AUTHORIZATION_ENDPOINT"],
+  ["a login over plain http (A2)", { ...OIDC, PUBLIC_URL: "http://fn.example.com" }, "PUBLIC_URL"],
+  [
+    "a login over plain http by the base domain (A2)",
+    { ...OIDC, PUBLIC_URL: "", BASE_DOMAIN: "fn.example" },
+    "PUBLIC_URL",
+  ],
+  ["another path for the callback", { ...OIDC, OIDC_REDIRECT_URI: "https://fn.example.com/cb" }, "OIDC_REDIRECT_URI"],
+];
+for (const [name, env, variable] of contradictory) {
+  test(`refuses ${name}, and names ${variable}`, () => {
+    const { code, message } = refusal(env);
+    assert.equal(code, "ERR_CONFIG");
+    assert.match(message, new RegExp(`${variable}.*: expected `));
+  });
+}
+
+test("says when nobody may log in, and when rules have no effect (A7)", () => {
+  assert.match(parse(OIDC).warnings.join(), /nobody may log in/);
+  assert.match(parse({ OIDC_ALLOW: "*" }).warnings.join(), /no effect/);
+  assert.deepEqual(parse({ ...OIDC, OIDC_ALLOW: "*" }).warnings, []);
+});
+
+for (const [name, env] of [...refused, ...refusedAccess]) {
   test(`refuses ${name}, and names the variable`, () => {
     const error = refusal(env);
     assert.equal(error.code, "ERR_CONFIG");

@@ -299,11 +299,11 @@ function contradictions(env: Environment, values: Partial<Values>, hints: string
     faults.push("GIT_KNOWN_HOSTS_FILE: expected a file with the host keys of GIT_REPO, received nothing");
     hints.push('write one with "ssh-keyscan <host> > known_hosts" and compare its keys with those the host publishes');
   }
-  return [...faults, ...loginContradictions(values)];
+  return [...faults, ...loginContradictions(env, values)];
 }
 
 /** The four endpoints replace discovery together, and cookies of a login need https or loopback. */
-function loginContradictions(v: Partial<Values>): string[] {
+function loginContradictions(env: Environment, v: Partial<Values>): string[] {
   const faults: string[] = [];
   const endpoints = [v.OIDC_AUTHORIZATION_ENDPOINT, v.OIDC_TOKEN_ENDPOINT, v.OIDC_USERINFO_ENDPOINT, v.OIDC_JWKS_URI];
   const given = endpoints.filter((endpoint) => endpoint !== undefined);
@@ -311,7 +311,7 @@ function loginContradictions(v: Partial<Values>): string[] {
     const names = "OIDC_AUTHORIZATION_ENDPOINT, OIDC_TOKEN_ENDPOINT, OIDC_USERINFO_ENDPOINT, OIDC_JWKS_URI";
     faults.push(`${names}: expected all four or none, received ${given.length}`);
   }
-  if (!v.OIDC_ISSUER && (v.OIDC_CLIENT_ID || given.length)) {
+  if (!env.OIDC_ISSUER?.trim() && (v.OIDC_CLIENT_ID || given.length)) {
     faults.push("OIDC_ISSUER: expected the address that ID tokens name as their issuer, received nothing");
   }
   if (v.OIDC_ISSUER && !v.OIDC_CLIENT_ID) faults.push("OIDC_CLIENT_ID: expected the id of a client, received nothing");

@@ -30,8 +30,8 @@ test("a token's value is told once, and every change is an audit event with who,
   assert.deepEqual([one.json.id, one.json.token], [id, undefined]);
   assert.equal(((await send("GET", "/api/v1/tokens", ann)).json.tokens as unknown[]).length, 1);
   assert.equal(
-    (await send("GET", "/api/v1/whoami", String(json.token))).json.id,
-    (await send("GET", "/api/v1/whoami", ann)).json.id,
+    (await send("GET", "/api/v1/whoami", String(json.token))).json.subject,
+    (await send("GET", "/api/v1/whoami", ann)).json.subject,
   );
   assert.equal((await send("DELETE", `/api/v1/tokens/${id}`, ann)).status, 204);
   assert.equal((await send("GET", "/api/v1/whoami", String(json.token))).status, 401);
@@ -146,6 +146,6 @@ test("whoami says who asks, for which accounts and by which credential", async (
   assert.deepEqual(await accountsOf(root), ["main", "root"]);
   assert.deepEqual(await accountsOf(await tokenOf("ann")), ["ann", "main"]);
   assert.deepEqual(await accountsOf(String((await make(root, { account: "ann" })).json.token)), ["ann"]);
-  const { credential, id } = (await send("GET", "/api/v1/whoami", undefined)).json;
-  assert.deepEqual([credential, id], [{ kind: "admin-token", id: null }, "admin"]);
+  const { credential, subject } = (await send("GET", "/api/v1/whoami", undefined)).json;
+  assert.deepEqual([credential, subject], [{ kind: "admin-token", id: null }, "admin"]);
 });

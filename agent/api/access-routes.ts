@@ -43,7 +43,7 @@ function addWhoami(routes: Routes, { users }: Auth): void {
         : isBound
           ? [account]
           : [account, MAIN];
-      return { id: subject, name, email, role, account, accounts: [...new Set(accounts)], scopes, credential };
+      return { subject, name, email, role, account, accounts: [...new Set(accounts)], scopes, credential };
     },
   );
 }

@@ -122,6 +122,8 @@ const patterns: [string, unknown, boolean][] = [
   ["acme/*", "acme/fns:ref", false],
   ["repo:acme/fns:**", "repo:acme/fns:ref:refs/heads/a/b", true],
   ["repo:acme/*:ref:refs/heads/main", "repo:acme/x:ref:refs/heads/evil:ref:refs/heads/main", false],
+  ["my-org/my-fns", "my-org/my-fns", true],
+  ["(a+b)[c]", "(a+b)[c]", true],
   ["a.me", "acme", false],
   ["true", true, true],
   ["7", 7, true],

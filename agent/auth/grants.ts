@@ -8,7 +8,10 @@ import { clientOf } from "./clients.js";
 import { createOpaque, digestOfKind } from "./opaque.js";
 import type { Users } from "./users.js";
 
-const REFRESH_LIFE = 30 * 86_400_000;
+const DAY = 86_400_000;
+/** Since its last use; and since the login, so that the provider is asked again what has become of the person. */
+const REFRESH_LIFE = 30 * DAY;
+const FAMILY_LIFE = 90 * DAY;
 const DEVICE_LIFE = 600_000;
 /** Seconds between two questions of a device. */
 const DEVICE_INTERVAL = 5;
@@ -144,7 +147,8 @@ export function createGrants(options: GrantsOptions): Grants {
     const user = users.active(family.userId);
     if (!user) return refused("the user may not log in any more");
     const { secret, digest } = createOpaque("refreshToken");
-    const next: RefreshToken = { familyId: family.id, used: false, expiresAt: now() + REFRESH_LIFE };
+    const expiresAt = Math.min(now() + REFRESH_LIFE, family.createdAt + FAMILY_LIFE);
+    const next: RefreshToken = { familyId: family.id, used: false, expiresAt };
     records.transaction(() => {
       take();
       records.addRefreshToken(digest, next);

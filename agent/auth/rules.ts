@@ -45,7 +45,7 @@ export function ciRuleMatches(rule: CiRule, claims: Record<string, unknown>): bo
 function matches(pattern: string, value: string, run: string): boolean {
   const parts = pattern.split(/(\*\*|\*)/).map((part) => {
     if (part === "**") return ".*";
-    return part === "*" ? run : part.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
+    return part === "*" ? run : part.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
   });
   return value.length <= 1000 && new RegExp(`^${parts.join("")}$`, "su").test(value);
 }
