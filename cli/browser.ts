@@ -1,14 +1,16 @@
-// Shows a page with what the system has for it. Never through a shell.
+// Shows a page with what the system has for it. Never through a shell, never anything but a page of the web.
 
 import { spawn } from "node:child_process";
 
 /** False where there is nothing that shows pages. */
 export function openBrowser(url: string, system: NodeJS.Platform, env: NodeJS.ProcessEnv): Promise<boolean> {
+  if (!/^https?:$/.test(new URL(url).protocol)) return Promise.resolve(false);
   // Without a display, xdg-open would show a page of text over the terminal.
   if (system === "linux" && !env.DISPLAY && !env.WAYLAND_DISPLAY && !env.BROWSER) return Promise.resolve(false);
   const { command, args } = opener(system);
+  const { WRKST_TOKEN: _, ...rest } = env;
   return new Promise((resolve) => {
-    const child = spawn(command, [...args, url], { stdio: "ignore", detached: true, env });
+    const child = spawn(command, [...args, url], { stdio: "ignore", detached: true, env: rest });
     child.once("error", () => resolve(false));
     child.once("spawn", () => resolve(true));
     child.unref();

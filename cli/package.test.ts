@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { after, test } from "node:test";
 import { promisify } from "node:util";
+import { build } from "esbuild";
 import { VERSION } from "./wording.js";
 
 const run = promisify(execFile);
@@ -44,6 +45,18 @@ test("the package is one bundled file, its start, and three papers, and small", 
   assert.deepEqual([manifest.version, Object.keys(manifest.dependencies)], [VERSION, ["esbuild"]]);
   const root = JSON.parse(await readFile("package.json", "utf8"));
   assert.equal(manifest.dependencies.esbuild, root.dependencies.esbuild, "the agent's own bundler");
+});
+
+test("the licence names every package that is in the bundled file", async () => {
+  const { metafile } = await build({
+    ...{ entryPoints: ["cli/main.ts"], bundle: true, platform: "node", write: false, metafile: true },
+    ...{ external: ["esbuild"], outfile: "wrkst.cjs", logLevel: "silent" },
+  });
+  const paths = Object.keys(metafile.inputs);
+  const names = new Set(paths.flatMap((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? []));
+  const licence = await readFile("cli/LICENSE", "utf8");
+  assert.ok(names.size > 0);
+  for (const name of names) assert.ok(licence.includes(`contains ${name},`), name);
 });
 
 test("runs from where it was installed, and loads esbuild to bundle only", async () => {

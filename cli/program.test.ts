@@ -150,3 +150,18 @@ test("every command explains itself, with examples for those that have any", asy
     for (const example of examples) assert.ok(out.includes(example), example);
   }
 });
+
+test("shows nothing that a terminal would obey, in JSON neither", async () => {
+  const served = await serveApi();
+  try {
+    const odd = `\x1b]0;title\x07\u009b31m\u202e`;
+    served.platform.functionList = [functionStatus("odd", { error: { ...error, message: odd } })];
+    for (const more of [[], ["--json"]]) {
+      const { out } = await wrkst(["status", ...more], { WRKST_URL: served.url, WRKST_TOKEN: TOKEN });
+      assert.doesNotMatch(out, /[\x07\x1b\u0080-\u009f\u202e]/);
+      if (more.length) assert.equal(JSON.parse(out).functions[0].error.message, odd);
+    }
+  } finally {
+    await served.close();
+  }
+});

@@ -6,7 +6,7 @@ import { type ConfigFile, openConfigFile } from "./config-file.js";
 import { findCredential, isLoopback } from "./credentials.js";
 import { Failure } from "./failure.js";
 import type { Io } from "./io.js";
-import { says, TEXT } from "./wording.js";
+import { formatJson, says, TEXT } from "./wording.js";
 
 /** Options that every command which asks the server takes. */
 export interface Common {
@@ -71,7 +71,7 @@ export function openSession(options: Common, io: Io): Session {
     client,
     account,
     script: async (method, name, path, ask) => client.ask(method, await scriptPath(account, name, path), ask),
-    print: (answer, view) => io.out(options.json ? `${JSON.stringify(answer ?? null, null, 2)}\n` : view),
+    print: (answer, view) => io.out(options.json ? `${formatJson(answer ?? null, 2)}\n` : view),
     say: (line) => io.err(`${line}\n`),
     warn,
   };

@@ -354,6 +354,12 @@ export function describeError({ message, position }: Pick<ErrorReport, "message"
   return `${place.join(":")}: ${message}`;
 }
 
+/** A value as JSON without what a terminal would obey: such characters stand in strings only, where they can be escaped. */
+export function formatJson(value: unknown, indent?: number): string {
+  const escaped = (one: string) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(value, null, indent).replace(/[\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g, escaped);
+}
+
 /** Text from elsewhere, on one line and without what a terminal would obey. */
 export function printable(text: string): string {
   return text.replace(/\s*[\r\n]+\s*/g, " ").replace(/[\0-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g, "");

@@ -6,7 +6,7 @@ import { readEvents } from "../event-stream.js";
 import type { Io } from "../io.js";
 import { type Common, functionPath } from "../session.js";
 import { viewLogs, viewTailEvent } from "../speech.js";
-import { says, TEXT } from "../wording.js";
+import { formatJson, says, TEXT } from "../wording.js";
 import { addAsking, openFunction } from "./command.js";
 import { parseLimit } from "./status.js";
 
@@ -44,8 +44,8 @@ async function tail(wanted: string | undefined, options: TailOptions, io: Io): P
     const response = await client.open(path, { accept: "text/event-stream" });
     say(says.listening(name));
     for await (const text of readEvents(response)) {
-      if (options.json) io.out(`${text}\n`);
-      else io.out(viewTailEvent(JSON.parse(text) as TailEvent, io.colour));
+      const event = JSON.parse(text) as TailEvent;
+      io.out(options.json ? `${formatJson(event)}\n` : viewTailEvent(event, io.colour));
     }
     say(says.tailEnded(name));
   } catch (error) {
