@@ -42,9 +42,9 @@ function addSubdomainRoutes(add: AddRoute, deps: CloudflareDeps): void {
   add({ method: "GET", path: W, rule: READ, summary: "A function, with its hosts" }, async (call) => {
     const ref = refOf(call);
     const { id, tags, created_on } = await findScript(deps, ref);
-    const host = new URL(deps.publicUrl()).port;
-    const base = `${deps.baseDomain}${host ? `:${host}` : ""}`;
-    const own = { url: `${ref.name}.${base}`, preview_url_suffix: `--${ref.name}.${base}` };
+    const { protocol, port } = new URL(deps.publicUrl());
+    const host = `${ref.name}.${deps.baseDomain}${port ? `:${port}` : ""}`;
+    const own = { url: `${protocol}//${host}`, preview_url_suffix: `--${host}` };
     return { id, name: id, tags, created_on, subdomain: { ...showSubdomain(deploys.settings(ref)), ...own } };
   });
 }

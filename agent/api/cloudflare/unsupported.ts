@@ -35,10 +35,15 @@ const UNSUPPORTED: readonly { path: string; what: string; hint?: string }[] = [
 const ruleOf = ({ method }: Request): Rule => (method === "GET" ? READ : DEPLOY);
 
 export function addUnsupportedRoutes(add: AddRoute): void {
-  for (const path of ["/storage/kv/namespaces", "/queues", "/workers/durable_objects/namespaces"]) {
+  for (const path of ["/storage/kv/namespaces", "/workers/durable_objects/namespaces"]) {
     add({ method: "GET", path: `${A}${path}`, rule: READ, summary: "An empty list" }, () => []);
   }
   add({ method: "GET", path: `${A}/r2/buckets`, rule: READ, summary: "An empty list" }, () => ({ buckets: [] }));
+  add({ method: "GET", path: `${A}/queues`, rule: READ, summary: "An empty list" }, ({ req }) => {
+    // Who looks for one queue is about to use it, and would be told to create it.
+    if (req.query.name === undefined) return [];
+    throw new WrkstError("ERR_UNSUPPORTED", "queues are not supported here");
+  });
   for (const { path, what, hint } of UNSUPPORTED) {
     for (const below of ["", "/*rest"]) {
       const refuse = () => {
