@@ -23,9 +23,7 @@ const STYLE_HASH = `'sha256-${createHash("sha256").update(STYLE).digest("base64"
 export interface Confirmation {
   clientName: string;
   user: { name: string; email: string | null; account: string; role: string };
-  /** As asked for. */
-  scope: string;
-  /** What of it this platform knows. */
+  /** What this platform knows of the scopes that were asked for. */
   granted: readonly string[];
   /** Where the client waits: its origin must be allowed to the form. */
   redirect: string | undefined;

@@ -61,7 +61,6 @@ function addPages(routes: Routes, deps: LoginDeps, { begin }: { begin: Begin }):
     const shown = confirmationPage({
       clientName: client?.name ?? request.clientId,
       user,
-      scope: request.scope,
       granted: scopesOf(request.scope),
       redirect: request.kind === "code" ? request.redirectUri : undefined,
       landing: client?.landing,
