@@ -7,6 +7,7 @@ import { SECRETS_KEY_VARIABLE, type TailLine, WARDS } from "../runtime/wire.js";
 import { openApi } from "./agent-api.js";
 import { type AgentTail, openAgentTail } from "./agent-tail.js";
 import { openArtifactStore } from "./artifact/index.js";
+import { openEncryptionKey } from "./auth/encryption-key.js";
 import { BUNDLER_ID, openBundler } from "./bundle/bundler.js";
 import { writeBarrier } from "./bundle/confine.js";
 import { openInstaller } from "./bundle/installer.js";
@@ -25,7 +26,7 @@ import { type PassDeps, runPass } from "./reconcile/pass.js";
 import { Platform } from "./reconcile/platform.js";
 import { createPreparation } from "./reconcile/prepare.js";
 import { Publisher } from "./reconcile/publisher.js";
-import { createSecretsOf } from "./reconcile/secrets.js";
+import { checkKey, createSecretsOf } from "./reconcile/secrets.js";
 import { createTurns } from "./reconcile/turns.js";
 import { type RouteOptions, refusalOfHost } from "./route/index.js";
 import { type Checker, openChecker } from "./runtime/checker.js";
@@ -33,7 +34,6 @@ import { endOrphans, lockDataDir } from "./runtime/lock.js";
 import { openRunFolder, removeSockets, wardSockets } from "./runtime/run-folder.js";
 import { openRuntime, type Runtime, type RuntimeEvent } from "./runtime/runtime.js";
 import { checkerConfig, servingConfig } from "./runtime/workerd-config.js";
-import { openEncryptionKey } from "./secrets/encryption-key.js";
 import { createSealing } from "./secrets/sealing.js";
 import { openCheckout } from "./source/checkout.js";
 import { openEmbedded, packEmbedded } from "./source/embedded.js";
@@ -88,8 +88,9 @@ async function assemble(
   const routes = () => routeOptions(config);
   const urls = { publicUrl: config.publicUrl };
   const urlOf = (name: string, label?: string) => functionUrl(urls.publicUrl, config.baseDomain, name, label);
-  const key = await openEncryptionKey({ folder: join(dataDir, "secrets"), text: config.encryptionKey });
+  const key = await openEncryptionKey(join(dataDir, "secrets"), config.encryptionKey);
   const sealing = createSealing(key);
+  checkKey(registry, sealing);
 
   const runtime: Runtime = openServing(config, log, runDir, key, {
     beforeStart: async () => void (await publisher.write()),

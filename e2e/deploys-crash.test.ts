@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { FunctionDetail } from "../agent/api/platform.js";
-import { ANN, answers, type DirectAgent, ref, startDirect } from "./direct.js";
+import { ANN, answers, type DirectAgent, failsWith, ref, secret, startDirect, TELLS_ENV } from "./direct.js";
 import {
   createRepository,
   freePort,
@@ -110,4 +110,20 @@ test("a pass that switches a function while a person moves it: the later word of
   }
   const moves = deploys.deployments(ref("contested"));
   for (const [index, { from }] of moves.slice(0, -1).entries()) assert.equal(from, moves[index + 1]!.to);
+});
+
+test("another encryption key stops the start as long as secrets are sealed, and the right one goes on", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "wrkst-key-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const start = (key: string) => startDirect({ dataDir: folder, env: { ENCRYPTION_KEY: key } });
+  const [one, two] = ["first key of the test, long enough!", "second key of the test, long enough"] as const;
+  const begun = await start(one);
+  await begun.stop();
+  const direct = await start(two);
+  await direct.deploy("sealed", { code: TELLS_ENV, bindings: [secret("S", "s")] });
+  await direct.stop();
+  await assert.rejects(start(one), failsWith("ERR_CONFIG"));
+  const again = await start(two);
+  assert.equal(await again.text("sealed"), '{"S":"s"}');
+  await again.stop();
 });

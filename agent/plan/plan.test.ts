@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { Declaration, Manifest } from "../model.js";
+import type { Declaration, Hold, Manifest } from "../model.js";
 import {
   type Candidate,
   checkPruneLimit,
@@ -31,6 +31,7 @@ function build(version: string, inputs = { files: {}, folders: {} }) {
 function plan(candidates: Candidate[], existing: KnownFunction[], surroundings = nowhere) {
   return planRevision({ source: "default", account: "main", bundler: "b", candidates, known: existing, surroundings });
 }
+const pinned: Hold = { alias: "latest", kind: "pin", version: "v-a", author: "ann", createdAt: 1 };
 const broken = { code: "ERR_MANIFEST", message: "broken" } as const;
 
 const cases: { name: string; candidates: Candidate[]; known: KnownFunction[]; steps: string[]; removals: string[] }[] =
@@ -63,6 +64,38 @@ const cases: { name: string; candidates: Candidate[]; known: KnownFunction[]; st
       known: [known("a", { removed: true })],
       steps: ["reuse a"],
       removals: [],
+    },
+    {
+      name: "keeps what is held back and was given before",
+      candidates: [candidate("a", { pastBuilds: [build("v-new")] })],
+      known: [known("a", { declared: "v-new", hold: pinned })],
+      steps: ["keep a"],
+      removals: [],
+    },
+    {
+      name: "re-uses for what is held back a version that was not given before",
+      candidates: [candidate("a", { pastBuilds: [build("v-newer")] })],
+      known: [known("a", { declared: "v-new", hold: pinned })],
+      steps: ["reuse a"],
+      removals: [],
+    },
+    {
+      name: "does not take the end of a rollback for nothing to do",
+      candidates: [candidate("a", { pastBuilds: [build("v-a")] })],
+      known: [known("a", { declared: "v-bad", hold: { ...pinned, kind: "rollback", rejected: "v-bad" } })],
+      steps: ["reuse a"],
+      removals: [],
+    },
+    {
+      name: "plans the removal of what is pinned once",
+      candidates: [],
+      known: [
+        known("a", { hold: pinned }),
+        known("b", { hold: pinned, withdrawn: true }),
+        known("c", { withdrawn: true }),
+      ],
+      steps: [],
+      removals: ["a", "c"],
     },
     { name: "removes what is declared no longer", candidates: [], known: [known("a")], steps: [], removals: ["a"] },
     {

@@ -1,4 +1,5 @@
 // Which secrets a version has: an upload carries its own, what git built has those of its function.
+import { WrkstError } from "../errors.js";
 import type { SealedSecrets, Version } from "../model.js";
 import type { Sealing } from "../secrets/sealing.js";
 import type { FunctionRecord, Registry } from "../store/index.js";
@@ -26,4 +27,30 @@ export function createSecretsOf(registry: Registry, sealing: Sealing): (name: st
     const record = registry.functionByName(name) ?? registry.removedFunctions().find((found) => found.name === name);
     return record ? sealing.open(record.id, sealedForGit(registry, record)) : {};
   };
+}
+
+const PROOF = "secrets.proof";
+
+/**
+ * Notes at the first start which key it was, and finds at every later one that it is still the same: otherwise every function
+ * with secrets would fail at its next load. @throws WrkstError ERR_CONFIG for another key, as long as something is sealed
+ */
+export function checkKey(registry: Registry, sealing: Sealing): void {
+  const proof = registry.setting(PROOF);
+  if (proof !== undefined) {
+    try {
+      sealing.open(PROOF, { proof });
+      return;
+    } catch (cause) {
+      if (registry.hasSecrets()) throw anotherKey(cause);
+    }
+  }
+  registry.setSetting(PROOF, sealing.seal(PROOF, { proof: "" }).proof ?? "");
+}
+
+function anotherKey(cause: unknown): WrkstError {
+  return new WrkstError("ERR_CONFIG", "the secrets of functions were sealed with another encryption key", {
+    cause,
+    hint: "start with the ENCRYPTION_KEY, or the file secrets/encryption-key, that they were set with",
+  });
 }

@@ -9,6 +9,8 @@ export interface Own {
   functionSettings(functionId: string): Partial<FunctionSettings>;
   /** Of a function that git declares. */
   functionSecrets(functionId: string): SealedSecrets;
+  /** Whether any function or version has a secret. */
+  hasSecrets(): boolean;
 }
 
 export interface OwnRows {
@@ -23,12 +25,18 @@ export function createOwn(db: Db): Own & OwnRows {
   const write = (column: string) => db.prepare(`UPDATE functions SET ${column} = ? WHERE id = ?`);
   const [readSettings, writeSettings] = [read("settings"), write("settings")];
   const [readSecrets, writeSecrets] = [read("secrets"), write("secrets")];
+  const anySecret = db
+    .prepare<[], number>(
+      "SELECT EXISTS (SELECT 1 FROM functions WHERE secrets <> '{}') OR EXISTS (SELECT 1 FROM versions WHERE secrets <> '{}')",
+    )
+    .pluck();
   const count = db
     .prepare<[string], number>("UPDATE functions SET uploads = uploads + 1 WHERE id = ? RETURNING uploads")
     .pluck();
   return {
     functionSettings: (id) => fromJson(String(readSettings.get(id) ?? "{}")),
     functionSecrets: (id) => fromJson(String(readSecrets.get(id) ?? "{}")),
+    hasSecrets: () => anySecret.get() === 1,
     saveFunctionSettings: (id, settings) => void writeSettings.run(JSON.stringify(settings), id),
     saveFunctionSecrets: (id, secrets) => void writeSecrets.run(JSON.stringify(secrets), id),
     countUpload: (id) => Number(count.get(id)),

@@ -1,10 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
 import { type ErrorCode, WrkstError } from "../errors.js";
-import { openEncryptionKey } from "./encryption-key.js";
 import { createSealing, withoutSecrets } from "./sealing.js";
 
 const is = (code: ErrorCode) => (error: unknown) => error instanceof WrkstError && error.code === code;
@@ -24,18 +20,4 @@ test("B8: a sealed value opens for its function and name only, with its key only
 
 test("the longest of several values is taken out of a text first", () => {
   assert.equal(withoutSecrets("key abcdef, key abc", ["abc", "abcdef", ""]), "key [secret], key [secret]");
-});
-
-test("B8: the key is made once, in a file of its owner alone, or is the one of the environment", async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), "wrkst-key-"));
-  t.after(() => rm(folder, { recursive: true, force: true }));
-  const made = await openEncryptionKey({ folder });
-  assert.deepEqual(await openEncryptionKey({ folder }), made);
-  assert.equal(made.length, 32);
-  const file = join(folder, "encryption-key");
-  assert.equal((await stat(file)).mode & 0o777, 0o600);
-  assert.deepEqual(await openEncryptionKey({ folder, text: (await readFile(file, "utf8")).trim() }), made);
-  await writeFile(file, "short");
-  await assert.rejects(openEncryptionKey({ folder }), is("ERR_CONFIG"));
-  assert.notDeepEqual(await openEncryptionKey({ folder, text: "another text of thirty-two letters" }), made);
 });
