@@ -20,17 +20,38 @@ import type { Io } from "./io.js";
 import { Interrupted } from "./prompt.js";
 import { examples, says, TEXT, VERSION } from "./wording.js";
 
-/** In the order of the help. */
-const COMMANDS: ((program: Command, io: Io) => void)[] = [
-  ...[addInit, addDeploy, addVersions, addDeployments, addRollback, addAlias, addPins, addSecret, addDelete],
-  ...[addStatus, addWhy, addSync, addEvents, addTail, addLogs, addOpen],
-  ...[addLogin, addConfig, addTokens, addUsers, addCompletion],
+type Declare = (program: Command, io: Io) => void;
+
+/** In the order of the help, by the first words that they answer to. */
+const COMMANDS: [words: string[], declare: Declare][] = [
+  [["init"], addInit],
+  [["deploy"], addDeploy],
+  [["versions"], addVersions],
+  [["deployments"], addDeployments],
+  [["rollback"], addRollback],
+  [["alias"], addAlias],
+  [["pin", "unpin"], addPins],
+  [["secret"], addSecret],
+  [["delete"], addDelete],
+  [["status"], addStatus],
+  [["why"], addWhy],
+  [["sync"], addSync],
+  [["events"], addEvents],
+  [["tail"], addTail],
+  [["logs"], addLogs],
+  [["open"], addOpen],
+  [["login", "logout", "whoami"], addLogin],
+  [["config"], addConfig],
+  [["tokens"], addTokens],
+  [["users"], addUsers],
+  // Completes all of them, so it needs all of them.
+  [[], addCompletion],
 ];
 
 /** Runs one command. Never throws; the answer is the exit code. */
 export async function run(args: string[], io: Io): Promise<number> {
   try {
-    await createProgram(io).parseAsync(args, { from: "user" });
+    await createProgram(args, io).parseAsync(args, { from: "user" });
     return 0;
   } catch (error) {
     if (io.signal.aborted || error instanceof Interrupted) return 130;
@@ -43,7 +64,8 @@ export async function run(args: string[], io: Io): Promise<number> {
   }
 }
 
-function createProgram(io: Io): Command {
+/** Declares what the first word names, to start sooner; everything where it names nothing, for help and suggestions. */
+function createProgram(args: string[], io: Io): Command {
   const program = new Command("wrkst").description(TEXT.program).version(VERSION);
   program.addHelpText("after", examples(TEXT.firstSteps));
   program.exitOverride().configureOutput({
@@ -51,7 +73,8 @@ function createProgram(io: Io): Command {
     writeErr: io.err,
     outputError: (text) => misused(inOurWords(text), io),
   });
-  for (const add of COMMANDS) add(program, io);
+  const named = COMMANDS.filter(([words]) => args[0] !== undefined && words.includes(args[0]));
+  for (const [, declare] of named.length ? named : COMMANDS) declare(program, io);
   return program;
 }
 
