@@ -1,7 +1,7 @@
 // `GET /api/v1/events`: what happened, as pages of JSON or as server-sent events that go on. Invariant: events of functions
 // that the caller may not read are left out, whoever asks and however.
 
-import { permits } from "../auth/index.js";
+import { MAIN, permits } from "../auth/index.js";
 import { WrkstError } from "../errors.js";
 import type { PlatformEvent } from "../model.js";
 import type { EventQuery, Platform } from "./platform.js";
@@ -23,7 +23,7 @@ export function addEventRoutes(routes: Routes, { platform }: { platform: Platfor
     const asked: EventQuery = { limit, ...present(query) };
     if (!call.req.headers.accept?.includes("text/event-stream")) {
       const { events, cursor } = await platform.events(asked);
-      return { events: events.filter(readable(platform, call)), cursor };
+      return { events: events.flatMap(shownTo(platform, call)), cursor };
     }
     if (streams >= MOST_STREAMS) throw new WrkstError("ERR_RATE_LIMITED", `expected at most ${MOST_STREAMS} listeners`);
     streams += 1;
@@ -36,12 +36,26 @@ export function addEventRoutes(routes: Routes, { platform }: { platform: Platfor
   });
 }
 
-function readable(platform: Platform, { identity }: Pick<Call, "identity">) {
-  return ({ function: name }: PlatformEvent) => {
-    if (name === undefined) return true;
-    const owner = platform.ownerOf(name);
-    return owner === undefined ? identity.role === "admin" : permits(identity, "read", owner);
+/** The event as the caller may see it, or nothing. */
+type Shown = (event: PlatformEvent) => PlatformEvent[];
+
+/** Of the platform itself everybody may know how its sources and its runtime are; who logs in is for administrators. */
+const OF_EVERYBODY = /^(?:source|runtime)\./;
+
+function shownTo(platform: Platform, { identity }: Pick<Call, "identity">): Shown {
+  const isAdmin = permits(identity, "admin", MAIN);
+  return (event) => {
+    if (isAdmin) return [event];
+    const owner = event.function === undefined ? undefined : platform.ownerOf(event.function);
+    const isReadable = owner === undefined ? OF_EVERYBODY.test(event.kind) : permits(identity, "read", owner);
+    if (!isReadable || !permits(identity, "read", owner ?? MAIN)) return [];
+    return [owner !== undefined && permits(identity, "logs", owner) ? event : withoutActor(event)];
   };
+}
+
+/** Addresses and credentials of others are nobody's business. */
+export function withoutActor({ actor: _, ...event }: PlatformEvent): PlatformEvent {
+  return event;
 }
 
 /** Where the client was; somebody new hears what happens from now on. */
@@ -54,14 +68,14 @@ async function firstId(platform: Platform, { req }: Pick<Call, "req">, { after }
 
 async function stream(platform: Platform, query: EventQuery & { after: number }, call: Call): Promise<void> {
   const { res, signal } = call;
-  const isReadable = readable(platform, call);
+  const shown = shownTo(platform, call);
   res.writeHead(200, { "content-type": "text/event-stream", "x-accel-buffering": "no" });
   res.write(": listening\n\n");
   let { after } = query;
   let said = Date.now();
   while (!signal.aborted) {
     const { events } = await platform.events({ ...query, after, limit: AT_ONCE });
-    const text = events.filter(isReadable).map(frameOf).join("");
+    const text = events.flatMap(shown).map(frameOf).join("");
     after = events.at(-1)?.id ?? after;
     if (text === "" && Date.now() - said >= SIGN) res.write(": still here\n\n");
     if (text !== "" || Date.now() - said >= SIGN) said = Date.now();

@@ -1,10 +1,13 @@
 // `/api/v1/functions/:name`: what a person does to a function: pins, rollback, restore, resume, removal; and why it is as it is.
 
 import { z } from "zod";
+import { permits } from "../auth/index.js";
 import { WrkstError } from "../errors.js";
 import type { Deploys } from "../reconcile/deploys.js";
+import { withoutActor } from "./event-routes.js";
 import { unknownFunction } from "./gate.js";
 import type { Platform } from "./platform.js";
+import { withoutCredentials } from "./platform-routes.js";
 import { present } from "./requests.js";
 import { type Call, Reply, type Routes } from "./routes.js";
 import { explain } from "./why.js";
@@ -95,9 +98,15 @@ function addHoldRoutes(routes: Routes, { deploys, platform, now = Date.now }: Fu
     const ref = refOf(call);
     const found = await platform.function(ref.name);
     if (!found) throw unknownFunction(ref.name);
+    const isOwn = permits(call.identity, "logs", call.account);
     const { events } = await platform.events({ function: ref.name, limit: 1 });
     const isThere = found.state !== "removed" && found.state !== "name-taken";
-    return explain({ function: found, holds: isThere ? deploys.holds(ref) : [], lastEvent: events[0] });
+    const [event] = events;
+    return explain({
+      function: isOwn ? found : withoutCredentials(found),
+      holds: isThere ? deploys.holds(ref) : [],
+      lastEvent: isOwn || event === undefined ? event : withoutActor(event),
+    });
   });
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { type Action, type Identity, permits, ROLES, type Role, SCOPES } from "../auth/index.js";
+import type { PlatformEvent } from "../model.js";
 import type { Rule } from "./gate.js";
 import { functionStatus } from "./memory-platform.js";
 import { serveApi } from "./testing.js";
@@ -125,6 +126,32 @@ test("tells a function of another account and one that is not there apart for no
     functions.map(({ name }) => name),
     ["mine", "ours"],
   );
+});
+
+test("tells who did what, and from where, to administrators and to the function's own account only (A7, B5)", async () => {
+  const actor = { name: "root", email: null, credential: "api-token:7", address: "192.0.2.9" };
+  const kinds = [
+    ["function.held", "mine"],
+    ["function.held", "ours"],
+    ["function.held", "theirs"],
+    ["user.logged-in", undefined],
+    ["runtime.started", undefined],
+  ] as const;
+  served.platform.eventList = kinds.map(([kind, name], index) => {
+    return { id: index + 1, at: 1, kind, message: "m", actor, ...(name === undefined ? {} : { function: name }) };
+  });
+  const seenBy = async (caller: Identity) => {
+    callers.set("caller", caller);
+    const { events } = (await served.ask("/api/v1/events", { token: "caller" })).json as { events: PlatformEvent[] };
+    return events.map((event) => [event.id, event.actor !== undefined]);
+  };
+  assert.deepEqual(await seenBy(callerOf("deployer", ["deploy"], false)), [
+    [1, true],
+    [2, false],
+    [5, false],
+  ]);
+  assert.deepEqual(await seenBy(callerOf("admin", ["admin"], true)), [[1, true]]);
+  assert.equal((await seenBy(callerOf("admin", ["admin"], false))).filter(([, has]) => has).length, 5);
 });
 
 test("refuses an account that is not there, to administrators too", async () => {

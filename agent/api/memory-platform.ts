@@ -12,6 +12,7 @@ export interface MemoryPlatform extends Platform {
   /** What the next passes answer. */
   outcome: PassReport;
   reasons: string[];
+  eventList: PlatformEvent[];
   calls: string[];
 }
 
@@ -48,12 +49,6 @@ export function passReport(more: Partial<PassReport> = {}): PassReport {
 
 export function createMemoryPlatform(): MemoryPlatform {
   const jobs = new Map<string, Job>();
-  const events: PlatformEvent[] = [1, 2, 3].map((id) => ({
-    id,
-    at: id,
-    kind: "source.synced",
-    message: `event ${id}`,
-  }));
   const source: SourceStatus = {
     name: "default",
     repo: "embedded",
@@ -70,6 +65,7 @@ export function createMemoryPlatform(): MemoryPlatform {
     sourceList: [source],
     outcome: passReport(),
     reasons: [],
+    eventList: [1, 2, 3].map((id) => ({ id, at: id, kind: "source.synced", message: `event ${id}` })),
     runtime: () => ({ state: "running", pid: 1, restarts: 0, isolates: 2 }),
     ready: () => ({ ready: platform.reasons.length === 0, reasons: platform.reasons }),
     sources: () => platform.sourceList,
@@ -87,7 +83,7 @@ export function createMemoryPlatform(): MemoryPlatform {
     },
     ownerOf: (name) => platform.functionList.find((entry) => entry.name === name)?.account,
     async events({ after = 0, limit }) {
-      const page = events.filter(({ id }) => id > after).slice(0, limit);
+      const page = platform.eventList.filter(({ id }) => id > after).slice(0, limit);
       return { events: page, cursor: page.length === limit ? String(page.at(-1)?.id) : null };
     },
     async sync(name, request) {

@@ -3,7 +3,7 @@
 import { permits } from "../auth/index.js";
 import { WrkstError } from "../errors.js";
 import { unknownFunction } from "./gate.js";
-import type { Job, Platform } from "./platform.js";
+import type { FunctionDetail, Job, Platform } from "./platform.js";
 import { parseName, present, QUERY } from "./requests.js";
 import { type Call, Reply, type Routes } from "./routes.js";
 
@@ -38,12 +38,18 @@ function addStatusRoutes(routes: Routes, platform: Platform): void {
   );
   routes.add(
     { method: "GET", path: "/api/v1/functions/:name", rule: READ_FUNCTION, summary: "One function, with its history" },
-    async ({ params }) => {
+    async ({ params, identity, account }) => {
       const found = await platform.function(params.name ?? "");
-      if (found) return found;
-      throw unknownFunction(params.name);
+      if (!found) throw unknownFunction(params.name);
+      return permits(identity, "logs", account) ? found : withoutCredentials(found);
     },
   );
+}
+
+/** Whose credential and address it was is for the function's own account. */
+export function withoutCredentials(found: FunctionDetail): FunctionDetail {
+  const deployments = found.deployments.map(({ credential: _, address: __, ...deployment }) => deployment);
+  return { ...found, deployments };
 }
 
 function addSourceRoutes(routes: Routes, platform: Platform): void {
