@@ -13,6 +13,7 @@ import { addAccessRoutes } from "./access-routes.js";
 import { type Client, clientOf } from "./client.js";
 import { envelopeOf } from "./cloudflare/envelope.js";
 import { addCloudflareRoutes, isCloudflareShaped } from "./cloudflare/index.js";
+import { createUploadSpace } from "./cloudflare/upload.js";
 import { addEventRoutes } from "./event-routes.js";
 import { addFunctionRoutes, addLifeRoutes } from "./function-routes.js";
 import { addGitRoute, type GitHandler } from "./git-route.js";
@@ -36,8 +37,7 @@ export type { TailParts } from "./tails.js";
 
 export interface ApiOptions {
   platform: Platform;
-  /** Absent: functions come from sources only, and the routes of direct deploys are not there. */
-  deploys?: Deploys;
+  deploys: Deploys;
   auth: Auth;
   /** Keeps an audit event. */
   audit: Audit;
@@ -99,10 +99,9 @@ export function createApi(options: ApiOptions): Api {
   addLoginRoutes(routes, options);
   addAccessRoutes(routes, options);
   addOpenApiRoute(routes, options);
-  if (deploys) {
-    addFunctionRoutes(routes, { platform, deploys, now });
-    addCloudflareRoutes(routes, { ...options, deploys, baseDomain: config.baseDomain });
-  }
+  addFunctionRoutes(routes, { platform, deploys, now });
+  const uploads = createUploadSpace(options.uploads);
+  addCloudflareRoutes(routes, { ...options, uploads, baseDomain: config.baseDomain });
   const calls = createTailCalls(options.tail, options.publicUrl);
   addTailRoutes(routes, { calls, platform, auth: options.auth });
   app.use((req) => {

@@ -11,7 +11,7 @@ import { type Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { Dicer } from "@fastify/busboy";
 import { WrkstError } from "../errors.js";
-import { declaredSize } from "./body.js";
+import { type Budget, declaredSize } from "./body.js";
 
 export interface Part {
   /** As the client calls it; nothing is checked but its length. */
@@ -37,24 +37,46 @@ export interface MultipartOptions {
   limits: MultipartLimits;
   /** Names of the parts that are never written to disk. */
   memoryOnly: ReadonlySet<string>;
+  /** Bytes that all readings at once may take. */
+  budget: Budget;
 }
 
 const MAX_NAME = 1024;
 const MAX_HEADER_PAIRS = 32;
 
-/** The parts in the order in which they came. @throws WrkstError ERR_INVALID, ERR_TOO_LARGE, each names the limit */
+/**
+ * The parts in the order in which they came.
+ * @throws WrkstError ERR_INVALID, ERR_TOO_LARGE, each names the limit; ERR_RATE_LIMITED when too much is read at once
+ */
 export async function readMultipart(req: IncomingMessage, options: MultipartOptions): Promise<Part[]> {
   const { limits } = options;
   if ((declaredSize(req) ?? 0) > limits.size) throw tooLarge("a body", limits.size);
   const boundary = boundaryOf(req.headers["content-type"]);
   const folder = join(options.folder, randomUUID());
+  const counter = createCounter(options);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   try {
-    const kept = await keepParts(req, { ...options, folder, boundary });
+    const kept = await keepParts(req, { ...options, folder, boundary, take: counter.take });
     return await Promise.all(kept.map(async ({ read, ...part }) => ({ ...part, bytes: await read() })));
   } finally {
+    counter.giveBack();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+function createCounter({ limits, budget }: MultipartOptions) {
+  let seen = 0;
+  return {
+    take(bytes: number): void {
+      seen += bytes;
+      budget.left -= bytes;
+      if (seen > limits.size) throw tooLarge("a body", limits.size);
+      if (budget.left < 0) throw new WrkstError("ERR_RATE_LIMITED", "too many large uploads at once");
+    },
+    giveBack(): void {
+      budget.left += seen;
+    },
+  };
 }
 
 function boundaryOf(type: string | undefined): string {
@@ -69,8 +91,13 @@ interface KeptPart extends Omit<Part, "bytes"> {
   read: () => Promise<Uint8Array>;
 }
 
-async function keepParts(req: IncomingMessage, options: MultipartOptions & { boundary: string }): Promise<KeptPart[]> {
-  const { limits, boundary } = options;
+interface Reading extends MultipartOptions {
+  boundary: string;
+  take: (bytes: number) => void;
+}
+
+async function keepParts(req: IncomingMessage, options: Reading): Promise<KeptPart[]> {
+  const { limits, boundary, take } = options;
   const parser = new Dicer({ boundary, maxHeaderPairs: MAX_HEADER_PAIRS });
   const giveUp = new AbortController();
   const { signal } = giveUp;
@@ -93,7 +120,7 @@ async function keepParts(req: IncomingMessage, options: MultipartOptions & { bou
     });
   });
   try {
-    await Promise.race([failure, feed(req, { parser, signal, size: limits.size, touch: () => idle?.refresh() })]);
+    await Promise.race([failure, feed(req, { parser, signal, take, touch: () => idle?.refresh() })]);
     return await Promise.race([failure, Promise.all(parts)]);
   } catch (error) {
     giveUp.abort();
@@ -107,21 +134,20 @@ async function keepParts(req: IncomingMessage, options: MultipartOptions & { bou
 
 interface Feeding {
   parser: Dicer;
-  size: number;
+  /** Counts bytes that came; throws when they are too many. */
+  take: (bytes: number) => void;
   /** Called at every sign of life. */
   touch: () => void;
   signal: AbortSignal;
 }
 
 /** Not with `pipeline`: that would end the connection with the reading, before anything is answered. */
-async function feed(req: IncomingMessage, { parser, size, signal, touch }: Feeding): Promise<void> {
+async function feed(req: IncomingMessage, { parser, take, signal, touch }: Feeding): Promise<void> {
   const finished = once(parser, "finish", { signal });
   finished.catch(() => undefined);
-  let seen = 0;
   for await (const chunk of req.iterator({ destroyOnReturn: false })) {
     touch();
-    seen += chunk.length;
-    if (seen > size) throw tooLarge("a body", size);
+    take(chunk.length);
     if (!parser.write(chunk)) await once(parser, "drain", { signal });
   }
   parser.end();

@@ -16,6 +16,10 @@ export function addAccountRoutes(add: AddRoute): void {
   add({ method: "GET", path: "/accounts", rule: SELF, summary: "Accounts of the caller" }, ({ identity, req }) =>
     pageOf([showAccount(identity.account)], req.query),
   );
+  const read = { action: "read", of: "account" } as const;
+  add({ method: "GET", path: "/accounts/:account", rule: read, summary: "An account" }, ({ account }) =>
+    showAccount(account),
+  );
   add({ method: "GET", path: "/memberships", rule: SELF, summary: "Accounts of the caller" }, ({ identity, req }) =>
     pageOf([showMembership(identity)], req.query),
   );

@@ -11,6 +11,7 @@ import { addScriptRoutes } from "./scripts.js";
 import { addSecretRoutes } from "./secrets.js";
 import { addTriggerRoutes } from "./triggers.js";
 import { addUnsupportedRoutes } from "./unsupported.js";
+import type { UploadSpace } from "./upload.js";
 import { addVersionRoutes } from "./versions.js";
 
 export const PREFIX = "/client/v4";
@@ -24,8 +25,7 @@ export function isCloudflareShaped(path: string): boolean {
 export interface CloudflareDeps {
   platform: Platform;
   deploys: Deploys;
-  /** Folder for what is large, while it is read. */
-  uploads: string;
+  uploads: UploadSpace;
   /** Origin without trailing slash. */
   publicUrl: () => string;
   baseDomain: string;

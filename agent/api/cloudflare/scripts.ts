@@ -60,7 +60,7 @@ function addWriteRoutes(add: AddRoute, { deploys, uploads }: CloudflareDeps): vo
     async (call) => {
       const ref = refOf(call);
       const upload = await readUpload(call.req, {
-        folder: uploads,
+        space: uploads,
         client: clientName(call.req.headers["user-agent"]),
       });
       const version = await deploys.upload(ref, upload, { create: true }, call.actor);

@@ -99,7 +99,7 @@ function addSettingsRoutes(add: AddRoute, deps: CloudflareDeps): void {
     { method: "PATCH", path: `${S}/settings`, rule: DEPLOY, summary: "Changes secrets and settings", streams: true },
     async (call) => {
       const ref = refOf(call);
-      const patch = await readSettingsPatch(call.req, { folder: uploads });
+      const patch = await readSettingsPatch(call.req, uploads);
       const changes = secretChanges(patch, deploys.secrets(ref));
       if (Object.keys(changes).length) await change_(deps, call, changes);
       await applySettings(deps, call, patch);

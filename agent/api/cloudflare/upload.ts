@@ -5,11 +5,14 @@ import type { IncomingMessage } from "node:http";
 import { z } from "zod";
 import { WrkstError } from "../../errors.js";
 import type { Upload } from "../../model.js";
+import type { Budget } from "../body.js";
 import { type MultipartLimits, type Part, readMultipart } from "../multipart.js";
 import { parseJson, present } from "../requests.js";
 import { bindingSchema, type RawBinding, readBindings, readKeep } from "./bindings.js";
 import { readModules } from "./modules.js";
 
+/** Bytes of all uploads that are being read. */
+const MOST_AT_ONCE = 512 * 2 ** 20;
 const LIMITS: MultipartLimits = { size: 64 * 2 ** 20, parts: 1000, inMemory: 2 ** 20, idle: 30_000 };
 const METADATA = "metadata";
 const SETTINGS = "settings";
@@ -52,16 +55,25 @@ const metadataSchema = z.looseObject({
 });
 type Metadata = z.infer<typeof metadataSchema>;
 
-export interface UploadOptions {
-  /** Folder for what is large, while it is read. */
+/** Where uploads lie while they are read, and how much they may take together. */
+export interface UploadSpace {
   folder: string;
+  budget: Budget;
+}
+
+export function createUploadSpace(folder: string): UploadSpace {
+  return { folder, budget: { left: MOST_AT_ONCE } };
+}
+
+export interface UploadOptions {
+  space: UploadSpace;
   /** As the client calls itself. */
   client: string;
 }
 
 /** @throws WrkstError ERR_INVALID, ERR_TOO_LARGE, ERR_BINDING_UNSUPPORTED */
-export async function readUpload(req: IncomingMessage, { folder, client }: UploadOptions): Promise<Upload> {
-  const parts = await readMultipart(req, { folder, limits: LIMITS, memoryOnly: IN_MEMORY });
+export async function readUpload(req: IncomingMessage, { space, client }: UploadOptions): Promise<Upload> {
+  const parts = await readMultipart(req, { ...space, limits: LIMITS, memoryOnly: IN_MEMORY });
   const metadata = parseJson(metadataSchema, single(parts, METADATA).bytes, METADATA);
   refuseUnsupported(metadata);
   if (metadata.main_module === undefined) throw withoutMain(metadata);
@@ -100,8 +112,8 @@ export const settingsSchema = z.looseObject({
 const patchSchema = settingsSchema.extend({ bindings: z.array(bindingSchema).max(MAX_BINDINGS).optional() });
 
 /** A change of settings, as JSON or as the part `settings` of a multipart body. */
-export async function readSettingsPatch(req: IncomingMessage, { folder }: { folder: string }): Promise<SettingsPatch> {
-  const parts = await readMultipart(req, { folder, limits: { ...LIMITS, size: 2 * 2 ** 20 }, memoryOnly: IN_MEMORY });
+export async function readSettingsPatch(req: IncomingMessage, space: UploadSpace): Promise<SettingsPatch> {
+  const parts = await readMultipart(req, { ...space, limits: { ...LIMITS, size: 2 * 2 ** 20 }, memoryOnly: IN_MEMORY });
   const { bindings, ...rest } = parseJson(patchSchema, single(parts, SETTINGS).bytes, SETTINGS);
   return { ...showSettings(rest), ...present({ bindings }) };
 }

@@ -13,7 +13,7 @@ export function addVersionRoutes(add: AddRoute, { deploys, uploads }: Cloudflare
     { method: "POST", path, rule: DEPLOY, summary: "Uploads a version, deploys nothing", streams: true },
     async (call) => {
       const agent = call.req.headers["user-agent"];
-      const upload = await readUpload(call.req, { folder: uploads, client: clientName(agent) });
+      const upload = await readUpload(call.req, { space: uploads, client: clientName(agent) });
       const ref = refOf(call);
       const shown = showUploaded(deploys, ref, await deploys.upload(ref, upload, { create: true }, call.actor));
       const has_preview = shown.metadata.has_preview && knowsHosts(agent);
