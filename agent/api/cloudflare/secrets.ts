@@ -30,7 +30,7 @@ export function addSecretRoutes(add: AddRoute, deps: CloudflareDeps): void {
 }
 
 /** A change of secrets is a new version that is deployed at once; on a function of git, a new start of what serves. */
-function change_(deps: CloudflareDeps, call: Call, changes: Changes) {
+function applySecrets(deps: CloudflareDeps, call: Call, changes: Changes) {
   const client = clientName(call.req.headers["user-agent"]);
   return deps.deploys.setSecrets(refOf(call), changes, { base: "serving", client }, call.actor);
 }
@@ -41,7 +41,7 @@ function addSingleRoutes(add: AddRoute, deps: CloudflareDeps): void {
     deps.deploys.secrets(refOf(call)).map(showSecret),
   );
   add({ method: "PUT", path, rule: DEPLOY, summary: "Sets a secret", body: secretSchema }, async (call) => {
-    await change_(deps, call, { [call.body.name]: call.body.text });
+    await applySecrets(deps, call, { [call.body.name]: call.body.text });
     return showSecret(call.body.name);
   });
   add({ method: "DELETE", path: `${path}/:secret`, rule: DEPLOY, summary: "Deletes a secret" }, async (call) => {
@@ -49,7 +49,7 @@ function addSingleRoutes(add: AddRoute, deps: CloudflareDeps): void {
     if (!deps.deploys.secrets(refOf(call)).includes(secret)) {
       throw new WrkstError("ERR_SECRET_NOT_FOUND", `"${call.params.name}" has no secret "${secret}"`);
     }
-    await change_(deps, call, { [secret]: null });
+    await applySecrets(deps, call, { [secret]: null });
     return null;
   });
 }
@@ -65,7 +65,7 @@ function addBulkRoutes(add: AddRoute, deps: CloudflareDeps): void {
   add(
     { method: "PATCH", path: `${S}/secrets-bulk`, rule: DEPLOY, summary: "Sets and deletes secrets", body: bulkSchema },
     async (call) => {
-      await change_(deps, call, textsOf(call.body.secrets));
+      await applySecrets(deps, call, textsOf(call.body.secrets));
       return deps.deploys.secrets(refOf(call)).map(showSecret);
     },
   );
@@ -101,7 +101,7 @@ function addSettingsRoutes(add: AddRoute, deps: CloudflareDeps): void {
       const ref = refOf(call);
       const patch = await readSettingsPatch(call.req, uploads);
       const changes = secretChanges(patch, deploys.secrets(ref));
-      if (Object.keys(changes).length) await change_(deps, call, changes);
+      if (Object.keys(changes).length) await applySecrets(deps, call, changes);
       await applySettings(deps, call, patch);
       return showAllSettings(deps, ref);
     },
