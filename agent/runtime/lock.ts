@@ -2,8 +2,8 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { join } from "node:path";
-import Database from "better-sqlite3";
 import { WrkstError } from "../errors.js";
+import { type Db, openSqlite, SqliteError } from "../sqlite.js";
 import { findByEnvironment, type Identity, isRunning, killGroup } from "./identity.js";
 import { recordFolder } from "./run-folder.js";
 
@@ -27,8 +27,7 @@ export async function lockDataDir(dataDir: string): Promise<DataDirLock> {
     lock.exec("BEGIN EXCLUSIVE");
   } catch (error) {
     lock.close();
-    if (!(error instanceof Database.SqliteError) || !error.code.startsWith("SQLITE_BUSY"))
-      throw unwritable(dataDir, error);
+    if (!(error instanceof SqliteError) || !error.code.startsWith("SQLITE_BUSY")) throw unwritable(dataDir, error);
     const pid = readRecord(holder)?.pid;
     throw new WrkstError(
       "ERR_DATA_DIR_LOCKED",
@@ -76,10 +75,10 @@ export function writeRecord(dataDir: string, identity: Identity): string {
   return file;
 }
 
-function openLock(folder: string): Database.Database {
+function openLock(folder: string): Db {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    return new Database(join(folder, "lock.sqlite"), { timeout: 0 });
+    return openSqlite(join(folder, "lock.sqlite"), { timeout: 0 });
   } catch (error) {
     throw unwritable(folder, error);
   }

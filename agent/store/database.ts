@@ -2,11 +2,11 @@
 
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import Database from "better-sqlite3";
 import { WrkstError } from "../errors.js";
+import { type Db, openSqlite, SqliteError } from "../sqlite.js";
 import { migrate } from "./migrations.js";
 
-export type Db = Database.Database;
+export type { Db };
 
 /** Key of the setting that is there only after an orderly close. */
 const CLOSED_CLEANLY = "store.closed-cleanly";
@@ -15,7 +15,7 @@ const CLOSED_CLEANLY = "store.closed-cleanly";
 export function openDatabase(file: string): Db {
   return guarded(file, () => {
     mkdirSync(dirname(file), { recursive: true });
-    const db = new Database(file);
+    const db = openSqlite(file);
     try {
       db.pragma("journal_mode = WAL");
       db.pragma("synchronous = FULL");
@@ -56,11 +56,11 @@ function takeCleanMark(db: Db): boolean {
 
 function checkIntegrity(db: Db): void {
   const found = String(db.pragma("quick_check(1)", { simple: true }));
-  if (found !== "ok") throw new Database.SqliteError(found, "SQLITE_CORRUPT");
+  if (found !== "ok") throw new SqliteError(found, "SQLITE_CORRUPT");
 }
 
 function storeError(file: string, error: unknown): unknown {
-  if (!(error instanceof Database.SqliteError)) return isErrno(error) ? unusable(file, error) : error;
+  if (!(error instanceof SqliteError)) return isErrno(error) ? unusable(file, error) : error;
   if (error.code.startsWith("SQLITE_CORRUPT") || error.code === "SQLITE_NOTADB") {
     return new WrkstError("ERR_STORE", `the registry "${file}" is damaged: ${error.message}`, {
       cause: error,

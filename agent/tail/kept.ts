@@ -2,9 +2,9 @@
 // wait for each other and for no disk. Invariant: bounded per function, in time, and in all.
 
 import { rmSync } from "node:fs";
-import Database from "better-sqlite3";
 import { WrkstError } from "../errors.js";
 import type { KeptLog } from "../model.js";
+import { type Db, openSqlite, SqliteError } from "../sqlite.js";
 import type { NewKeptLog } from "./describe.js";
 
 export interface LogQuery {
@@ -114,7 +114,7 @@ export function openKeptLogs(file: string, options: KeptOptions): KeptLogs {
     try {
       work();
     } catch (error) {
-      if (!(error instanceof Database.SqliteError)) throw error;
+      if (!(error instanceof SqliteError)) throw error;
       options.onDamage(`logs cannot be kept: ${error.message}`);
     }
   }
@@ -150,19 +150,19 @@ export function openKeptLogs(file: string, options: KeptOptions): KeptLogs {
 }
 
 /** Opens the file; one that is damaged is made anew. */
-function openFile(file: string, onDamage: (message: string) => void): Database.Database {
+function openFile(file: string, onDamage: (message: string) => void): Db {
   try {
     return openDatabase(file);
   } catch (error) {
-    if (!(error instanceof Database.SqliteError) || !/CORRUPT|NOTADB/.test(error.code)) throw unusable(file, error);
+    if (!(error instanceof SqliteError) || !/CORRUPT|NOTADB/.test(error.code)) throw unusable(file, error);
     onDamage(`the kept logs "${file}" were damaged and begin anew: ${error.message}`);
     for (const suffix of ["", "-wal", "-shm"]) rmSync(`${file}${suffix}`, { force: true });
     return openDatabase(file);
   }
 }
 
-function openDatabase(file: string): Database.Database {
-  const db = new Database(file);
+function openDatabase(file: string): Db {
+  const db = openSqlite(file);
   try {
     db.pragma("journal_mode = WAL");
     // No commit waits for the disk: what a crash of the machine takes are the last lines.
