@@ -149,7 +149,7 @@ function startFailure(ending: Ending, address: string | undefined): WrkstError {
   const words = ending.lastWords.join("\n");
   const bind = /Socket "([^"]*)": bind\(\): (Address already in use|Permission denied)/.exec(words);
   if (bind?.[1] === "public") {
-    const where = address === undefined ? "the public port" : `"${address}"`;
+    const where = address === undefined ? "the public port" : `the public port, "${address}"`;
     return new WrkstError("ERR_RUNTIME", `workerd cannot listen on ${where}: ${bind[2]?.toLowerCase()}`, {
       hint: "stop the program that has it (see: ss -ltnp), or choose another port, e.g. PORT=8081 npm start",
     });

@@ -4,13 +4,13 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import Database from "better-sqlite3";
+import { openSqlite } from "../sqlite.js";
 import { openRegistry } from "./registry.js";
 import { newFile, newRegistry, push } from "./test-registry.js";
 
 test("a registry is a WAL file that is synced at every commit", (t) => {
   const { file } = newRegistry(t);
-  const db = new Database(file, { readonly: true });
+  const db = openSqlite(file, { readonly: true });
   assert.equal(db.pragma("journal_mode", { simple: true }), "wal");
   db.close();
 });
@@ -72,7 +72,7 @@ test("a damaged file is found at the next start after a crash, reported, and lef
   const registry = openRegistry(file);
   for (let n = 0; n < 50; n++) push(registry, `${n}`.padStart(4, "a"), { [`f${n}`]: "1" });
   registry.close();
-  const db = new Database(file);
+  const db = openSqlite(file);
   db.exec("DELETE FROM settings WHERE key = 'store.closed-cleanly'");
   db.close();
   const { size } = statSync(file);
@@ -96,7 +96,7 @@ test("a file that was cut off is reported", (t) => {
 test("a file of a newer program is refused", (t) => {
   const { registry, file } = newRegistry(t);
   registry.close();
-  const db = new Database(file);
+  const db = openSqlite(file);
   db.pragma("user_version = 999");
   db.close();
   assert.throws(() => openRegistry(file), { code: "ERR_STORE" });

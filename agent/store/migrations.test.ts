@@ -1,21 +1,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import Database from "better-sqlite3";
+import { type Db, openSqlite } from "../sqlite.js";
 import { MIGRATIONS, migrate } from "./migrations.js";
 
-function schemaOf(db: Database.Database): unknown {
+function schemaOf(db: Db): unknown {
   return db.prepare("SELECT type, name, sql FROM sqlite_schema ORDER BY type, name").all();
 }
 
-function latest(): Database.Database {
-  const db = new Database(":memory:");
+function latest(): Db {
+  const db = openSqlite(":memory:");
   migrate(db);
   return db;
 }
 
 for (let step = 0; step <= MIGRATIONS.length; step++) {
   test(`a file of schema ${step} becomes the newest schema`, () => {
-    const db = new Database(":memory:");
+    const db = openSqlite(":memory:");
     migrate(db, MIGRATIONS.slice(0, step));
     assert.equal(db.pragma("user_version", { simple: true }), step);
     migrate(db);
@@ -26,7 +26,7 @@ for (let step = 0; step <= MIGRATIONS.length; step++) {
 }
 
 test("a step that fails changes nothing, and the next start goes on from there", () => {
-  const db = new Database(":memory:");
+  const db = openSqlite(":memory:");
   const first = "CREATE TABLE a (x)";
   assert.throws(() => migrate(db, [first, "CREATE TABLE b (x); INSERT INTO nowhere VALUES (1)"]), /nowhere/);
   assert.equal(db.pragma("user_version", { simple: true }), 1);
