@@ -1,10 +1,12 @@
 // How requests reach a function: the base domain's host, custom hosts (asked for as routes of zones), schedules.
 
 import { z } from "zod";
+import { MAIN, permits } from "../../auth/index.js";
 import { WrkstError } from "../../errors.js";
 import { parseExactHost } from "../../manifest/routes.js";
 import type { FunctionRef, FunctionSettings } from "../../model.js";
 import { present } from "../requests.js";
+import type { Call } from "../routes.js";
 import { pageOf } from "./envelope.js";
 import { type AddRoute, type CloudflareDeps, DEPLOY, READ, S } from "./index.js";
 import { findScript, refOf } from "./scripts.js";
@@ -89,16 +91,18 @@ function isHost(name: string): boolean {
 
 function addHostRoutes(add: AddRoute, deps: CloudflareDeps): void {
   const { deploys } = deps;
-  const replace = async (ref: FunctionRef, patterns: string[], by: Parameters<typeof deploys.setHosts>[2]) => {
+  const replace = async (call: Call, patterns: string[]) => {
+    const ref = refOf(call);
     const hosts = [...new Set(patterns.map(parseExactHost))];
-    await deploys.setHosts(ref, hosts, by);
+    await refuseUngranted(deps, call, ref, hosts);
+    await deploys.setHosts(ref, hosts, call.actor);
     return hosts;
   };
   add(
     { method: "PUT", path: `${S}/routes`, rule: DEPLOY, summary: "Custom hosts, replacing all", body: routesSchema },
     async (call) => {
       const patterns = call.body.map(({ pattern }) => pattern);
-      const hosts = await replace(refOf(call), patterns, call.actor);
+      const hosts = await replace(call, patterns);
       return hosts.map((host) => ({ id: host, pattern: `${host}/*`, script: call.params.name }));
     },
   );
@@ -116,10 +120,26 @@ function addHostRoutes(add: AddRoute, deps: CloudflareDeps): void {
     },
     async (call) => {
       const names = call.body.origins.map(({ hostname }) => hostname);
-      const hosts = await replace(refOf(call), names, call.actor);
+      const hosts = await replace(call, names);
       return hosts.map((hostname) => ({ id: hostname, hostname, service: call.params.name }));
     },
   );
+}
+
+/** Outside `main` a host is an administrator's to give; whoever has it may keep it or give it up (SECURITY.md B7b). */
+async function refuseUngranted(
+  { platform }: CloudflareDeps,
+  { account, identity }: Call,
+  { name }: FunctionRef,
+  hosts: string[],
+): Promise<void> {
+  if (account === MAIN || permits(identity, "admin", account)) return;
+  const held = (await platform.function(name))?.hosts ?? [];
+  const host = hosts.find((wanted) => !held.includes(wanted));
+  if (host === undefined) return;
+  throw new WrkstError("ERR_FORBIDDEN", `the host "${host}" is not granted to account "${account}"`, {
+    hint: "an administrator grants it by deploying the function with this route once, with account and routes as here",
+  });
 }
 
 function addScheduleRoutes(add: AddRoute, deps: CloudflareDeps): void {
