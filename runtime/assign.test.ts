@@ -62,3 +62,9 @@ for (const [header, expected] of overrides) {
     assert.equal(idOf([share("a", 100), share("b", 0)], { "cloudflare-workers-version-overrides": header }), expected);
   });
 }
+
+test("an override as long as no server would take it is read at once (SECURITY D1)", () => {
+  const header = `hello="b";${" ".repeat(2 ** 20)}"`;
+  const sent = { get: (name: string) => (name === "cloudflare-workers-version-overrides" ? header : null) };
+  assert.equal(assign("hello", [share("a", 100), share("b", 0)], sent, 0)?.id, "a");
+});

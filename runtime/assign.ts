@@ -35,7 +35,8 @@ export function assign(
   return shares.at(-1)?.spec;
 }
 
-const MEMBER = /[ \t]*([a-z0-9*][a-z0-9_.*-]*)="([^"\\]*)"(?:;[^,"]*)?[ \t]*(,|$)/y;
+/** Anybody may send the header: no two parts of this can match the same spaces, or a long one would stop the process. */
+const MEMBER = /[ \t]*([a-z0-9*][a-z0-9_.*-]*)="([^"\\]*)"(?:;[^,"]*|[ \t]*)(,|$)/y;
 
 /** The member of a dictionary of structured fields (RFC 9651 §3.2) that is called like the function; a malformed one has none. */
 function overrideOf(header: string, function_: string): string | undefined {
