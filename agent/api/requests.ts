@@ -80,10 +80,13 @@ function parseText(text: string, what: string): unknown {
   }
 }
 
-/** Counts brackets outside of strings, before anything recursive sees the text. */
+/**
+ * Counts brackets outside of strings, before anything recursive sees the text. A string without end is one too: looked for
+ * again from every quote in it, it would stop the process.
+ */
 function isDeeperThan(limit: number, text: string): boolean {
   let depth = 0;
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[{]|[\]}]/gs)) {
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.?)*(?:"|$)|[[{]|[\]}]/gs)) {
     if (token === "[" || token === "{") depth += 1;
     else if (token === "]" || token === "}") depth -= 1;
     if (depth > limit) return true;
