@@ -3,6 +3,9 @@
 import type { Platform } from "./platform.js";
 import { Reply, type Routes } from "./routes.js";
 
+/** Never refused, however often somebody asks: whoever watches the platform must not take it for dead. */
+export const HEALTH: ReadonlySet<string> = new Set(["/health", "/healthz", "/readyz"]);
+
 export function addHealthRoutes(routes: Routes, { platform }: { platform: Platform }): void {
   routes.add({ method: "GET", path: "/health", rule: "open", summary: "Whether the agent answers" }, () => ({
     status: "healthy",

@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import express, { type NextFunction, type Request, type Response } from "express";
-import { createAttempts } from "../auth/attempts.js";
+import { createAttempts, subscriberOf } from "../auth/attempts.js";
 import type { Auth, Identity } from "../auth/index.js";
 import type { Config } from "../config.js";
 import { WrkstError } from "../errors.js";
@@ -17,7 +17,7 @@ import { createUploadSpace } from "./cloudflare/upload.js";
 import { addEventRoutes } from "./event-routes.js";
 import { addFunctionRoutes, addLifeRoutes } from "./function-routes.js";
 import { addGitRoute, type GitHandler } from "./git-route.js";
-import { addHealthRoutes } from "./health-routes.js";
+import { addHealthRoutes, HEALTH } from "./health-routes.js";
 import { createIdempotency } from "./idempotency.js";
 import type { Handler, ListenOptions } from "./listen.js";
 import { type Audit, addLoginRoutes } from "./login.js";
@@ -25,6 +25,7 @@ import { addOpenApiRoute } from "./openapi.js";
 import type { Platform } from "./platform.js";
 import { addPlatformRoutes } from "./platform-routes.js";
 import { foreseen, problemOf, sendProblem } from "./problem.js";
+import { createRates } from "./rates.js";
 import { createRoutes, type RouteRecord } from "./routes.js";
 import { addTailRoutes } from "./tail-routes.js";
 import { createTailCalls, type TailParts } from "./tails.js";
@@ -83,10 +84,16 @@ export function createApi(options: ApiOptions): Api {
     clientOf: clientFor,
     idempotency: createIdempotency({ now }),
   });
+  const rates = { subjects: createRates({ now }), addresses: createRates({ now }) };
   app.use(async (req, res, next) => {
-    if (routes.isOpen(req.path)) return next();
+    if (HEALTH.has(req.path)) return next();
+    if (routes.isOpen(req.path)) {
+      rates.addresses.count(subscriberOf(clientFor(req).address), req, res);
+      return next();
+    }
     const identity = await options.auth.authenticate(req.headers.authorization, clientFor(req).address);
     if (!identity) return refuse(req, res);
+    rates.subjects.count(identity.subject, req, res);
     identities.set(req, identity);
     next();
   });

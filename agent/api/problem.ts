@@ -50,7 +50,7 @@ export function sendProblem(
   }
   const body = JSON.stringify(shown.body);
   if (!res.req.complete) res.setHeader("connection", "close");
-  if (problem.status === 429) res.setHeader("retry-after", "60");
+  if (problem.status === 429 && !res.hasHeader("retry-after")) res.setHeader("retry-after", "60");
   res.statusCode = problem.status;
   res.setHeader("content-type", shown.type);
   res.setHeader("content-length", Buffer.byteLength(body));

@@ -29,7 +29,7 @@ export function createAttempts({ limit = 30, window = 60_000, now = Date.now }: 
   };
   return {
     failed(address) {
-      const key = keyOf(address);
+      const key = subscriberOf(address);
       const entry = current(key);
       if (entry) {
         entry.failures += 1;
@@ -42,12 +42,12 @@ export function createAttempts({ limit = 30, window = 60_000, now = Date.now }: 
         counts.delete(oldest);
       }
     },
-    exhausted: (address) => (current(keyOf(address))?.failures ?? 0) >= limit,
+    exhausted: (address) => (current(subscriberOf(address))?.failures ?? 0) >= limit,
   };
 }
 
-/** One subscriber has a whole /64 of IPv6. */
-function keyOf(address: string): string {
+/** What stands for everybody at an address: one subscriber has a whole /64 of IPv6. */
+export function subscriberOf(address: string): string {
   if (!ipaddr.isValid(address)) return address.slice(0, 64);
   const parsed = ipaddr.process(address);
   if (parsed.kind() === "ipv4") return parsed.toString();
