@@ -1,7 +1,6 @@
 # The platform as an image: agent, workerd, git. Targets: platform (default), oidc (a provider for trying logins out).
 # docker buildx build --platform linux/amd64,linux/arm64 --tag wrkst-platform .
-# Not 24: from 24.19 on it aborts when a statement of better-sqlite3 12 is collected, and 13 has no Node 20.
-ARG NODE=22-trixie-slim
+ARG NODE=24-trixie-slim
 
 FROM node:${NODE} AS modules
 RUN apt-get update \
