@@ -39,8 +39,11 @@ export function addEventRoutes(routes: Routes, { platform }: { platform: Platfor
 /** The event as the caller may see it, or nothing. */
 type Shown = (event: PlatformEvent) => PlatformEvent[];
 
-/** Of the platform itself everybody may know how its sources and its runtime are; who logs in is for administrators. */
-const OF_EVERYBODY = /^(?:source|runtime)\./;
+/**
+ * Of the platform itself everybody may know how its sources and its runtime are; who logs in is for administrators, and so
+ * is what names functions of any account.
+ */
+const OF_EVERYBODY = /^(?:source|runtime)\.(?!suspects$|culprit$|cleared$)/;
 
 function shownTo(platform: Platform, { identity }: Pick<Call, "identity">): Shown {
   const isAdmin = permits(identity, "admin", MAIN);
