@@ -1,7 +1,7 @@
 // `GET /api/v1/events`: what happened, as pages of JSON or as server-sent events that go on. Invariant: events of functions
 // that the caller may not read are left out, whoever asks and however.
 
-import { MAIN, permits } from "../auth/index.js";
+import { type Auth, MAIN, permits } from "../auth/index.js";
 import { WrkstError } from "../errors.js";
 import type { PlatformEvent } from "../model.js";
 import type { EventQuery, Platform } from "./platform.js";
@@ -14,7 +14,13 @@ const SIGN = 15_000;
 const MOST_STREAMS = 200;
 const AT_ONCE = 100;
 
-export function addEventRoutes(routes: Routes, { platform }: { platform: Platform }): void {
+export interface EventRoutesDeps {
+  platform: Platform;
+  auth: Pick<Auth, "authenticate">;
+}
+
+export function addEventRoutes(routes: Routes, deps: EventRoutesDeps): void {
+  const { platform } = deps;
   let streams = 0;
   const rule = { action: "self", of: "caller" } as const;
   const spec = { method: "GET", path: "/api/v1/events", rule, query: QUERY.events } as const;
@@ -28,7 +34,7 @@ export function addEventRoutes(routes: Routes, { platform }: { platform: Platfor
     if (streams >= MOST_STREAMS) throw new WrkstError("ERR_RATE_LIMITED", `expected at most ${MOST_STREAMS} listeners`);
     streams += 1;
     try {
-      await stream(platform, { ...asked, after: await firstId(platform, call, asked) }, call);
+      await stream(deps, { ...asked, after: await firstId(platform, call, asked) }, call);
     } finally {
       streams -= 1;
     }
@@ -69,22 +75,32 @@ async function firstId(platform: Platform, { req }: Pick<Call, "req">, { after }
   return (await platform.events({ limit: 1 })).events[0]?.id ?? 0;
 }
 
-async function stream(platform: Platform, query: EventQuery & { after: number }, call: Call): Promise<void> {
+async function stream(deps: EventRoutesDeps, query: EventQuery & { after: number }, call: Call): Promise<void> {
+  const { platform } = deps;
   const { res, signal } = call;
-  const shown = shownTo(platform, call);
   res.writeHead(200, { "content-type": "text/event-stream", "x-accel-buffering": "no" });
   res.write(": listening\n\n");
   let { after } = query;
   let said = Date.now();
   while (!signal.aborted) {
     const { events } = await platform.events({ ...query, after, limit: AT_ONCE });
-    const text = events.flatMap(shown).map(frameOf).join("");
+    const isDue = Date.now() - said >= SIGN;
+    const shown = events.length || isDue ? await shownNow(deps, call) : undefined;
+    if (!shown && (events.length || isDue)) break;
+    const text = shown ? events.flatMap(shown).map(frameOf).join("") : "";
     after = events.at(-1)?.id ?? after;
-    if (text === "" && Date.now() - said >= SIGN) res.write(": still here\n\n");
-    if (text !== "" || Date.now() - said >= SIGN) said = Date.now();
+    if (text === "" && isDue) res.write(": still here\n\n");
+    if (text !== "" || isDue) said = Date.now();
     if (text !== "" && !res.write(text)) await settled(res, "drain", signal);
     if (events.length < AT_ONCE) await pause(signal);
   }
+  res.end();
+}
+
+/** Asked again before anything is told: the credential may have been revoked, the user disabled (SECURITY.md A5). */
+async function shownNow({ platform, auth }: EventRoutesDeps, { req, client }: Call): Promise<Shown | undefined> {
+  const identity = await auth.authenticate(req.headers.authorization, client.address).catch(() => undefined);
+  return identity && permits(identity, "self") ? shownTo(platform, { identity }) : undefined;
 }
 
 function frameOf(event: PlatformEvent): string {

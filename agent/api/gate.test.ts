@@ -130,6 +130,37 @@ test("tells a function of another account and one that is not there apart for no
   );
 });
 
+test("tells a credential that is bound to another account nothing of the sources of main (A7)", async () => {
+  const sourcesOf = async (isBound: boolean) => {
+    callers.set("caller", callerOf("deployer", ["read"], isBound));
+    return (await served.ask("/api/v1/status", { token: "caller" })).json.sources as { name: string }[];
+  };
+  assert.deepEqual(await sourcesOf(true), []);
+  assert.deepEqual(
+    (await sourcesOf(false)).map(({ name }) => name),
+    ["default"],
+  );
+});
+
+test("ends a stream of events before it tells more, once its credential is revoked (A5)", async () => {
+  served.platform.eventList = [{ id: 1, at: 1, kind: "source.synced", message: "before" }];
+  callers.set("listener", callerOf("viewer", ["read"], false));
+  const headers = { accept: "text/event-stream", "last-event-id": "0", authorization: "Bearer listener" };
+  const answer = await fetch(`${served.url}/api/v1/events`, { headers });
+  let text = "";
+  for await (const chunk of answer.body!.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    if (text.includes("last")) break;
+    if (!text.includes("before") || !callers.delete("listener")) continue;
+    served.platform.eventList = [
+      ...served.platform.eventList,
+      { id: 2, at: 2, kind: "source.synced", message: "after" },
+      { id: 3, at: 3, kind: "source.synced", message: "last" },
+    ];
+  }
+  assert.doesNotMatch(text, /after/);
+});
+
 test("tells who did what, and from where, to administrators and to the function's own account only (A7, B5)", async () => {
   const actor = { name: "root", email: null, credential: "api-token:7", address: "192.0.2.9" };
   const kinds = [

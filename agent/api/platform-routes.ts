@@ -1,6 +1,6 @@
 // `/api/v1`: what runs, what happened, syncs. What a caller may not read is left out of every list.
 
-import { permits } from "../auth/index.js";
+import { MAIN, permits } from "../auth/index.js";
 import { WrkstError } from "../errors.js";
 import { unknownFunction } from "./gate.js";
 import type { FunctionDetail, Job, Platform } from "./platform.js";
@@ -23,7 +23,8 @@ const readable = ({ identity }: Pick<Call, "identity">) => {
 function addStatusRoutes(routes: Routes, platform: Platform): void {
   routes.add({ method: "GET", path: "/api/v1/status", rule: SELF, summary: "What runs" }, async (call) => {
     const status = await platform.status();
-    return { ...status, functions: status.functions.filter(readable(call)) };
+    const sources = permits(call.identity, "read", MAIN) ? status.sources : [];
+    return { ...status, sources, functions: status.functions.filter(readable(call)) };
   });
   routes.add(
     { method: "GET", path: "/api/v1/functions", rule: SELF, query: QUERY.functions, summary: "Functions, by name" },
