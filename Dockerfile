@@ -9,6 +9,7 @@ RUN apt-get update \
 WORKDIR /app
 COPY package.json package-lock.json ./
 COPY cli/package.json cli/
+COPY d1/package.json d1/
 # The scripts of these packages run and no others. better-sqlite3 is compiled, against the headers that the base image
 # has: nothing is downloaded but packages.
 RUN --mount=type=cache,target=/root/.npm \
@@ -42,6 +43,7 @@ COPY --from=build /app/package.json /app/LICENSE ./
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY --from=build /app/cli cli
+COPY --from=build /app/d1 d1
 COPY --from=build /app/examples examples
 COPY --from=build /app/scripts/healthy.mjs scripts/
 ENV NODE_ENV=production \

@@ -28,7 +28,7 @@ test("the code map names every folder of code", () => {
   const concerns = readdirSync(join(ROOT, "agent"), { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map((entry) => `agent/${entry.name}/`);
-  for (const folder of [...concerns, "runtime/", "cli/", "e2e/", "bench/", "scripts/", "examples/"]) {
+  for (const folder of [...concerns, "runtime/", "cli/", "d1/", "e2e/", "bench/", "scripts/", "examples/"]) {
     assert.ok(named.has(folder), folder);
   }
 });

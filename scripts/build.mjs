@@ -4,7 +4,7 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { build as esbuild } from "esbuild";
 
-const NODE_FOLDERS = ["agent", "e2e", "bench"];
+const NODE_FOLDERS = ["agent", "d1", "e2e", "bench"];
 const common = { outdir: "dist", outbase: ".", sourcemap: "linked", logLevel: "warning", target: "es2023" };
 
 /** Every .ts file under the folder, fixtures and dependencies left out. */
@@ -13,7 +13,8 @@ async function filesOf(folder) {
   const nested = await Promise.all(
     entries.map((entry) => {
       const path = join(folder, entry.name);
-      if (entry.isDirectory()) return ["node_modules", "fixtures", "dist"].includes(entry.name) ? [] : filesOf(path);
+      if (entry.isDirectory())
+        return ["node_modules", "fixtures", "testdata", "dist"].includes(entry.name) ? [] : filesOf(path);
       return entry.name.endsWith(".ts") && !entry.name.endsWith(".d.ts") ? [path] : [];
     }),
   );

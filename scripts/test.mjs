@@ -17,7 +17,7 @@ function testsUnder(path) {
 const args = process.argv.slice(2);
 const options = args.filter((arg) => arg.startsWith("--"));
 const names = args.filter((arg) => !arg.startsWith("--"));
-const files = (names.length ? names : ["agent", "runtime", "cli", "e2e"]).flatMap(testsUnder).sort();
+const files = (names.length ? names : ["agent", "runtime", "cli", "d1", "e2e"]).flatMap(testsUnder).sort();
 if (!files.length) {
   console.error(`no test files under ${names.join(", ")}: run "npm run build" first`);
   process.exit(1);
