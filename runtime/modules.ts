@@ -1,5 +1,6 @@
 // Makes of an artifact what the loader takes: the function's modules and the two of ours that surround them. Pure.
 import type { Artifact } from "./artifact.js";
+import { CONSOLE_SOURCE } from "./console.js";
 import { HOST_ENTRYPOINT, type ModuleKind, RESERVED_MODULES } from "./wire.js";
 
 /** One module as the loader takes it. */
@@ -71,7 +72,7 @@ export class ${HOST_ENTRYPOINT} extends WorkerEntrypoint {
  * isolate, properties of an error do: so the stack of what a function throws travels as one, for the log. And what was
  * handed to ctx.waitUntil ends with its isolate, other than answers and sockets: so it is counted, for the eviction.
  */
-const PRELUDE_SOURCE = `
+const PRELUDE_SOURCE = `${CONSOLE_SOURCE}
 function rethrow(error) {
   try {
     if (error instanceof Error) error.${STACK_PROPERTY} = String(error.stack);
