@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
 import { type BodyLimits, readBody } from "./body.js";
+import { serveApi } from "./testing.js";
 
 type Reading = Promise<Buffer>;
 let limits: BodyLimits;
@@ -73,4 +74,46 @@ test("ends when the client goes away", async () => {
   const { client, reading } = await begin({});
   client.destroy();
   await assert.rejects(reading, { code: "ERR_INVALID" });
+});
+
+/** Asks without a credential; `body` is sent when the refusal is decided. */
+async function refused(headers: Record<string, string | number>, body?: string) {
+  let decided = () => {};
+  const deciding = new Promise<void>((resolve) => {
+    decided = resolve;
+  });
+  const authenticate = async () => {
+    decided();
+    return undefined;
+  };
+  const api = await serveApi({}, { auth: { authenticate, isAccount: () => true } });
+  const client = request({
+    port: api.port,
+    host: "127.0.0.1",
+    method: "PUT",
+    path: "/api/v1/x",
+    agent: false,
+    headers,
+  });
+  client.flushHeaders();
+  const answered = once(client, "response");
+  await deciding;
+  if (body !== undefined) client.end(body);
+  const [{ statusCode, headers: received }] = (await answered) as [IncomingMessage];
+  client.destroy();
+  await api.close();
+  return { status: statusCode, connection: received.connection };
+}
+
+const keep = { connection: "keep-alive" };
+
+test("who is refused while still sending a small body can send it to its end, and hears why", async () => {
+  const { status, connection } = await refused({ ...keep, "content-length": 5 }, "hello");
+  assert.deepEqual({ status, connection }, { status: 401, connection: "keep-alive" });
+});
+
+test("a refusal waits for no body that is large, and for none that does not come (B2)", async () => {
+  const cut = { status: 401, connection: "close" };
+  assert.deepEqual(await refused({ ...keep, "content-length": 2 ** 21 }), cut);
+  assert.deepEqual(await refused({ ...keep, "content-length": 5 }), cut);
 });

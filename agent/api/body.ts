@@ -51,6 +51,23 @@ export async function readBody(
   }
 }
 
+/** Bytes of a body that is read only to be dropped. */
+const MOST_DROPPED = 2 ** 20;
+
+/**
+ * Takes in a small body that nobody has begun to read, and drops it. Who is refused while still writing sees a broken
+ * connection, not the answer. Settles after a second at most.
+ */
+export async function dropSmallBody(req: IncomingMessage): Promise<void> {
+  if (req.complete || req.readableDidRead || (declaredSize(req) ?? 0) > MOST_DROPPED) return;
+  let left = MOST_DROPPED;
+  const drop = ({ length }: Buffer) => {
+    left -= length;
+    if (left < 0) throw tooLarge(MOST_DROPPED);
+  };
+  await consume(req, drop, 1000).catch(() => undefined);
+}
+
 function consume(req: IncomingMessage, take: (chunk: Buffer) => void, time: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (outcome: () => void) => {

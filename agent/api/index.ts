@@ -10,6 +10,7 @@ import { WrkstError } from "../errors.js";
 import type { Log } from "../log.js";
 import type { Deploys } from "../reconcile/deploys.js";
 import { addAccessRoutes } from "./access-routes.js";
+import { dropSmallBody } from "./body.js";
 import { type Client, clientOf } from "./client.js";
 import { envelopeOf } from "./cloudflare/envelope.js";
 import { addCloudflareRoutes, isCloudflareShaped } from "./cloudflare/index.js";
@@ -114,8 +115,9 @@ export function createApi(options: ApiOptions): Api {
   app.use((req) => {
     throw new WrkstError("ERR_NO_ROUTE", `there is no "${req.method} ${req.path}" here`);
   });
-  app.use((error: unknown, req: Request, res: Response, _next: NextFunction) => {
+  app.use(async (error: unknown, req: Request, res: Response, _next: NextFunction) => {
     const { requestId } = clientFor(req);
+    await dropSmallBody(req);
     if (res.destroyed) return;
     if (!foreseen(error)) log.error({ err: error, requestId }, "request failed");
     const problem = problemOf(error, requestId);
