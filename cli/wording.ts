@@ -141,7 +141,7 @@ export const TEXT = {
   firstSteps: [
     "wrkst init functions",
     "wrkst login --url https://functions.example.com",
-    "wrkst deploy greet",
+    "wrkst deploy functions/hello",
     "wrkst status",
   ],
   // arguments and options
@@ -268,8 +268,10 @@ export const says = {
   fileThere: (file: string) => `"${file}" is already there`,
   written: (file: string) => `wrote ${file}`,
   nextOfRepository: (folder: string, url: string) =>
-    `\nnext:\n  cd ${folder} && git init -b main && git add . && git commit -m "Begin"\n` +
-    `  git remote add wrkst ${url}/git/functions.git\n  git push wrkst main      # user admin, a token as password\n`,
+    `\nnext:\n  ${folder === "." ? "" : `cd ${folder} && `}git init -b main && git add . && git commit -m "Begin"\n` +
+    `  git remote add wrkst ${url}/git/functions.git\n  git push wrkst main      # user admin, a token as password\n` +
+    `\na server that has functions already, or its examples, refuses that push: clone its repository and go on there:\n` +
+    `  git clone ${url}/git/functions.git\n`,
   nextOfFunction: (folder: string) => `\nnext:\n  wrkst deploy ${folder}      # or commit it and push\n`,
   bundled: (name: string, modules: number, bytes: number) =>
     `bundled ${name}: ${count(modules, "module")}, ${size(bytes)}`,

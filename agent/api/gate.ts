@@ -53,7 +53,7 @@ function accountOf(
 
 export function unknownFunction(name: string | undefined): WrkstError {
   return new WrkstError("ERR_NOT_FOUND", `there is no function "${name}"`, {
-    hint: "known are those of GET /api/v1/functions",
+    hint: "see: wrkst status",
   });
 }
 

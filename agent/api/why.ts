@@ -63,6 +63,8 @@ function reasonOf(found: FunctionDetail, holds: Hold[]): Reason {
     case "gradual":
       return reason("two versions share the traffic", "a deployment divided it", "deploy one of them at 100 %");
     case "failed":
+      if (found.version === null)
+        return reason("nothing serves yet", "a version must load before it can serve", "mend it and push");
       return reason("the last good version goes on serving", "a broken push takes nothing down", "mend it and push");
     case "suspended":
       return reason("nothing moves", "a person suspended it", "resume it");

@@ -88,7 +88,7 @@ export function createApiTokens({ records, roleOf, now }: ApiTokensOptions): Api
       const found = visible(by).filter((token) => token.id.startsWith(id));
       const [token] = found;
       if (token && found.length === 1 && id.length >= 8) return token;
-      throw new WrkstError("ERR_NOT_FOUND", `there is no token "${id}"`, { hint: "list them: GET /api/v1/tokens" });
+      throw new WrkstError("ERR_NOT_FOUND", `there is no token "${id}"`, { hint: "see: wrkst tokens list" });
     },
     revoke: (token) => records.removeApiToken(token.id),
   };

@@ -65,7 +65,7 @@ export function createUsers(records: AccessRecords, rules: PersonRules, now: () 
       const found = records.users().filter((user) => user.account === id || (id.length >= 8 && user.id.startsWith(id)));
       const [user] = found;
       if (user && found.length === 1) return user;
-      throw new WrkstError("ERR_NOT_FOUND", `there is no user "${id}"`, { hint: "list them: GET /api/v1/users" });
+      throw new WrkstError("ERR_NOT_FOUND", `there is no user "${id}"`, { hint: "see: wrkst users list" });
     },
     change(by, user, change) {
       if (by.subject === user.id) {

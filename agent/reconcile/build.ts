@@ -64,7 +64,7 @@ async function versionOf(
   const id = versionId({ account: deps.account, function: name, artifact, manifest, bundler: deps.bundlerId });
   const known = deps.knownVersion(id);
   if (known) return known;
-  const hint = "the version that served before keeps serving; mend the top level of the module and push again";
+  const hint = "mend the top level of the module and push again; until then nothing changes for callers";
   const loadable = { artifact: bytes, bundle, manifest, secrets: deps.secretsOf(name), folder, hint };
   const { entrypoints } = await checkLoad(deps.checker, loadable, signal);
   await deps.artifacts.put(bytes);
