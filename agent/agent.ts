@@ -134,7 +134,7 @@ async function assemble(
     environment: config.wranglerEnv,
     pruneLimit: config.git.pruneLimit,
     declarations: createDeclarationReader(),
-    prepare: createPreparation({ runtime: runningView(runtime), registry, routes }),
+    prepare: createPreparation({ runtime: runningView(runtime), registry, sealing, routes }),
     secretsOf: createSecretsOf(registry, sealing),
     knownVersion: (id) => registry.version(id),
     refuse: (declaration) => refusalOf(declaration, registry, routes()),

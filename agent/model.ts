@@ -407,6 +407,8 @@ export interface RoutedVersion {
   replacedAt: number | null;
   /** Whether it ever was `latest`. */
   deployed: boolean;
+  /** Brought by a client, with secrets of its own. */
+  isUpload: boolean;
 }
 
 /** What happened to one function in one pass. */

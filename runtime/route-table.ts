@@ -147,7 +147,8 @@ function versionAtCommit(entry: RouteEntry, prefix: string, revisions: RevisionR
 
 /** Versions of the same key can share an isolate: code, environment and outbound are the same. */
 export function isolateKey(function_: string, spec: VersionSpec): string {
-  return `${function_}@${spec.id}@${spec.artifact}@${spec.generation}@${spec.egress}`;
+  const secrets = spec.secrets ? "secrets" : "";
+  return `${function_}@${spec.id}@${spec.artifact}@${spec.generation}@${spec.egress}@${secrets}`;
 }
 
 /** Names come from outside: `constructor` must not find what the object inherits. */

@@ -18,7 +18,8 @@ export function checkModuleName(name: string): void {
   if (!isPath || SCHEME.test(name) || /[\x00-\x1f\x7f\\]/.test(name)) {
     throw invalid(`expected module names to be relative paths without "..", received ${shown}`);
   }
-  if (RESERVED_MODULES.includes(name)) throw invalid(`the module name ${shown} is reserved`, "rename the module");
+  if (RESERVED_MODULES.includes(name) || name === "__proto__")
+    throw invalid(`the module name ${shown} is reserved`, "rename the module");
 }
 
 /** Names of vars and secrets. @throws WrkstError ERR_INVALID */

@@ -3,12 +3,14 @@ import type { PrepareRequest, PrepareResult } from "../../runtime/wire.js";
 import { type ErrorReport, reportOf, WrkstError } from "../errors.js";
 import type { SealedSecrets, Version } from "../model.js";
 import { type RouteOptions, specOfNext } from "../route/index.js";
+import { type Sealing, withoutSecrets } from "../secrets/sealing.js";
 import type { FunctionRecord, Registry } from "../store/index.js";
 import { sealedForGit, sealedOf } from "./secrets.js";
 
 export interface PrepareDeps {
   runtime: { readonly running: boolean; prepare(request: PrepareRequest): Promise<PrepareResult> };
   registry: Pick<Registry, "functionByName" | "functionSecrets" | "versionSecrets">;
+  sealing: Pick<Sealing, "open">;
   routes: () => RouteOptions;
 }
 
@@ -24,7 +26,8 @@ export function createPreparation(deps: PrepareDeps) {
     signal.throwIfAborted();
     const answer = await ask(deps, wanted).catch((error: unknown) => reportOf(error));
     for (const version of wanted) {
-      const error = "versions" in answer ? refusalOf(version, answer) : version.manifest.health ? answer : undefined;
+      const error =
+        "versions" in answer ? refusalOf(deps, version, answer) : version.manifest.health ? answer : undefined;
       if (error) failed.set(version.id, error);
     }
     return failed;
@@ -52,12 +55,16 @@ function secretsOf({ registry }: PrepareDeps, record: FunctionRecord, version: V
   return version.upload ? sealedOf(registry, record, version) : sealedForGit(registry, record);
 }
 
-function refusalOf(version: Version, answer: PrepareResult): ErrorReport | undefined {
+/** What a function says of its failure may hold what was sealed. */
+function refusalOf(deps: PrepareDeps, version: Version, answer: PrepareResult): ErrorReport | undefined {
   const result = answer.versions[version.id];
   if (!result) return undefined;
-  if (result.kind === "load") return reportOf(new WrkstError("ERR_LOAD", result.message));
+  const record = deps.registry.functionByName(version.function);
+  const secrets = record ? deps.sealing.open(record.id, secretsOf(deps, record, version)) : {};
+  const message = withoutSecrets(result.message, Object.values(secrets));
+  if (result.kind === "load") return reportOf(new WrkstError("ERR_LOAD", message));
   return reportOf(
-    new WrkstError("ERR_HEALTH", `the health path "${version.manifest.health}" refused: ${result.message}`, {
+    new WrkstError("ERR_HEALTH", `the health path "${version.manifest.health}" refused: ${message}`, {
       hint: "it must answer 2xx within 2 s; the version that served before keeps serving",
     }),
   );

@@ -14,7 +14,7 @@ const manifest = testManifest({ compatibilityFlags: ["nodejs_compat"], vars: { A
 
 function version(id: string, change: Partial<RoutedVersion> = {}): RoutedVersion {
   const content = { artifact: `sha256:${id}`, manifest, entrypoints: ["default"], secrets: {} };
-  return { id, ...content, replacedAt: null, deployed: true, ...change };
+  return { id, ...content, replacedAt: null, deployed: true, isUpload: false, ...change };
 }
 
 function routed(change: Partial<RoutedFunction> = {}): RoutedFunction {
@@ -247,4 +247,27 @@ test("a function with workers_dev = false is not served under the base domain, o
   assert.equal(table(true).offBase, undefined);
   assert.equal(table(true, { enabled: false }).offBase, true);
   assert.equal(table(false, { enabled: true }).offBase, undefined);
+});
+
+test("secrets of a function are for what serves or has served: what git built and nobody deployed gets none (B8)", () => {
+  const secrets = { KEY: "sealed" };
+  const never = version("v2", { secrets, deployed: false });
+  const entry = entryOf(
+    routed({
+      aliases: { staging: "v2" },
+      versions: [version("v1", { secrets }), never, version("v3", { secrets, deployed: false, isUpload: true })],
+    }),
+  );
+  const has = Object.entries(entry.versions).map(([id, spec]) => [id, spec.secrets !== undefined]);
+  assert.deepEqual(has, [
+    ["v1", true],
+    ["v2", false],
+    ["v3", true],
+  ]);
+  const split = [
+    { version: "v1", percentage: 90 },
+    { version: "v2", percentage: 10 },
+  ];
+  const divided = entryOf(routed({ split, versions: [version("v1"), never] }));
+  assert.deepEqual(divided.versions.v2?.secrets, { owner: "id-of-hello", values: secrets });
 });

@@ -103,11 +103,16 @@ export function specOfNext(
 }
 
 function versionSpec(
-  version: Pick<RoutedVersion, "id" | "artifact" | "manifest" | "entrypoints" | "secrets">,
+  version: Pick<RoutedVersion, "id" | "artifact" | "manifest" | "entrypoints" | "secrets"> &
+    Partial<Pick<RoutedVersion, "deployed" | "isUpload">>,
   function_: Pick<RoutedFunction, "id" | "account" | "name" | "generation" | "latest" | "split">,
   options: RouteOptions,
 ): VersionSpec {
   const { compatibilityDate, compatibilityFlags, vars } = version.manifest;
+  // What git built and never served is a preview: nobody has said yet that it may have what production has. An upload was
+  // given its own secrets by whoever brought it.
+  const mayKnow = version.isUpload || version.deployed || serves(version.id, function_);
+  const hasSecrets = mayKnow && Object.keys(version.secrets).length > 0;
   return {
     id: version.id,
     artifact: version.artifact.replace(/^sha256:/, ""),
@@ -117,7 +122,7 @@ function versionSpec(
     entrypoints: version.entrypoints,
     egress: egressOf(version, function_, options),
     generation: function_.generation,
-    ...(Object.keys(version.secrets).length ? { secrets: { owner: function_.id, values: version.secrets } } : {}),
+    ...(hasSecrets ? { secrets: { owner: function_.id, values: version.secrets } } : {}),
   };
 }
 

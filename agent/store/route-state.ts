@@ -166,5 +166,6 @@ function versionOf(row: VersionRow, latest: string | null, ofFunction: SealedSec
     secrets: secretsOf(row, ofFunction),
     replacedAt: row.id === latest ? null : row.replaced_at,
     deployed: row.deployed === 1,
+    isUpload: row.upload !== null,
   };
 }

@@ -67,7 +67,7 @@ function faultOf(name: string): string | undefined {
   if (/[\x00-\x1f\x7f\\]/.test(name)) return "it has a control character or a backslash";
   if (name.split("/").some((step) => step === "" || step === "." || step === ".."))
     return 'it has a step "", "." or ".."';
-  if (RESERVED_MODULES.includes(name)) return "it is a module of the platform";
+  if (RESERVED_MODULES.includes(name) || name === "__proto__") return "it is a module of the platform";
   return undefined;
 }
 
