@@ -314,6 +314,12 @@ export interface FunctionSettings {
   previews: boolean;
 }
 
+/** How a custom host was asked for: as a route of a zone, or as a domain of its own. Each is replaced apart. */
+export type HostKind = "route" | "domain";
+
+/** Custom hosts as they were asked for; a host may be there as both. */
+export type AskedHosts = Partial<Record<HostKind, string[]>>;
+
 /** Why a deployment was made. */
 export type DeploymentCause =
   | "push"

@@ -35,7 +35,7 @@ async function shareOf(
 
 test("a divided deployment divides the requests by its percentages, on custom hosts too", async () => {
   const [one, two] = await twoVersions("parted");
-  await direct.agent.deploys.setHosts(ref("parted"), ["shop.example.com"], ANN);
+  await direct.agent.deploys.setHosts(ref("parted"), { kind: "route", hosts: ["shop.example.com"] }, ANN);
   await split("parted", { [one]: 80, [two]: 20 });
   const [status] = await direct.agent.platform.functions({ state: "gradual" });
   assert.deepEqual([status?.name, status?.version, status?.split?.length], ["parted", one, 2]);
@@ -180,6 +180,26 @@ test("a function that is removed answers 404, comes back by a restore, and its n
   assert.deepEqual([again.upload?.number, await direct.text("gone")], [2, "again"]);
 });
 
+test("hosts asked for as routes and as domains are replaced apart, and forgotten by a removal", async () => {
+  const hosted = ref("hosted");
+  const { deploys } = direct.agent;
+  await direct.deploy("hosted", { code: answers("hosted") });
+  const hosts = async () => (await direct.agent.platform.function("hosted"))?.hosts ?? [];
+  const [a, b, c] = ["a.example.net", "b.example.net", "c.example.net"] as const;
+  await deploys.setHosts(hosted, { kind: "route", hosts: [a, b] }, ANN);
+  await deploys.setHosts(hosted, { kind: "domain", hosts: [b, c] }, ANN);
+  assert.deepEqual(await hosts(), [a, b, c]);
+  for (const host of [a, b, c]) assert.equal(await direct.text(host), "hosted");
+  await deploys.setHosts(hosted, { kind: "domain", hosts: [c] }, ANN);
+  assert.deepEqual(await hosts(), [a, b, c]);
+  await deploys.setHosts(hosted, { kind: "route", hosts: [] }, ANN);
+  assert.deepEqual(await hosts(), [c]);
+  await deploys.remove(hosted, { force: false }, ANN);
+  await direct.deploy("hosted", { code: answers("hosted") });
+  await deploys.setHosts(hosted, { kind: "route", hosts: [a] }, ANN);
+  assert.deepEqual(await hosts(), [a]);
+});
+
 test("functions of another account are not there, for reading and for writing", async () => {
   const { deploys } = direct.agent;
   await direct.deploy("anns", { code: answers("anns") }, "ann");
@@ -187,14 +207,21 @@ test("functions of another account are not there, for reading and for writing", 
   assert.throws(() => deploys.versions(eve), failsWith("ERR_NOT_FOUND"));
   assert.throws(() => deploys.secrets(eve), failsWith("ERR_NOT_FOUND"));
   await assert.rejects(deploys.remove(eve, { force: true }, ANN), failsWith("ERR_NOT_FOUND"));
-  await assert.rejects(deploys.setHosts(eve, [], ANN), failsWith("ERR_NOT_FOUND"));
+  await assert.rejects(deploys.setHosts(eve, { kind: "route", hosts: [] }, ANN), failsWith("ERR_NOT_FOUND"));
   await assert.rejects(deploys.pin(eve, "latest", { version: "latest" }, ANN), failsWith("ERR_NOT_FOUND"));
   await assert.rejects(direct.upload("anns", { code: answers("eves") }, "eve"), failsWith("ERR_NAME_TAKEN"));
-  await deploys.setHosts(ref("anns", "ann"), ["anns.example.com"], ANN);
+  await deploys.setHosts(ref("anns", "ann"), { kind: "route", hosts: ["anns.example.com"] }, ANN);
   await direct.deploy("eves", { code: answers("eves") }, "eve");
-  await assert.rejects(deploys.setHosts(ref("eves", "eve"), ["anns.example.com"], ANN), failsWith("ERR_CONFLICT"));
+  await assert.rejects(
+    deploys.setHosts(ref("eves", "eve"), { kind: "route", hosts: ["anns.example.com"] }, ANN),
+    failsWith("ERR_CONFLICT"),
+  );
   for (const host of ["localhost", "x.localhost", "127.0.0.1", "*.example.com", "-a.example.com", "com"]) {
-    await assert.rejects(deploys.setHosts(ref("eves", "eve"), [host], ANN), failsWith("ERR_INVALID"), host);
+    await assert.rejects(
+      deploys.setHosts(ref("eves", "eve"), { kind: "route", hosts: [host] }, ANN),
+      failsWith("ERR_INVALID"),
+      host,
+    );
   }
   assert.deepEqual(
     (await direct.agent.platform.functions({ account: "ann" })).map(({ name }) => name),

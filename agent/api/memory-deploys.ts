@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { WrkstError } from "../errors.js";
-import type { Deployment, FunctionRef, FunctionSettings, Hold, Upload } from "../model.js";
+import type { AskedHosts, Deployment, FunctionRef, FunctionSettings, Hold, Upload } from "../model.js";
 import type { AliasDetail, Deploys, VersionDetail } from "../reconcile/deploys.js";
 import { testManifest } from "../test-manifest.js";
 
@@ -13,7 +13,7 @@ interface Known {
   aliases: Map<string, string>;
   holds: Hold[];
   settings: FunctionSettings;
-  hosts: string[];
+  hosts: AskedHosts;
 }
 
 export interface MemoryDeploys extends Deploys {
@@ -70,7 +70,7 @@ export function createMemoryDeploys(): MemoryDeploys {
     seed(of) {
       const settings = { tags: [], logpush: false, observability: false, enabled: true, previews: true };
       const found: Known = {
-        ...{ account: of.account, versions: [], deployments: [], aliases: new Map(), holds: [], settings, hosts: [] },
+        ...{ account: of.account, versions: [], deployments: [], aliases: new Map(), holds: [], settings, hosts: {} },
       };
       known.set(of.name, found);
       const bundle = { main: "index.js", modules: [], sourceMaps: {} };
@@ -148,8 +148,8 @@ export function createMemoryDeploys(): MemoryDeploys {
       found.settings = { ...found.settings, ...changes };
       return found.settings;
     },
-    async setHosts(of, hosts) {
-      find(of).hosts = hosts;
+    async setHosts(of, { kind, hosts }) {
+      find(of).hosts[kind] = hosts;
     },
     async remove(of) {
       find(of);

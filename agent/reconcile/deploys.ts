@@ -7,6 +7,7 @@ import type {
   FunctionRef,
   FunctionSettings,
   Hold,
+  HostKind,
   TrafficSplit,
   Upload,
   Version,
@@ -105,10 +106,10 @@ export interface Deploys {
   /** ERR_GIT_OWNED where `enabled` or `previews` would differ from the wrangler file of a function that git declares. */
   setSettings(of: FunctionRef, changes: Partial<FunctionSettings>, by: Actor): Promise<FunctionSettings>;
   /**
-   * Exact custom hosts, replacing all. Who may ask for a host at all is for the caller to decide.
+   * Exact custom hosts, replacing those of the kind and those of no known kind. Who may ask for a host at all is for the caller to decide.
    * @throws WrkstError ERR_GIT_OWNED, ERR_CONFLICT where a host is another function's, ERR_INVALID
    */
-  setHosts(of: FunctionRef, hosts: string[], by: Actor): Promise<void>;
+  setHosts(of: FunctionRef, asked: { kind: HostKind; hosts: string[] }, by: Actor): Promise<void>;
   /** As a removal by git: restorable within RETENTION. ERR_GIT_OWNED where git declares it and `force` is not set;
    * forced, git brings it back with the next pass that is not skipped. */
   remove(of: FunctionRef, options: { force: boolean }, by: Actor): Promise<void>;

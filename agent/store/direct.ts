@@ -4,6 +4,7 @@
 import { WrkstError } from "../errors.js";
 import {
   type Actor,
+  type AskedHosts,
   type Deployment,
   type DeploymentCause,
   type FunctionSettings,
@@ -47,7 +48,7 @@ export interface DirectChange {
   secrets?: SealedSecrets;
   settings?: Partial<FunctionSettings>;
   /** Custom hosts, replacing all. */
-  hosts?: string[];
+  hosts?: AskedHosts;
   /** What is wrong though the change is made: the function counts as failed. */
   error?: FunctionRecord["error"];
   events: Omit<NewEvent, "function" | "actor">[];
@@ -137,6 +138,7 @@ export function createDirect(deps: DirectDeps): (change: DirectChange) => Direct
       else versions.setAlias(functionId, alias, version);
     }
     if (change.secrets) own.saveFunctionSecrets(functionId, change.secrets);
+    if (change.hosts) own.saveFunctionAskedHosts(functionId, change.hosts);
     if (change.settings) {
       own.saveFunctionSettings(functionId, { ...own.functionSettings(functionId), ...change.settings });
     }
@@ -154,7 +156,7 @@ export function createDirect(deps: DirectDeps): (change: DirectChange) => Direct
       ...(troubled?.error ? { error: troubled.error } : {}),
       ...{ state, latest, split, updatedAt: at, generation: before.generation + (change.secrets ? 1 : 0) },
       ...(moved && latest !== null ? { revision: revisionOf(latest), hosts: claimsOf(before, latest, at) } : {}),
-      ...(change.hosts ? { hosts: claimHosts(before.hosts, change.hosts, at) } : {}),
+      ...(change.hosts ? { hosts: claimHosts(before.hosts, Object.values(change.hosts).flat(), at) } : {}),
     };
   }
 

@@ -166,6 +166,7 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE deployments ADD COLUMN credential TEXT;
   ALTER TABLE deployments ADD COLUMN address TEXT;
   `,
+  "ALTER TABLE functions ADD COLUMN asked_hosts TEXT NOT NULL DEFAULT '{}'",
 ];
 
 /**

@@ -1,6 +1,6 @@
-// What belongs to a function itself and to no version: settings, sealed secrets, the count of its uploads.
+// What belongs to a function itself and to no version: settings, sealed secrets, hosts as asked for, the count of its uploads.
 
-import type { FunctionSettings, SealedSecrets } from "../model.js";
+import type { AskedHosts, FunctionSettings, SealedSecrets } from "../model.js";
 import type { Db } from "./database.js";
 import { fromJson } from "./json.js";
 
@@ -9,6 +9,8 @@ export interface Own {
   functionSettings(functionId: string): Partial<FunctionSettings>;
   /** Of a function that git declares. */
   functionSecrets(functionId: string): SealedSecrets;
+  /** May name hosts that the function has lost since. */
+  functionAskedHosts(functionId: string): AskedHosts;
   /** Whether any function or version has a secret. */
   hasSecrets(): boolean;
 }
@@ -16,6 +18,7 @@ export interface Own {
 export interface OwnRows {
   saveFunctionSettings(functionId: string, settings: Partial<FunctionSettings>): void;
   saveFunctionSecrets(functionId: string, secrets: SealedSecrets): void;
+  saveFunctionAskedHosts(functionId: string, asked: AskedHosts): void;
   /** Counts one more upload and answers how many there were: 1 for the first. */
   countUpload(functionId: string): number;
 }
@@ -25,6 +28,7 @@ export function createOwn(db: Db): Own & OwnRows {
   const write = (column: string) => db.prepare(`UPDATE functions SET ${column} = ? WHERE id = ?`);
   const [readSettings, writeSettings] = [read("settings"), write("settings")];
   const [readSecrets, writeSecrets] = [read("secrets"), write("secrets")];
+  const [readHosts, writeHosts] = [read("asked_hosts"), write("asked_hosts")];
   const anySecret = db
     .prepare<[], number>(
       "SELECT EXISTS (SELECT 1 FROM functions WHERE secrets <> '{}') OR EXISTS (SELECT 1 FROM versions WHERE secrets <> '{}')",
@@ -36,9 +40,11 @@ export function createOwn(db: Db): Own & OwnRows {
   return {
     functionSettings: (id) => fromJson(String(readSettings.get(id) ?? "{}")),
     functionSecrets: (id) => fromJson(String(readSecrets.get(id) ?? "{}")),
+    functionAskedHosts: (id) => fromJson(String(readHosts.get(id) ?? "{}")),
     hasSecrets: () => anySecret.get() === 1,
     saveFunctionSettings: (id, settings) => void writeSettings.run(JSON.stringify(settings), id),
     saveFunctionSecrets: (id, secrets) => void writeSecrets.run(JSON.stringify(secrets), id),
+    saveFunctionAskedHosts: (id, asked) => void writeHosts.run(JSON.stringify(asked), id),
     countUpload: (id) => Number(count.get(id)),
   };
 }

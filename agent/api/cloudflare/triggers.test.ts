@@ -23,3 +23,12 @@ test("an account beside main gets a custom host from an administrator only (B7b)
     assert.equal((await ask(path, put)).status, 200);
   }
 });
+
+test("routes and custom domains of one deploy both hold: each call replaces its own", async () => {
+  deploys.seed({ account: "main", name: "both" });
+  const path = "/client/v4/accounts/main/workers/scripts/both";
+  const put = (route: string, body: object) => ask(`${path}/${route}`, { method: "PUT", body: JSON.stringify(body) });
+  assert.equal((await put("routes", [{ pattern: "a.example.com/*" }])).status, 200);
+  assert.equal((await put("domains/records", { origins: [{ hostname: "b.example.com" }] })).status, 200);
+  assert.deepEqual(deploys.known.get("both")?.hosts, { route: ["a.example.com"], domain: ["b.example.com"] });
+});

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { MAIN, permits } from "../../auth/index.js";
 import { WrkstError } from "../../errors.js";
 import { parseExactHost } from "../../manifest/routes.js";
-import type { FunctionRef, FunctionSettings } from "../../model.js";
+import type { FunctionRef, FunctionSettings, HostKind } from "../../model.js";
 import { present } from "../requests.js";
 import type { Call } from "../routes.js";
 import { pageOf } from "./envelope.js";
@@ -91,18 +91,24 @@ function isHost(name: string): boolean {
 
 function addHostRoutes(add: AddRoute, deps: CloudflareDeps): void {
   const { deploys } = deps;
-  const replace = async (call: Call, patterns: string[]) => {
+  const replace = async (call: Call, kind: HostKind, patterns: string[]) => {
     const ref = refOf(call);
     const hosts = [...new Set(patterns.map(parseExactHost))];
     await refuseUngranted(deps, call, ref, hosts);
-    await deploys.setHosts(ref, hosts, call.actor);
+    await deploys.setHosts(ref, { kind, hosts }, call.actor);
     return hosts;
   };
   add(
-    { method: "PUT", path: `${S}/routes`, rule: DEPLOY, summary: "Custom hosts, replacing all", body: routesSchema },
+    {
+      method: "PUT",
+      path: `${S}/routes`,
+      rule: DEPLOY,
+      summary: "Custom hosts asked for as routes, replacing those",
+      body: routesSchema,
+    },
     async (call) => {
       const patterns = call.body.map(({ pattern }) => pattern);
-      const hosts = await replace(call, patterns);
+      const hosts = await replace(call, "route", patterns);
       return hosts.map((host) => ({ id: host, pattern: `${host}/*`, script: call.params.name }));
     },
   );
@@ -115,12 +121,17 @@ function addHostRoutes(add: AddRoute, deps: CloudflareDeps): void {
   );
   add(
     {
-      ...{ method: "PUT", rule: DEPLOY, body: recordsSchema, summary: "Custom hosts, replacing all" },
+      ...{
+        method: "PUT",
+        rule: DEPLOY,
+        body: recordsSchema,
+        summary: "Custom hosts asked for as domains, replacing those",
+      },
       path: `${S}/domains/records`,
     },
     async (call) => {
       const names = call.body.origins.map(({ hostname }) => hostname);
-      const hosts = await replace(call, names);
+      const hosts = await replace(call, "domain", names);
       return hosts.map((hostname) => ({ id: hostname, hostname, service: call.params.name }));
     },
   );

@@ -29,7 +29,7 @@ export function createDeploys(deps: DeploysDeps): Deploys & { releaseExpired(): 
     unpin: (of, alias, by) => turns.of(of.name, () => holding.unpin(of, alias, by)),
     setSecrets: (of, changes, options, by) => turns.of(of.name, () => owning.setSecrets(of, changes, options, by)),
     setSettings: (of, changes, by) => turns.of(of.name, () => owning.setSettings(of, changes, by)),
-    setHosts: (of, hosts, by) => turns.of(of.name, () => owning.setHosts(of, hosts, by)),
+    setHosts: (of, asked, by) => turns.of(of.name, () => owning.setHosts(of, asked, by)),
     remove: (of, options, by) => turns.of(of.name, () => owning.remove(of, options, by)),
     releaseExpired: () => holding.releaseExpired((name, work) => turns.of(name, work)),
   };

@@ -4,7 +4,15 @@ import { checkBindingName, invalid } from "../../deploy/names.js";
 import { moveOf } from "../../deploy/traffic.js";
 import { UPLOAD_LIMITS } from "../../deploy/upload.js";
 import { WrkstError } from "../../errors.js";
-import type { Actor, FunctionRef, FunctionSettings, SealedSecrets, Version } from "../../model.js";
+import type {
+  Actor,
+  AskedHosts,
+  FunctionRef,
+  FunctionSettings,
+  HostKind,
+  SealedSecrets,
+  Version,
+} from "../../model.js";
 import { refusalOfHost } from "../../route/index.js";
 import type { FunctionRecord } from "../../store/index.js";
 import { checkLoad } from "../check-load.js";
@@ -154,20 +162,32 @@ export function createOwning(context: DeployContext, reading: Reading) {
     return reading.settings(of);
   }
 
-  async function setHosts(of: FunctionRef, hosts: string[], by: Actor): Promise<void> {
+  async function setHosts(
+    of: FunctionRef,
+    { kind, hosts }: { kind: HostKind; hosts: string[] },
+    by: Actor,
+  ): Promise<void> {
     const record = context.expect(of);
     if (record.source !== null) throw gitOwned(record, "its hosts are those of its wrangler file");
-    const wanted = [...new Set(hosts.map((host) => host.toLowerCase()))];
+    const others = askedBefore(record, kind === "route" ? "domain" : "route");
+    const asked: AskedHosts = { ...others, [kind]: [...new Set(hosts.map((host) => host.toLowerCase()))] };
+    const wanted = [...new Set(Object.values(asked).flat())];
     if (wanted.length > MAX_HOSTS) throw invalid(`expected at most ${MAX_HOSTS} hosts, received ${wanted.length}`);
-    for (const host of wanted) checkHost(record, host);
+    for (const host of asked[kind] ?? []) checkHost(record, host);
     const message = `hosts of "${of.name}" were set by ${by.name}: ${wanted.join(", ") || "none"}`;
     await context.commit({
       ...of,
       cause: "api",
       by,
-      hosts: wanted,
+      hosts: asked,
       events: [{ kind: "function.hosts-changed", message }],
     });
+  }
+
+  /** Without those that the function has lost since, by a removal or to git. */
+  function askedBefore({ id, hosts }: FunctionRecord, kind: HostKind): AskedHosts {
+    const before = registry.functionAskedHosts(id)[kind] ?? [];
+    return { [kind]: before.filter((host) => Object.hasOwn(hosts, host)) };
   }
 
   function checkHost(record: FunctionRecord, host: string): void {
