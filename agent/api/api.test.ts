@@ -99,7 +99,7 @@ const wrong: [string, string, number, string][] = [
   ["GET", "/git/functions", 404, "ERR_NOT_FOUND"],
 ];
 for (const [method, path, status, code] of wrong) {
-  test(`answers ${method} ${path} with ${status} and a problem document`, async () => {
+  test(`answers ${method} ${path} with ${status} and a problem document (B1)`, async () => {
     const answer = await ask(path, { method });
     assert.deepEqual([answer.status, answer.json.status, answer.json.code], [status, status, code]);
     assert.equal(answer.json.requestId, answer.headers["x-request-id"]);

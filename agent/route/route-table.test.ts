@@ -74,7 +74,7 @@ const reach: [string, RoutedVersion, Partial<RouteOptions>, boolean][] = [
   ["never deployed, without preview URLs", version("v0", { deployed: false, manifest: closed }), {}, false],
 ];
 for (const [name, other, change, expected] of reach) {
-  test(`a version ${name} is ${expected ? "" : "not "}reachable`, () => {
+  test(`a version ${name} is ${expected ? "" : "not "}reachable (B3)`, () => {
     const entry = entryOf(routed({ versions: [version("v1"), other] }), change);
     assert.equal(Object.hasOwn(entry.versions, "v0"), expected);
   });
