@@ -165,3 +165,30 @@ test("in any storm the newest revision ends up serving and nothing older follows
     { numRuns: 50 },
   );
 });
+
+test("a push that joins a pass which looked before the push was there gets a pass of its own", async () => {
+  let runs = 0;
+  let look: () => void = () => {};
+  const looked = new Promise<void>((resolve) => {
+    look = resolve;
+  });
+  const loop = new Loop({
+    source: "default",
+    peek: async () => "1",
+    log: () => undefined,
+    run: async (pass: PassRun) => {
+      if (++runs > 1) {
+        pass.commit();
+        return report("1");
+      }
+      await looked;
+      throw new WrkstError("ERR_GIT_NO_BRANCH", "there is no branch yet");
+    },
+  });
+  loop.wake();
+  const pushed = loop.sync({ commit: "1" });
+  look();
+  const { to, result } = await pushed;
+  assert.deepEqual([runs, to, result], [2, "1", "switched"]);
+  await loop.close();
+});

@@ -181,7 +181,8 @@ export class Loop {
       // found that the pass before it had done everything.
       const { commit: wanted } = waiter.options;
       if (wanted !== undefined && commit === undefined && this.#answerFromLast(waiter)) continue;
-      const another = wanted !== undefined && commit !== undefined && commit !== wanted && !superseded;
+      // A pass that never came to know a commit may have looked, in vain, before the wanted one was there.
+      const another = wanted !== undefined && commit !== wanted && !superseded;
       if (another && !report.to?.endsWith(wanted)) this.#ask(waiter);
       else if (superseded && waiter.options.untilSettled !== false) this.#waiting.push(waiter);
       else waiter.resolve(report);
