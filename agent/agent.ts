@@ -1,8 +1,10 @@
 // The agent as one object: opens every part in order, closes them in reverse. The only file that knows all parts.
+
 import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { D1_DEFAULTS } from "../runtime/d1/wire.js";
 import { SECRETS_KEY_VARIABLE, type TailLine, WARDS } from "../runtime/wire.js";
 import { openApi } from "./agent-api.js";
 import { type AgentTail, openAgentTail } from "./agent-tail.js";
@@ -259,7 +261,7 @@ function openServing(
         dataDir,
         egress: { allow: egress.allow, deny: egress.deny },
         settings: {
-          ...{ baseDomain, apiHosts, useForwardedHost, trustedProxies, maxIsolates },
+          ...{ baseDomain, apiHosts, useForwardedHost, trustedProxies, maxIsolates, d1: D1_DEFAULTS },
           ...(traceKey === undefined ? {} : { traceKey }),
           ...(wards === undefined ? {} : { wards }),
         },

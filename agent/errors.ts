@@ -73,6 +73,11 @@ const BEHAVIOUR = {
   ERR_SECRETS_CHANGED: { status: 409, retry: "never" },
   /** The OpenID provider, or a CI issuer, does not answer, or not as it must. */
   ERR_LOGIN_PROVIDER: { status: 502, retry: "never" },
+  ERR_DATABASE_NOT_FOUND: { status: 404, retry: "never" },
+  /** What SQLite, or a limit of databases, says about a statement. */
+  ERR_SQL: { status: 400, retry: "never" },
+  /** A migration failed; the database is as it was before that file. */
+  ERR_MIGRATION: { status: 422, retry: "on-change" },
   /** A route of Cloudflare's that is not served here. */
   ERR_UNSUPPORTED: { status: 501, retry: "never" },
 } as const satisfies Record<string, Behaviour>;

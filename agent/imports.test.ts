@@ -37,7 +37,7 @@ function importsOf(file: string): Import[] {
     }));
 }
 
-const WORDS = ["model", "model-access", "errors", "sqlite"];
+const WORDS = ["model", "model-access", "model-databases", "errors", "sqlite"];
 /** Of these a part may know the types, never the code. */
 const SETTINGS = ["config", "config-access", "config-values", "log"];
 /** Each may import what stands after it, and every sibling, which all stand below. */
@@ -50,7 +50,7 @@ function partOf(path: string): string {
 }
 
 function allowedInAgent({ from, to, typeOnly }: Import): boolean {
-  if (to === "runtime/wire") return true;
+  if (to === "runtime/wire" || to === "runtime/d1/wire") return true;
   if (!to.startsWith("agent/")) return false;
   const [source, target] = [partOf(from), partOf(to)];
   if (source === target) return true;
@@ -64,7 +64,7 @@ function allowedInAgent({ from, to, typeOnly }: Import): boolean {
 }
 
 const CLI_MAY_RUN = /^agent\/(manifest|bundle)\//;
-const CLI_MAY_KNOW = /^(agent\/(model|errors)|runtime\/wire)$/;
+const CLI_MAY_KNOW = /^(agent\/(model|errors)|runtime\/(d1\/)?wire)$/;
 
 function allowed(line: Import): boolean {
   if (line.from.startsWith("agent/")) return allowedInAgent(line);

@@ -3,6 +3,7 @@
 import type { ModuleKind } from "../runtime/wire.js";
 import type { ErrorReport, Position } from "./errors.js";
 
+export * from "./model-databases.js";
 export type { ModuleKind };
 
 /** State of a function, one union everywhere. */
@@ -120,7 +121,9 @@ export interface D1Binding {
   binding: string;
   databaseName?: string;
   databaseId?: string;
+  /** Folder as the file names it; absent: `migrations`, where the only entry has such a folder. */
   migrationsDir?: string;
+  migrationsTable?: string;
 }
 
 export interface ModuleRule {

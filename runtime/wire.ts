@@ -1,5 +1,7 @@
 // The contract between agent (Node) and runtime (workerd): route table, control messages, header names.
 // Types, constants and one pure function; type-checks under both. A change here is a change of both sides in one commit.
+// What concerns databases is in d1/wire.ts.
+import type { D1Settings } from "./d1/wire.js";
 
 /** Kinds of modules that the loader takes. `esm` is an ES module. */
 export type ModuleKind = "esm" | "cjs" | "text" | "data" | "json" | "wasm";
@@ -31,6 +33,9 @@ export interface VersionSpec {
   /** Raised when something outside the version's identity changed (a secret): part of the loader id. */
   generation: number;
   secrets?: SealedValues;
+  /** Databases: binding → name of the object that holds it (`objectName` of d1/wire.ts). `D1` is always among them. Absent
+   * only where the function is not yet known to the registry: then no binding exists. */
+  databases?: Record<string, string>;
 }
 
 /**
@@ -208,7 +213,15 @@ export type TraceLine = { key: string; enter: string } | { key: string; exit: st
 /** Lines that the router writes to stderr for the agent's log: `wrkst-log ` + JSON of a LogLine. Functions can write such lines too. */
 export const LOG_PREFIX = "wrkst-log ";
 export interface LogLine {
-  event: "function.threw" | "function.load-failed" | "routes.unreadable" | "agent.unreachable" | "ward.unreachable";
+  event:
+    | "function.threw"
+    | "function.load-failed"
+    | "routes.unreadable"
+    | "agent.unreachable"
+    | "ward.unreachable"
+    | "d1.slow-query";
+  /** Name of the object of a database. */
+  object?: string;
   function?: string;
   version?: string;
   request?: string;
@@ -224,6 +237,8 @@ export interface CheckRequest {
   vars: Record<string, unknown>;
   /** In clear, for this one check. */
   secrets?: Record<string, string>;
+  /** Names of the bindings; in a check every database answers that there is none yet. */
+  databases?: string[];
 }
 export type CheckResult =
   | { ok: true; entrypoints: string[]; milliseconds: number }
@@ -251,6 +266,7 @@ export interface RouterSettings {
   /** CIDRs. */
   trustedProxies: string[];
   maxIsolates: number;
+  d1: D1Settings;
   /** WardsRequest from the start on. */
   wards?: Record<string, number>;
   /** Present: traces from the very first request on, with this key in every line (see TraceRequest). */

@@ -1,10 +1,12 @@
 // Supervisor and the product's own router together: the suspects depend on its trace lines and the names of its isolates.
+
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { get } from "node:http";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { D1_DEFAULTS } from "../../runtime/d1/wire.js";
 import { type RouteTable, type VersionSpec, WARDS } from "../../runtime/wire.js";
 import { wardSockets } from "./run-folder.js";
 import { artifactOf, testRuntime, until } from "./testing.js";
@@ -59,7 +61,7 @@ async function startSupervised(t: TestContext) {
         egress: { allow: [], deny: [] },
         settings: {
           ...{ baseDomain: "base.test", apiHosts: ["base.test"], useForwardedHost: false, trustedProxies: [] },
-          ...{ maxIsolates: 100, ...(traceKey === undefined ? {} : { traceKey }) },
+          ...{ maxIsolates: 100, d1: D1_DEFAULTS, ...(traceKey === undefined ? {} : { traceKey }) },
           ...(wards === undefined ? {} : { wards }),
         },
       });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { D1_DEFAULTS } from "../../runtime/d1/wire.js";
 import { checkerConfig, type ServingOptions, servingConfig } from "./workerd-config.js";
 
 const OPTIONS: ServingOptions = {
@@ -8,7 +9,14 @@ const OPTIONS: ServingOptions = {
   controlSocket: "/run/control.sock",
   agentSocket: "/run/agent.sock",
   dataDir: "/data",
-  settings: { baseDomain: "localhost", apiHosts: [], useForwardedHost: false, trustedProxies: [], maxIsolates: 1 },
+  settings: {
+    baseDomain: "localhost",
+    apiHosts: [],
+    useForwardedHost: false,
+    trustedProxies: [],
+    maxIsolates: 1,
+    d1: D1_DEFAULTS,
+  },
   egress: { allow: [], deny: [] },
 };
 

@@ -1,4 +1,5 @@
 // For the tests of this folder: a real workerd with the product's own configuration, in a folder of its own.
+
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
@@ -11,6 +12,7 @@ import { buffer } from "node:stream/consumers";
 import type { TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { checkerConfig, servingConfig } from "../../agent/runtime/workerd-config.js";
+import { D1_DEFAULTS } from "../d1/wire.js";
 import {
   ARTIFACT_MAGIC,
   CHECK_HEADER,
@@ -181,6 +183,7 @@ export async function startServing(t: TestContext, options: ServingOptions = {})
       useForwardedHost: false,
       trustedProxies: [],
       maxIsolates: 1000,
+      d1: D1_DEFAULTS,
       ...options.settings,
     },
     egress: options.egress ?? { allow: [], deny: [] },

@@ -1,0 +1,97 @@
+// The words of databases. Types and pure functions; model.ts hands them on.
+
+/** A D1 database as the registry keeps it. */
+export interface Database {
+  /** UUID, what clients call database_id. */
+  id: string;
+  account: string;
+  /** Unique among the databases of the account that are not removed. */
+  name: string;
+  /** Id of the function whose declaration made it; null: made by hand, and open to all functions of the account. */
+  owner: string | null;
+  /** Counts the objects that have held it, from 1; see `objectName` in runtime/d1/wire.ts. */
+  epoch: number;
+  /** Milliseconds since 1970, as all times here. */
+  createdAt: number;
+  /** Kept for RETENTION. */
+  removedAt: number | null;
+}
+
+/** Lower-case letters, digits, `-`, `_`; at most 64 characters, as wrangler's are. */
+const DATABASE_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9_-]{0,62}[a-zA-Z0-9])?$/;
+export function isDatabaseName(name: string): boolean {
+  return DATABASE_NAME.test(name);
+}
+
+/** Of a function's own database, `env.D1` without a declaration, and of a binding that names none: as wrangler would call it. */
+export function defaultDatabaseName(functionName: string, binding: string): string {
+  return `${functionName}-${binding.toLowerCase()}`;
+}
+
+export interface DatabaseRef {
+  account: string;
+  /** Id or name. */
+  database: string;
+}
+
+/** A consistent copy of a database, a file of its own. */
+export interface DatabaseSnapshot {
+  /** What clients call a bookmark: sorts by time, `<16 hex of the milliseconds>-<8 hex>`. */
+  id: string;
+  database: string;
+  at: number;
+  cause: "schedule" | "migration" | "restore" | "request" | "import" | "removal" | "preview";
+  /** Bytes. */
+  size: number;
+  /** Names of the migrations that had been applied. */
+  migrations: string[];
+}
+
+/** A function that uses a database, under which names. */
+export interface DatabaseUse {
+  function: string;
+  bindings: string[];
+  isOwner: boolean;
+}
+
+/** What happened in a database lately, summed over a day. */
+export interface DatabaseActivity {
+  since: number;
+  queries: number;
+  errors: number;
+  rowsRead: number;
+  rowsWritten: number;
+  milliseconds: number;
+  slowest: { sql: string; milliseconds: number; rowsRead: number; at: number }[];
+}
+
+export interface DatabaseDetail extends Database {
+  /** Bytes of the file and its log; 0: nothing was ever written. */
+  size: number;
+  /** Tables that are not SQLite's or the platform's; null where it was not asked for. */
+  tables: number | null;
+  uses: DatabaseUse[];
+}
+
+/** A file of a migrations folder. */
+export interface Migration {
+  /** File name, which the order goes by. */
+  name: string;
+  sql: string;
+}
+
+/** What a version brings for one of its databases. */
+export interface MigrationSet {
+  binding: string;
+  /** Folder relative to the source's root, for messages. */
+  folder: string;
+  /** Default `d1_migrations`. */
+  table: string;
+  migrations: Migration[];
+}
+
+export interface MigrationState {
+  /** Sorted by name. */
+  applied: { name: string; at: string }[];
+  pending: string[];
+}
