@@ -8,7 +8,7 @@ import { addCompletion } from "./commands/completion.js";
 import { addConfig } from "./commands/config.js";
 import { addDeploy } from "./commands/deploy.js";
 import { addDeployments, addRollback } from "./commands/deployments.js";
-import { addDelete, addOpen } from "./commands/functions.js";
+import { addDelete, addOpen, addRestore, addResume } from "./commands/functions.js";
 import { addInit } from "./commands/init.js";
 import { addLogin } from "./commands/login.js";
 import { addSecret } from "./commands/secret.js";
@@ -33,6 +33,8 @@ const COMMANDS: [words: string[], declare: Declare][] = [
   [["pin", "unpin"], addPins],
   [["secret"], addSecret],
   [["delete"], addDelete],
+  [["restore"], addRestore],
+  [["resume"], addResume],
   [["status"], addStatus],
   [["why"], addWhy],
   [["sync"], addSync],

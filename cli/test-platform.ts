@@ -172,6 +172,13 @@ function addOurs(on: On, kept: Find): void {
     version: kept(name).deployments[0]?.[0]?.version_id ?? null,
   }));
   on("DELETE /api/v1/functions/*", () => ({ status: 204 }));
+  for (const word of ["restore", "resume"]) {
+    on(`POST /api/v1/functions/*/${word}`, (_, [name = ""]) =>
+      name === "nope"
+        ? problem(404, "ERR_NOT_FOUND", 'there is no removed function "nope"', { hint: "see: wrkst status" })
+        : { name, state: "ready", version: idOf(`${name} 2`), url: `http://${name}.localhost` },
+    );
+  }
   on("POST /api/v1/functions/*/rollback", ({ body }: Request, [name]) => {
     const { to } = body as { to?: string };
     return { id: "d9", function: name, from: idOf(`${name} 2`), to: to ?? idOf(`${name} 1`) };

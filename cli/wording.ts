@@ -76,6 +76,16 @@ export const COMMANDS = {
     about: "delete a function; it can be restored for a while",
     examples: ["wrkst delete greet --yes"],
   },
+  restore: {
+    group: GROUPS.deploy,
+    about: "bring a deleted function back, on the version that served last",
+    examples: ["wrkst restore greet"],
+  },
+  resume: {
+    group: GROUPS.deploy,
+    about: "end the quarantine of a function that froze the runtime",
+    examples: ["wrkst resume greet"],
+  },
   status: {
     group: GROUPS.look,
     about: "show sources and functions, or one function",
@@ -311,7 +321,9 @@ export const says = {
   tokenRevoked: (id: string) => `revoked ${id}`,
   confirmDelete: (name: string) => `delete the function "${name}"?`,
   nobodyToAsk: (question: string) => `nobody to ask: ${question}`,
-  deleted: (name: string) => `deleted "${name}"`,
+  deleted: (name: string) => `deleted "${name}"; for a while "wrkst restore ${name}" brings it back`,
+  nowServes: ({ name, state, version, url }: { name: string; state: string; version: string | null; url: string }) =>
+    `${printable(name)}: ${state}${version === null ? "" : `, ${version.slice(0, 8)}`}  ${printable(url)}\n`,
   listening: (name: string) => `listening to "${name}", Ctrl-C ends it`,
   tailEnded: (name: string) => `the server ended the tail of "${name}"`,
   urlSet: (url: string) => `server is ${url}`,

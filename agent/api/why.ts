@@ -72,12 +72,12 @@ function reasonOf(found: FunctionDetail, holds: Hold[]): Reason {
       return reason(
         "requests are refused",
         "a version that hangs the runtime is taken out of service",
-        `push a new version, or POST /api/v1/functions/${name}/resume`,
+        `push a new version, or release it: wrkst resume ${name}`,
       );
     case "name-taken":
       return reason("another function has the name", "names are global, the first one keeps it", "choose another name");
     case "removed":
-      return reason("nothing serves", "it was removed", `bring it back: POST /api/v1/functions/${name}/restore`);
+      return reason("nothing serves", "it was removed", `bring it back: wrkst restore ${name}`);
   }
 }
 

@@ -184,7 +184,7 @@ export function checkPruneLimit(
     "ERR_PRUNE_LIMIT",
     `the revision removes ${removed} of ${serving} functions: expected at most ${Math.round(limit.share * 100)} % (or ${limit.count}) in one pass`,
     {
-      hint: `if this is meant, say so: POST /api/v1/sources/${source}/sync?prune=true; otherwise push the folders again`,
+      hint: `if this is meant, say so: wrkst sync ${source === "default" ? "" : `${source} `}--prune --wait; otherwise push the folders again`,
     },
   );
 }

@@ -156,7 +156,7 @@ export class Platform {
   async quarantine(name: string, reason: string): Promise<void> {
     if (!this.#deps.registry.functionByName(name)) return;
     const error = new WrkstError("ERR_RUNTIME", reason, {
-      hint: `push a new version, or release it: POST /api/v1/functions/${name}/resume`,
+      hint: `push a new version, or release it: wrkst resume ${name}`,
     });
     await this.#setState(name, "quarantined", error);
     this.note({ kind: "function.quarantined", function: name, message: reason });

@@ -1,6 +1,7 @@
-// `wrkst delete` and `open`: one function, named.
+// `wrkst delete`, `restore`, `resume` and `open`: one function, named.
 
 import type { Command } from "commander";
+import type { FunctionStatus } from "../../agent/model.js";
 import { Failure } from "../failure.js";
 import type { Io } from "../io.js";
 import { confirm } from "../prompt.js";
@@ -18,6 +19,25 @@ export function addDelete(program: Command, io: Io): void {
       if (!options.yes && !(await confirm(says.confirmDelete(name), io))) throw new Failure(TEXT.notDeleted);
       await client.ask("DELETE", functionPath(name, options.force ? "?force=true" : ""));
       say(says.deleted(name));
+    });
+}
+
+export function addRestore(program: Command, io: Io): void {
+  addBack(program, io, "restore");
+}
+
+export function addResume(program: Command, io: Io): void {
+  addBack(program, io, "resume");
+}
+
+/** Both bring a function back into service, and show it then. */
+function addBack(program: Command, io: Io, command: "restore" | "resume"): void {
+  addAsking(program, command)
+    .argument("<function>", TEXT.function)
+    .action(async (name: string, options: Common) => {
+      const { client, print } = openSession(options, io);
+      const entry = await client.ask<FunctionStatus>("POST", functionPath(name, `/${command}`));
+      print(entry, says.nowServes(entry));
     });
 }
 
