@@ -105,7 +105,7 @@ async function assemble(
     runtime: runningView(runtime),
     onWritten: () => tail.refresh(),
   });
-  const source = await openFollowed(config);
+  const { source, seed } = await openFollowed(config);
   closers.push(() => source.close());
   const now = () => performance.timeOrigin + performance.now();
   const loop: Loop = new Loop({
@@ -135,6 +135,7 @@ async function assemble(
     bundlerId: BUNDLER_ID,
     environment: config.wranglerEnv,
     pruneLimit: config.git.pruneLimit,
+    seed,
     declarations: createDeclarationReader(),
     prepare: createPreparation({ runtime: runningView(runtime), registry, sealing, routes }),
     secretsOf: createSecretsOf(registry, sealing),
@@ -301,14 +302,15 @@ async function openBuilders(config: ProcessConfig, log: Log, runDir: string) {
   };
 }
 
-async function openFollowed(config: ProcessConfig): Promise<Source> {
+async function openFollowed(config: ProcessConfig): Promise<{ source: Source; seed: string | undefined }> {
   const { dataDir, git } = config;
   const gitDir = join(dataDir, "git");
   const embedded = join(gitDir, "functions.git");
   const { environment } = config;
   const hooksDir = join(dataDir, "hooks");
-  await openEmbedded({ dir: embedded, hooksDir, environment, ...(git.repo ? {} : { seed: EXAMPLES }) });
-  return openSource({
+  const filling = git.repo ? {} : { seed: EXAMPLES };
+  const { seed } = await openEmbedded({ dir: embedded, hooksDir, environment, ...filling });
+  const source = await openSource({
     name: SOURCE,
     repo: git.repo ?? { embedded },
     branch: git.branch,
@@ -324,6 +326,7 @@ async function openFollowed(config: ProcessConfig): Promise<Source> {
       ...(git.knownHostsFile === undefined ? {} : { knownHostsFile: git.knownHostsFile }),
     },
   });
+  return { source, seed };
 }
 
 const EXAMPLES = fileURLToPath(new URL("../../examples", import.meta.url));

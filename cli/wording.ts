@@ -280,8 +280,8 @@ export const says = {
   nextOfRepository: (folder: string, url: string) =>
     `\nnext:\n  ${folder === "." ? "" : `cd ${folder} && `}git init -b main && git add . && git commit -m "Begin"\n` +
     `  git remote add wrkst ${url}/git/functions.git\n  git push wrkst main      # user admin, a token as password\n` +
-    `\na server that has functions already, or its examples, refuses that push: clone its repository and go on there:\n` +
-    `  git clone ${url}/git/functions.git\n`,
+    `\na server that has its examples still takes that push with --force, which replaces them; one that has functions\n` +
+    `already refuses it: clone its repository and go on there:\n  git clone ${url}/git/functions.git\n`,
   nextOfFunction: (folder: string) => `\nnext:\n  wrkst deploy ${folder}      # or commit it and push\n`,
   bundled: (name: string, modules: number, bytes: number) =>
     `bundled ${name}: ${count(modules, "module")}, ${size(bytes)}`,

@@ -8,7 +8,7 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Status } from "../agent/model.js";
-import { startAgent, type TestAgent, until } from "./harness.js";
+import { createRepository, functionFiles, startAgent, type TestAgent, until } from "./harness.js";
 
 const run = promisify(execFile);
 const CLI = fileURLToPath(new URL("../../cli/dist/wrkst.cjs", import.meta.url));
@@ -70,4 +70,28 @@ test("away from a terminal every line of the log is JSON, and a second start doe
   const commits = await run("git", ["-C", join(dataDir, "git/functions.git"), "rev-list", "--count", "main"]);
   assert.equal(commits.stdout.trim(), "1");
   assert.equal((await agent.request("hono")).status, 200);
+});
+
+test("a repository of one's own replaces the examples at once, and what is one's own is not removed in bulk", async () => {
+  const repository = await createRepository();
+  try {
+    await repository.commit(functionFiles("mine", "my own"));
+    const first = await repository.push(agent, "--force", "HEAD:main");
+    assert.match(first.output, /created\s+mine/);
+    assert.equal((await agent.request("mine")).text, "my own");
+    assert.equal((await agent.request("hello")).status, 404);
+    assert.match(await wrkst("restore", "hello"), /^hello: ready/);
+    assert.equal((await agent.request("hello")).status, 200);
+    const more = ["a1", "b2", "c3", "d4", "e5"];
+    await repository.commit(Object.assign({}, ...more.map((name) => functionFiles(name, name))));
+    await repository.push(agent);
+    await repository.commit(Object.fromEntries(more.map((name) => [name, null])));
+    const held = await repository.push(agent);
+    assert.match(held.output, /wrkst sync --prune --wait/);
+    assert.equal((await agent.request("e5")).text, "e5");
+    assert.match(await wrkst("sync", "--prune", "--wait"), /removed e5/);
+    assert.deepEqual((await agent.status()).functions.map(({ name }) => name).sort(), ["hello", "mine"]);
+  } finally {
+    await repository.remove();
+  }
 });

@@ -174,6 +174,8 @@ test("a renaming that fails keeps the old name", () => {
   assert.deepEqual(dueRemovals(renamed, existing, new Set()), ["old"]);
 });
 
+const PRUNE = { limit: { share: 0.5, count: 3 }, source: "default", isSeed: false };
+
 test("a sudden removal of most functions waits for a person, a small one does not", () => {
   const existing = Array.from({ length: 10 }, (_, index) => known(`f${index}`));
   const after = (kept: number) =>
@@ -181,17 +183,20 @@ test("a sudden removal of most functions waits for a person, a small one does no
       existing.slice(0, kept).map((entry) => candidate(entry.name)),
       existing,
     );
-  const limit = { share: 0.5, count: 3 };
-  assert.equal(checkPruneLimit(after(5), existing, limit, "default"), undefined);
-  assert.equal(checkPruneLimit(after(4), existing, limit, "default")?.code, "ERR_PRUNE_LIMIT");
-  assert.equal(checkPruneLimit(after(0), existing, limit, "default")?.code, "ERR_PRUNE_LIMIT");
-  assert.equal(checkPruneLimit(after(10), existing, limit, "default"), undefined);
+  const check = (kept: number, more = {}) => checkPruneLimit(after(kept), existing, { ...PRUNE, ...more });
+  assert.equal(check(5), undefined);
+  assert.equal(check(4)?.code, "ERR_PRUNE_LIMIT");
+  assert.match(check(4)?.hint ?? "", /wrkst sync --prune --wait/);
+  assert.equal(check(0)?.code, "ERR_PRUNE_LIMIT");
+  assert.equal(check(10), undefined);
+  assert.equal(check(1, { isSeed: true }), undefined);
+  assert.equal(check(0, { isSeed: true })?.code, "ERR_PRUNE_LIMIT");
 });
 
 test("functions that never served do not count towards the prune limit", () => {
   const existing = Array.from({ length: 7 }, (_, index) => known(`f${index}`, index > 0 ? { latest: null } : {}));
   const kept = plan([candidate("f0")], existing);
-  assert.equal(checkPruneLimit(kept, existing, { share: 0.5, count: 3 }, "default"), undefined);
+  assert.equal(checkPruneLimit(kept, existing, PRUNE), undefined);
 });
 
 test("every function of the source is planned or removed, never both, whatever the histories", () => {

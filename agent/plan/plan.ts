@@ -163,29 +163,35 @@ export interface PruneLimit {
   count: number;
 }
 
+export interface PruneCheck {
+  limit: PruneLimit;
+  source: string;
+  /** What serves is what the platform filled the repository with, and nothing of anybody's. */
+  isSeed: boolean;
+}
+
 /**
  * The error when a plan removes more than the limit allows, or everything; undefined when it may proceed.
- * A revision that declares nothing at all while functions serve is always refused. What never served does not count.
+ * A revision that declares nothing at all while functions serve is always refused. What never served does not count. The
+ * first functions of a person's own replace the examples without a word.
  */
 export function checkPruneLimit(
   plan: Plan,
   known: KnownFunction[],
-  limit: PruneLimit,
-  source: string,
+  { limit, source, isSeed }: PruneCheck,
 ): WrkstError | undefined {
   const live = known.filter((entry) => entry.source === source && !entry.removed && entry.latest !== null);
   const serving = live.length;
   const removed = live.filter((entry) => plan.removals.includes(entry.name)).length;
   if (removed === 0) return undefined;
   const declaresNothing = plan.steps.length === 0 && serving > 1;
-  const beyond = removed > limit.count && removed > serving * limit.share;
+  const beyond = !isSeed && removed > limit.count && removed > serving * limit.share;
   if (!declaresNothing && !beyond) return undefined;
+  const named = source === "default" ? "" : ` ${source}`;
   return new WrkstError(
     "ERR_PRUNE_LIMIT",
     `the revision removes ${removed} of ${serving} functions: expected at most ${Math.round(limit.share * 100)} % (or ${limit.count}) in one pass`,
-    {
-      hint: `if this is meant, say so: wrkst sync ${source === "default" ? "" : `${source} `}--prune --wait; otherwise push the folders again`,
-    },
+    { hint: `if this is meant, say so: wrkst sync${named} --prune --wait; otherwise push the folders again` },
   );
 }
 

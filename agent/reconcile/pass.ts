@@ -44,6 +44,8 @@ export interface PassDeps extends BuildDeps {
   /** `[env.<name>]` of the wrangler files. */
   environment: string | undefined;
   pruneLimit: PruneLimit;
+  /** Commit that the platform filled the embedded repository with. */
+  seed: string | undefined;
   registry: Registry;
   declarations: { read(snapshot: Snapshot, options: { environment?: string }): Promise<Declaration[]> };
   checkout: {
@@ -163,7 +165,9 @@ function announce(pass: PassRun, { revision, plan }: Observed): void {
 }
 
 function refuseMassRemoval(deps: PassDeps, { plan, known }: Observed): void {
-  const error = checkPruneLimit(plan, known, deps.pruneLimit, deps.source.name);
+  const { registry, pruneLimit: limit, seed, source } = deps;
+  const isSeed = seed !== undefined && registry.lastRevision(source.name)?.commit === seed;
+  const error = checkPruneLimit(plan, known, { limit, source: source.name, isSeed });
   if (error) throw error;
 }
 

@@ -67,9 +67,8 @@ test("creates the repository once, with the seed as one commit, and leaves it al
   assert.equal(log, "wrkst Examples to begin with");
   assert.equal((await git(dir, ["ls-tree", "-r", "--name-only", "main"])).stdout.trim(), "hello/wrangler.toml");
   const tip = await commit(dir, { "b/x": "1" });
-  assert.deepEqual(await openEmbedded({ dir, hooksDir: join(root, "hooks"), seed: join(root, "seed") }), {
-    created: false,
-  });
+  const again = await openEmbedded({ dir, hooksDir: join(root, "hooks"), seed: join(root, "seed") });
+  assert.deepEqual(again, { created: false, seed: (await git(dir, ["rev-parse", "main~"])).stdout.trim() });
   assert.equal((await git(dir, ["rev-parse", "main"])).stdout.trim(), tip);
 });
 

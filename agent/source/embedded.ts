@@ -1,6 +1,6 @@
 // Creates the embedded repository, whole or not at all, and keeps it in shape. Its contents are changed by pushes only.
 
-import { appendFile, mkdir, open, rename, rm, stat, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { WrkstError } from "../errors.js";
 import { type BaseEnvironment, gitEnvironment, gitError, openGit, runGit } from "./git.js";
@@ -38,16 +38,24 @@ exit 0
  * Opens the embedded repository: creates and seeds it when there is none, and removes locks of a killed process. A creation
  * that was cut short is begun anew.
  *
- * @returns whether it was created now.
+ * @returns whether it was created now, and the commit that it was filled with, if it ever was.
  */
-export async function openEmbedded(options: EmbeddedOptions): Promise<{ created: boolean }> {
+export async function openEmbedded(options: EmbeddedOptions): Promise<{ created: boolean; seed?: string }> {
   await writeHooks(options.hooksDir);
   if (await exists(join(options.dir, "HEAD"))) {
     await removeStaleLocks(options.dir, (options.now ?? Date.now)());
-    return { created: false };
+    return { created: false, ...(await readSeed(options.dir)) };
   }
   await create(options);
-  return { created: true };
+  return { created: true, ...(await readSeed(options.dir)) };
+}
+
+/** File of the repository that names the commit of the seed. No reference, so that no push can set it. */
+const SEED = "wrkst-seed";
+
+async function readSeed(dir: string): Promise<{ seed?: string }> {
+  const seed = await readFile(join(dir, SEED), "utf8").catch(() => "");
+  return seed === "" ? {} : { seed };
 }
 
 async function create(options: EmbeddedOptions): Promise<void> {
@@ -114,6 +122,7 @@ async function seed(dir: string, from: string, options: EmbeddedOptions): Promis
   const tree = (await git.raw(["write-tree"])).trim();
   const commit = (await git.raw(["commit-tree", "-m", "Examples to begin with", tree])).trim();
   await git.raw(["update-ref", "refs/heads/main", commit]);
+  await writeFile(join(dir, SEED), commit);
   await rm(join(dir, "seed-index"), { force: true });
 }
 
