@@ -148,7 +148,17 @@ function versionAtCommit(entry: RouteEntry, prefix: string, revisions: RevisionR
 /** Versions of the same key can share an isolate: code, environment and outbound are the same. */
 export function isolateKey(function_: string, spec: VersionSpec): string {
   const secrets = spec.secrets ? "secrets" : "";
-  return `${function_}@${spec.id}@${spec.artifact}@${spec.generation}@${spec.egress}@${secrets}`;
+  const databases = spec.databases ? databasesKey(spec.databases) : "";
+  return `${function_}@${spec.id}@${spec.artifact}@${spec.generation}@${spec.egress}@${secrets}@${databases}`;
+}
+
+/** Keys are asked for with every request, and a spec never changes. */
+const keys = new WeakMap<object, string>();
+
+function databasesKey(databases: NonNullable<VersionSpec["databases"]>): string {
+  const key = keys.get(databases) ?? JSON.stringify(Object.entries(databases).sort());
+  keys.set(databases, key);
+  return key;
 }
 
 /** Names come from outside: `constructor` must not find what the object inherits. */

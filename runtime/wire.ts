@@ -33,9 +33,14 @@ export interface VersionSpec {
   /** Raised when something outside the version's identity changed (a secret): part of the loader id. */
   generation: number;
   secrets?: SealedValues;
-  /** Databases: binding → name of the object that holds it (`objectName` of d1/wire.ts). `D1` is always among them. Absent
-   * only where the function is not yet known to the registry: then no binding exists. */
-  databases?: Record<string, string>;
+  /** Databases: binding → name of the object that holds it (`objectName` of d1/wire.ts), or why there is none. `D1` is always
+   * among them. Absent: no binding exists. Versions with other databases are never the same isolate. */
+  databases?: Record<string, string | RefusedDatabase>;
+}
+
+/** A binding without a database: every query answers this sentence. */
+export interface RefusedDatabase {
+  refused: string;
 }
 
 /**
