@@ -1,6 +1,6 @@
 // The agent as one object: opens every part in order, closes them in reverse. The only file that knows all parts.
 
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -121,6 +121,7 @@ async function assemble(
   const builders = await openBuilders(config, log, runDir);
   closers.push(() => builders.close());
   const artifacts = await openArtifactStore(join(dataDir, "artifacts"));
+  await mkdir(join(dataDir, "do"), { recursive: true, mode: 0o700 });
   const tail: AgentTail = openAgentTail({ dataDir, retention: config.logRetention, log, registry, artifacts, runtime });
   closers.push(() => tail.close());
   const passDeps: PassDeps = {

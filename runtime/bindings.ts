@@ -10,6 +10,10 @@ export interface RouterBindings {
   PUBLIC: Fetcher;
   PRIVATE: Fetcher;
   NONE: Fetcher;
+  /** workerd's own client of databases; `new D1_TEMPLATE.constructor(fetcher)` is another one. */
+  D1_TEMPLATE: D1Database;
+  /** The objects that hold databases, by `objectName`. A ward has none. */
+  DATABASES?: DurableObjectNamespace;
   /** From the environment of the process; null where it was given none. */
   SECRETS_KEY: string | null;
   /** Processes for suspects; a ward itself has none. */

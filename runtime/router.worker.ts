@@ -2,6 +2,7 @@
 import { env, exports, WorkerEntrypoint } from "cloudflare:workers";
 import type { RouterBindings } from "./bindings.js";
 import { handleControl } from "./control.js";
+import { handleD1Control, isD1Control } from "./d1/control.js";
 import { createRouter } from "./router.js";
 import { HOST_ENTRYPOINT } from "./wire.js";
 
@@ -13,12 +14,15 @@ interface Loopback {
   EndOfInvocation(options: { props: TailProps }): Fetcher;
 }
 
+export { D1Database } from "./d1/object.js";
+
 const router = createRouter(env as RouterBindings, (props) =>
   (exports as unknown as Loopback).EndOfInvocation({ props }),
 );
 
 export class Control extends WorkerEntrypoint<RouterBindings> {
   override fetch(request: Request): Promise<Response> {
+    if (isD1Control(new URL(request.url).pathname)) return handleD1Control(this.env.DATABASES!, request);
     return handleControl(router, request, (promise) => this.ctx.waitUntil(promise));
   }
 }

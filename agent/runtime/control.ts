@@ -10,6 +10,7 @@ import {
   type TraceRequest,
 } from "../../runtime/wire.js";
 import { WrkstError } from "../errors.js";
+import { type D1Calls, d1Calls } from "./databases.js";
 import { openSocketClient } from "./socket-client.js";
 
 export interface Control {
@@ -25,6 +26,7 @@ export interface Control {
   listen(functions: string[]): Promise<void>;
   /** Function → number of its ward. */
   wards(functions: Record<string, number>): Promise<void>;
+  readonly d1: D1Calls;
   close(): void;
 }
 
@@ -58,6 +60,7 @@ export function openControl(options: { socketPath: string; timeout: number }): C
     },
     listen: async (functions) => void (await ask(CONTROL.listen, { functions })),
     wards: async (functions) => void (await ask(CONTROL.wards, { functions })),
+    d1: d1Calls(client),
     close: () => client.close(),
   };
 }

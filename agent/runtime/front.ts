@@ -8,6 +8,7 @@ import type {
   TailLine,
 } from "../../runtime/wire.js";
 import type { RuntimeStatus } from "../model.js";
+import type { D1Calls } from "./databases.js";
 import type { Log } from "./runtime-log.js";
 
 /** Something that a person may want to know; `kind` is noun.verb, as in PlatformEvent. */
@@ -87,4 +88,6 @@ export interface Runtime {
   /** From now on every invocation of these functions is told. Resolves when it is so; never rejects, and holds for later
    * processes too. */
   listen(functions: string[]): Promise<void>;
+  /** About databases; these are never repeated. */
+  readonly d1: D1Calls;
 }

@@ -8,6 +8,7 @@ import type { RuntimeStatus } from "../model.js";
 import { backoff, SERVED_WELL } from "./backoff.js";
 import type { Control } from "./control.js";
 import { type Freeze, isSuspicious, judge, SUSPICION } from "./culprit.js";
+import type { D1Calls } from "./databases.js";
 import type { Runtime, RuntimeEvent, RuntimeOptions } from "./front.js";
 import { createHearing, type Hearing } from "./hearing.js";
 import { beginLife, freezeOf, type Life, reasonOf } from "./life.js";
@@ -24,6 +25,13 @@ export function openRuntime(options: RuntimeOptions): Runtime {
 }
 
 class Supervisor implements Runtime {
+  readonly d1: D1Calls = {
+    call: async (call) => (await this.#living()).control.d1.call(call),
+    script: async (script) => (await this.#living()).control.d1.script(script),
+    dump: async (dump) => (await this.#living()).control.d1.dump(dump),
+    retire: async (objects) => (await this.#living()).control.d1.retire(objects),
+    stats: async () => (await this.#living()).control.d1.stats(),
+  };
   readonly #options: RuntimeOptions;
   readonly #now: () => number;
   readonly #hearing: Hearing;

@@ -38,6 +38,7 @@ async function writeTable(dataDir: string): Promise<void> {
     table.functions[name] = { latest: spec.id, aliases: {}, versions: { [spec.id]: spec }, history: [], hosts: [] };
   }
   await mkdir(join(dataDir, "routes"), { recursive: true });
+  await mkdir(join(dataDir, "do"), { recursive: true });
   await writeFile(join(dataDir, "routes", "table.json"), JSON.stringify(table));
 }
 

@@ -1,4 +1,5 @@
 // Writes the configurations that workerd is started with, as capnp text. Pure: reads no file and knows no default.
+import { D1_UNIQUE_KEY } from "../../runtime/d1/wire.js";
 import { HEADER, type RouterSettings, SECRETS_KEY_VARIABLE, WARD_HEADER } from "../../runtime/wire.js";
 
 export interface ServingOptions {
@@ -10,12 +11,12 @@ export interface ServingOptions {
   controlSocket: string;
   /** Absolute path of the unix socket on which the agent answers the API. */
   agentSocket: string;
-  /** Absolute; the folders `routes` and `artifacts` in it must exist when workerd starts. */
+  /** Absolute; the folders `routes`, `artifacts` and `do` in it must exist when workerd starts. */
   dataDir: string;
   settings: RouterSettings;
   /** Absolute paths of the unix sockets on which the wards answer. */
   wardSockets?: string[];
-  /** Whether it is a ward: what the router tells of the connection counts. */
+  /** Whether it is a ward: what the router tells of the connection counts, and it opens no database: one process does. */
   isWard?: boolean;
   /** CIDRs: `allow` is what the private outbound reaches beside the internet, `deny` is refused by both. */
   egress: { allow: string[]; deny: string[] };
@@ -64,17 +65,36 @@ export function servingConfig(options: ServingOptions): string {
       http = (injectRequestHeaders = ${list(stripped)}${options.isWard ? `, ${connection}` : ""}))`,
     controlSocket(options.controlSocket, `(name = "router", entrypoint = "Control")`),
   ];
-  return config([...services, ...wards.map((ward) => ward.service)], sockets, {
+  const databases = options.isWard ? undefined : databasesOf(dataDir);
+  return config([...services, ...wards.map((ward) => ward.service), ...(databases?.services ?? [])], sockets, {
     name: "router",
     source: options.routerJs,
+    objects: databases?.objects,
     bindings: [
       `(name = "LOADER", workerLoader = (id = "functions"))`,
       `(name = "SETTINGS", json = ${text(JSON.stringify(options.settings))})`,
       `(name = "SECRETS_KEY", fromEnvironment = ${text(SECRETS_KEY_VARIABLE)})`,
       ...["AGENT", "ROUTES", "ARTIFACTS", "PUBLIC", "PRIVATE", "NONE"].map(service),
       ...wards.map((ward) => ward.binding),
+      // workerd's own client of databases, of which the bindings of functions are made.
+      `(name = "D1_TEMPLATE", wrapped = (moduleName = "cloudflare-internal:d1-api",
+        innerBindings = [(name = "fetcher", service = "none")]))`,
+      ...(databases?.bindings ?? []),
     ],
   });
+}
+
+/** Databases are objects of the router. Their disk is opened by one process only. */
+function databasesOf(dataDir: string) {
+  return {
+    services: [`(name = "do", disk = (path = ${text(`${dataDir}/do`)}, writable = true))`],
+    bindings: [`(name = "DATABASES", durableObjectNamespace = "D1Database")`],
+    objects: `durableObjectNamespaces = [
+    (className = "D1Database", uniqueKey = ${text(D1_UNIQUE_KEY)}, enableSql = true),
+  ],
+  durableObjectStorage = (localDisk = "do"),
+  `,
+  };
 }
 
 /** The checker's process: loads what it is given with no network and no data. Start it with `--experimental`. */
@@ -90,7 +110,7 @@ export function checkerConfig(options: CheckerOptions): string {
 function config(
   services: string[],
   sockets: string[],
-  worker: { name: string; source: string; bindings: string[] },
+  worker: { name: string; source: string; bindings: string[]; objects?: string | undefined },
 ): string {
   return `using Workerd = import "/workerd/workerd.capnp";
 
@@ -104,7 +124,7 @@ const ${worker.name} :Workerd.Worker = (
   compatibilityDate = ${text(COMPATIBILITY_DATE)},
   compatibilityFlags = ["experimental"],
   globalOutbound = "none",
-  bindings = ${list(worker.bindings)},
+  ${worker.objects ?? ""}bindings = ${list(worker.bindings)},
 );
 `;
 }

@@ -161,6 +161,7 @@ export async function startServing(t: TestContext, options: ServingOptions = {})
   const sockets = { control: join(dataDir, "control.sock"), agent: join(dataDir, "agent.sock") };
   await mkdir(join(dataDir, "routes"));
   await mkdir(join(dataDir, "artifacts"));
+  await mkdir(join(dataDir, "do"));
   const agent = createServer((request, response) => {
     response.setHeader("content-type", "application/json");
     response.end(JSON.stringify({ agent: true, url: request.url, headers: request.headers }));

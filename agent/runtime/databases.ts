@@ -1,0 +1,46 @@
+// The agent's calls about databases (D1_CONTROL in runtime/d1/wire.ts), to the process that holds them. Never repeated: a call may
+// have been done before an answer came.
+import type { Readable } from "node:stream";
+import {
+  D1_CONTROL,
+  type D1Call,
+  type D1CallAnswer,
+  type D1Dump,
+  type D1Script,
+  type D1ScriptAnswer,
+  type D1Stats,
+} from "../../runtime/d1/wire.js";
+import { WrkstError } from "../errors.js";
+import type { SocketClient } from "./socket-client.js";
+
+/** All throw ERR_RUNTIME when the process ends meanwhile or refuses, ERR_TIMEOUT when there is no answer. */
+export interface D1Calls {
+  call(call: D1Call): Promise<D1CallAnswer>;
+  script(script: D1Script): Promise<D1ScriptAnswer>;
+  /** SQL text as it is made; errors when it could not be made whole. */
+  dump(dump: D1Dump): Promise<Readable>;
+  /** By name. From then on they refuse everything, also after a restart. */
+  retire(objects: string[]): Promise<void>;
+  /** What happened since the call before. */
+  stats(): Promise<D1Stats>;
+}
+
+const TIMEOUT = 60_000;
+
+export function d1Calls(client: SocketClient): D1Calls {
+  const headers = { "content-type": "application/json" };
+  const ask = async (path: string, body?: unknown) => {
+    const text = body === undefined ? {} : { body: JSON.stringify(body), headers };
+    const answer = await client.send({ path, timeout: TIMEOUT, ...text });
+    if (answer.status === 200) return JSON.parse(answer.body.toString());
+    const words = answer.body.toString().slice(0, 500);
+    throw new WrkstError("ERR_RUNTIME", `the runtime refused "${path}" with ${answer.status}: ${words}`);
+  };
+  return {
+    call: (call) => ask(D1_CONTROL.call, call),
+    script: (script) => ask(D1_CONTROL.script, script),
+    dump: (dump) => client.open({ path: D1_CONTROL.dump, body: JSON.stringify(dump), headers, timeout: TIMEOUT }),
+    retire: async (objects) => void (await ask(D1_CONTROL.retire, { objects })),
+    stats: () => ask(D1_CONTROL.stats),
+  };
+}
