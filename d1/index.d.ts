@@ -2,7 +2,8 @@
 // declares, so that a value of either goes where the other one is expected.
 
 /**
- * The D1 database that is bound to the function: the platform's own object, unchanged.
+ * The D1 database that is bound to the function: the platform's own object, unchanged. Where the binding is a string that
+ * names a host ("d1.internal:8787", with "http://" or "https://" before it or without), a client of the database behind it.
  *
  * @param env what the handler receives, or `env` of `cloudflare:workers`
  * @param binding name under `[[d1_databases]]`; "D1" unless told

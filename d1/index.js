@@ -1,5 +1,8 @@
-// Finds the D1 database that is bound to a function, and says what to change where there is none. What it returns is the
-// binding itself, never something around it. Plain JavaScript: the file is published as it is, its types are in index.d.ts.
+// Finds the D1 database that is bound to a function, and says what to change where there is none. A native binding is
+// returned itself, with nothing around it; only the name of a host becomes a client. Plain JavaScript: the file is published
+// as it is, its types are in index.d.ts.
+
+import { HostDatabase, parseHost } from "./client.js";
 
 export class D1BindingError extends Error {
   /** @type {import("./index.d.ts").D1BindingError["code"]} */
@@ -28,6 +31,8 @@ export function getD1(env, binding = "D1") {
   }
   const value = propertyOf(env, binding);
   if (isD1(value)) return value;
+  const origin = typeof value === "string" ? parseHost(value) : undefined;
+  if (origin) return new HostDatabase(origin);
   const isMissing = value === undefined || value === null;
   throw isMissing ? missing(env, binding) : notADatabase(binding, value);
 }
@@ -59,7 +64,7 @@ function missing(env, binding) {
   const bound = Object.keys(env).find((name) => isD1(propertyOf(env, name)));
   const hint = bound
     ? `a database is bound as "${bound}": getD1(env, "${bound}")`
-    : `declare it in the wrangler file: [[d1_databases]] with binding = "${binding}"; wrkst itself serves databases from a later release on`;
+    : `declare it in the wrangler file: [[d1_databases]] with binding = "${binding}"`;
   return new D1BindingError(
     "ERR_D1_BINDING_MISSING",
     `binding "${binding}" is missing: expected a D1 database, received ${kindOf(propertyOf(env, binding))}`,
@@ -75,7 +80,7 @@ function missing(env, binding) {
 function notADatabase(binding, value) {
   const hint =
     typeof value === "string"
-      ? "bind the database under [[d1_databases]]; the older form, a string with the host name of a database, comes with the release of wrkst that serves databases"
+      ? 'declare the database under [[d1_databases]]; a string may only name a host, as "d1.internal:8787" does'
       : "name the binding of the database: getD1(env, name)";
   return new D1BindingError(
     "ERR_D1_BINDING_INVALID",

@@ -51,12 +51,37 @@ for (const [name, value] of [
   test(`refuses ${name}`, () => assert.equal(failureOf({ D1: value }).code, "ERR_D1_BINDING_INVALID"));
 }
 
-test("says that the form with a host name comes later, and never the string, which may be a secret", () => {
-  const { code, hint, message } = failureOf({ TOKEN: "s3cret" }, "TOKEN");
-  assert.equal(code, "ERR_D1_BINDING_INVALID");
-  assert.match(hint, /host name .* comes with the release/);
-  assert.doesNotMatch(message, /s3cret/);
-});
+for (const host of [
+  "d1.internal",
+  "d1:8787",
+  "localhost",
+  "127.0.0.1:8787",
+  "[::1]:80",
+  "http://d1",
+  "https://d1.example.com/",
+]) {
+  test(`makes a client of the host "${host}"`, () => {
+    const db = getD1({ D1: host });
+    assert.deepEqual([typeof db.prepare, typeof db.withSession, typeof db.dump], Array(3).fill("function"));
+  });
+}
+
+for (const text of [
+  "s3cret",
+  "",
+  "eyJhbGciOiJIUzI1NiJ9.e30.ZRrHA1",
+  "postgres://u:p@db/x",
+  "http://u:p@d1",
+  "d1:8787/x",
+  "d1:99999",
+]) {
+  test(`refuses "${text}", which names no host, and never says it, since it may be a secret`, () => {
+    const { code, hint, message } = failureOf({ TOKEN: text }, "TOKEN");
+    assert.equal(code, "ERR_D1_BINDING_INVALID");
+    assert.match(hint, /\[\[d1_databases\]\]/);
+    assert.ok(text === "" || !message.includes(text));
+  });
+}
 
 for (const env of [undefined, null, "env"]) {
   test(`refuses ${env === "env" ? "a string" : env} in place of an env`, () => {

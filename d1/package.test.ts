@@ -1,7 +1,7 @@
 // The package as npm publishes it: packed, installed, compiled against, and run in Miniflare with real databases.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { after, test } from "node:test";
@@ -33,14 +33,14 @@ async function install({ filename }: Packed): Promise<void> {
   await mkdir(place, { recursive: true });
   await run("tar", ["-xzf", join(folder, filename), "--strip-components=1", "-C", place]);
   await symlink(resolve("node_modules/@cloudflare"), join(folder, "node_modules/@cloudflare"));
-  await cp("d1/testdata/worker.ts", join(folder, "worker.ts"));
+  for (const file of await readdir("d1/testdata")) await cp(join("d1/testdata", file), join(folder, file));
 }
 
 const packed = await pack();
 await install(packed);
 
-test("the package is one module, its types and three papers, and depends on nothing", async () => {
-  const expected = ["LICENSE", "README.md", "index.d.ts", "index.js", "package.json"];
+test("the package is two modules, their types and three papers, and depends on nothing", async () => {
+  const expected = ["LICENSE", "README.md", "client.js", "index.d.ts", "index.js", "package.json"];
   assert.deepEqual(packed.files.map(({ path }) => path).sort(), expected);
   const manifest = JSON.parse(await readFile(join(folder, "node_modules/wrkst-d1/package.json"), "utf8"));
   const depending = Object.keys(manifest).filter((key) => /dependencies|scripts/i.test(key));
@@ -48,19 +48,28 @@ test("the package is one module, its types and three papers, and depends on noth
   assert.equal(manifest.exports["."].default, "./index.js");
 });
 
-test("its types and those of @cloudflare/workers-types take each other's values", async () => {
+/** What the compiler says of files beside the installed package; nothing is well. */
+async function compile(files: string[], types: string[]): Promise<string> {
   const settings = {
     compilerOptions: {
-      ...{ module: "nodenext", target: "es2023", lib: ["es2023"], strict: true, noEmit: true, skipLibCheck: true },
-      ...{ exactOptionalPropertyTypes: true, types: ["@cloudflare/workers-types"] },
+      ...{ module: "nodenext", target: "es2023", lib: ["es2023"], strict: true, noEmit: true },
+      ...{ exactOptionalPropertyTypes: true, skipLibCheck: types.length > 0, types },
     },
-    files: ["worker.ts"],
+    files,
   };
   await writeFile(join(folder, "package.json"), '{ "type": "module" }');
   await writeFile(join(folder, "tsconfig.json"), JSON.stringify(settings));
   const compiler = [resolve("node_modules/typescript/bin/tsc"), "-p", folder];
   const { stdout } = await run(process.execPath, compiler).catch((failure: { stdout: string }) => failure);
-  assert.equal(stdout, "");
+  return stdout;
+}
+
+test("its types and those of @cloudflare/workers-types take each other's values", async () => {
+  assert.equal(await compile(["worker.ts", "sides.ts"], ["@cloudflare/workers-types"]), "");
+});
+
+test("its types need no other package", async () => {
+  assert.equal(await compile(["alone.ts"], []), "");
 });
 
 async function startFunction(): Promise<Miniflare> {
@@ -75,7 +84,7 @@ async function startFunction(): Promise<Miniflare> {
     host: "127.0.0.1",
     port: 0,
     d1Databases: ["D1", "GUESTS"],
-    bindings: { TITLE: "shop", HOST: "d1.example.com" },
+    bindings: { TITLE: "shop", HOST: "d1.example.com", TOKEN: "s3cret" },
     kvNamespaces: ["CACHE"],
     serviceBindings: { SERVICE: () => new Response("service") },
   });
@@ -96,7 +105,8 @@ test("in Miniflare", async (t) => {
   for (const [binding, code] of [
     ["GUESTS", "found"],
     ["NONE", "ERR_D1_BINDING_MISSING"],
-    ["HOST", "ERR_D1_BINDING_INVALID"],
+    ["HOST", "found"],
+    ["TOKEN", "ERR_D1_BINDING_INVALID"],
     ["CACHE", "ERR_D1_BINDING_INVALID"],
     ["SERVICE", "ERR_D1_BINDING_INVALID"],
   ] as const) {
