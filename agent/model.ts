@@ -2,8 +2,10 @@
 
 import type { ModuleKind } from "../runtime/wire.js";
 import type { ErrorReport, Position } from "./errors.js";
+import type { Actor, FunctionSettings, Hold, SealedSecrets, TrafficSplit, UploadOrigin } from "./model-deploys.js";
 
 export * from "./model-databases.js";
+export * from "./model-deploys.js";
 export type { ModuleKind };
 
 /** State of a function, one union everywhere. */
@@ -204,158 +206,6 @@ export interface Version {
   createdAt: number;
   /** Absent: built from git. */
   upload?: UploadOrigin;
-}
-
-/** How a version that was not built from git came to be. */
-export interface UploadOrigin {
-  /** Counts the versions of the function from 1 on. */
-  number: number;
-  /** `secret`: made by a change of secrets alone. */
-  kind: "upload" | "secret";
-  author: string;
-  /** The client as it calls itself. */
-  client: string;
-  /** At most 1,000 characters each. */
-  message?: string;
-  tag?: string;
-  /** Names of the secrets that the version carries, sorted; the values are sealed in the registry. */
-  secrets: string[];
-}
-
-/** A value of `env` as an upload brings it. */
-export type UploadBinding =
-  | { kind: "text"; name: string; text: string }
-  | { kind: "json"; name: string; json: unknown }
-  | { kind: "secret"; name: string; text: string }
-  /** Taken from the version before. */
-  | { kind: "inherit"; name: string };
-export type BindingKind = Exclude<UploadBinding["kind"], "inherit">;
-
-/** Modules and configuration that a client brings, checked by shape; whether they load is not known yet. */
-export interface Upload {
-  bundle: Pick<Bundle, "main" | "modules" | "sourceMaps">;
-  /** Absent: that of the version before, or the platform's own where there is none. */
-  compatibilityDate?: string;
-  compatibilityFlags?: string[];
-  bindings: UploadBinding[];
-  /** Kinds that are kept from the version before; what `bindings` names wins. */
-  keep: BindingKind[];
-  observability?: boolean;
-  /** As `[wrkst]` of a wrangler file says. */
-  health?: string;
-  egress?: "none" | "public";
-  message?: string;
-  tag?: string;
-  /** Alias that is set to the new version. */
-  alias?: string;
-  /** The client as it calls itself: `wrangler`, `wrkst`, `api`. */
-  client: string;
-}
-
-/** A function of an account. */
-export interface FunctionRef {
-  account: string;
-  name: string;
-}
-
-/** Who does something, for deployments and audit events. */
-export interface Actor {
-  name: string;
-  email: string | null;
-  /** Kind and id of the credential, e.g. `api-token:3f…`. */
-  credential: string;
-  /** Of the client. */
-  address: string;
-}
-
-/** One or two versions and their share of the traffic; the shares sum to 100, with at most three decimals. */
-export type TrafficSplit = { version: string; percentage: number }[];
-
-/** Secrets by name, each value sealed by itself: only the platform's key opens it, for the one function and name. */
-export type SealedSecrets = Record<string, string>;
-
-/** A person's hold on an alias. */
-export interface Hold {
-  alias: string;
-  kind: "pin" | "rollback";
-  /** Version that the alias is held at. */
-  version: string;
-  /** Of a rollback: the version that was rejected. The hold ends with the next one that is another. */
-  rejected?: string;
-  reason?: string;
-  author: string;
-  /** Milliseconds since 1970. */
-  createdAt: number;
-  expiresAt?: number;
-}
-
-/** Whether the hold keeps git from moving the alias to the version. An expired hold is none; that is for the caller to see. */
-export function holdsBack(hold: Hold | undefined, version: string): boolean {
-  return hold !== undefined && (hold.kind === "pin" || version === hold.rejected);
-}
-
-/** State of a function that has neither failed nor been taken out of service. */
-export function restingState(
-  latest: string | null,
-  split: TrafficSplit | null,
-  hold: Hold | undefined,
-): "ready" | "pending" | "gradual" | "pinned" | "rolled-back" {
-  if (latest === null) return "pending";
-  if (split) return "gradual";
-  if (hold) return hold.kind === "pin" ? "pinned" : "rolled-back";
-  return "ready";
-}
-
-/** What a client may set of a function that belongs to no version. */
-export interface FunctionSettings {
-  tags: string[];
-  logpush: boolean;
-  observability: boolean;
-  /** `<function>.<base>` answers. */
-  enabled: boolean;
-  /** Hosts of versions answer. */
-  previews: boolean;
-}
-
-/** How a custom host was asked for: as a route of a zone, or as a domain of its own. Each is replaced apart. */
-export type HostKind = "route" | "domain";
-
-/** Custom hosts as they were asked for; a host may be there as both. */
-export type AskedHosts = Partial<Record<HostKind, string[]>>;
-
-/** Why a deployment was made. */
-export type DeploymentCause =
-  | "push"
-  | "sync"
-  | "webhook"
-  | "start"
-  | "api"
-  | "revert"
-  | "restore"
-  | "removal"
-  | "secret"
-  | "rollback"
-  | "pin"
-  | "unpin";
-
-export interface Deployment {
-  id: string;
-  function: string;
-  /** Milliseconds since 1970. */
-  at: number;
-  cause: DeploymentCause;
-  author: string;
-  /** Revision that asked for it, in the form of `formatRevision`; null for direct deploys. */
-  revision: string | null;
-  from: string | null;
-  /** null: the function was removed. Of a split, the version with the greater share. */
-  to: string | null;
-  /** Present while the traffic is divided. */
-  split?: TrafficSplit;
-  message?: string;
-  /** Kind and id of the credential, and the client's address, for what came by the API. */
-  credential?: string;
-  address?: string;
 }
 
 /** One line of the log of what happened. */

@@ -1,5 +1,7 @@
 // What the scripts of testdata/ find: functions with versions, aliases, secrets and holds, tokens, users, and a login.
 
+import type { Position } from "../agent/errors.js";
+import type { Explanation } from "../agent/model.js";
 import { envelope, idOf, problem, type Request, refusal, serve, type TestServer } from "./testing.js";
 
 export const NOW = Date.parse("2026-01-01T00:00:04.000Z");
@@ -151,14 +153,24 @@ function addSpeech(on: On): void {
     ],
     cursor: null,
   }));
-  on("GET /api/v1/functions/*/why", (_, [name = ""]) => ({
-    ...{ name, state: "failed", version: idOf("greet 2"), revision: "main@sha1:3f2a91c0", holds: [] },
+  on("GET /api/v1/functions/*/why", (_, [name = ""]) => whyOf(name, position));
+}
+
+function whyOf(name: string, position: Position): Explanation {
+  const by = { author: "Ada", createdAt: NOW - 3_600_000 };
+  const moved = { from: null, to: idOf("greet 2"), revision: null };
+  return {
+    ...{ name, state: "failed", version: idOf("greet 2"), declared: idOf("greet 3"), revision: "main@sha1:3f2a91c0" },
     ...{ decision: "the last good version goes on serving", rule: "a broken push takes nothing down" },
     next: "mend it and push",
+    holds: [
+      { ...by, alias: "latest", kind: "pin", version: idOf("greet 2"), reason: "fair", expiresAt: NOW + 3_600_000 },
+      { ...by, alias: "test", kind: "pin", version: idOf("greet 1") },
+    ],
     lastEvent: { id: 7, at: NOW - 60_000, kind: "function.failed", message: "greet failed" },
-    lastDeployment: { id: "d1", function: name, at: NOW - 7_200_000, cause: "push", author: "Ada" },
+    lastDeployment: { id: "d1", function: name, at: NOW - 7_200_000, cause: "push", author: "Ada", ...moved },
     error: { code: "ERR_BUNDLE", message: 'expected ";"', position, hint: "mend the file" },
-  }));
+  };
 }
 
 function addOurs(on: On, kept: Find): void {

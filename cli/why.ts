@@ -1,26 +1,12 @@
 // The answer to `why` as text for people. Pure.
 
-import type { ErrorReport } from "../agent/errors.js";
-import type { Deployment, FunctionState, PlatformEvent } from "../agent/model.js";
+import type { Explanation, Hold } from "../agent/model.js";
 import { formatPairs, paintState } from "./table.js";
 import type { ViewOptions } from "./views.js";
 import { describeError, printable, says } from "./wording.js";
 
-export interface Why {
-  name: string;
-  state: FunctionState;
-  version: string | null;
-  revision: string | null;
-  decision: string;
-  rule: string;
-  next: string;
-  lastEvent: PlatformEvent | null;
-  lastDeployment: Deployment | null;
-  error?: ErrorReport;
-}
-
-export function viewWhy(why: Why, { colour, now }: ViewOptions): string {
-  const { lastEvent: event, lastDeployment: deployment, error } = why;
+export function viewWhy(why: Explanation, { colour, now }: ViewOptions): string {
+  const { lastEvent: event, lastDeployment: deployment, error, holds, declared } = why;
   return [
     `${printable(why.name)}  ${paintState(why.state, colour)}\n`,
     formatPairs([
@@ -30,9 +16,18 @@ export function viewWhy(why: Why, { colour, now }: ViewOptions): string {
       ["hint", error?.hint],
       ["next", why.next],
       ["version", why.version],
+      ["declared", declared],
+      ...holds.map((hold): [string, string] => ["held", describeHold(hold, now)]),
       ["revision", why.revision],
       ["deployed", deployment && `${says.ago(now - deployment.at)}, ${deployment.cause}, by ${deployment.author}`],
       ["last event", event && `${says.ago(now - event.at)}, ${event.kind}: ${event.message}`],
     ]),
   ].join("");
+}
+
+/** `latest at 1a2b3c4d, pin by Ada, 2 h ago, until 2027-01-31T00:00:00.000Z: fair this week`. */
+function describeHold({ alias, version, kind, author, createdAt, expiresAt, reason }: Hold, now: number): string {
+  const until = expiresAt === undefined ? [] : [`until ${new Date(expiresAt).toISOString()}`];
+  const parts = [`${alias} at ${version.slice(0, 8)}`, `${kind} by ${author}`, says.ago(now - createdAt), ...until];
+  return parts.join(", ") + (reason === undefined ? "" : `: ${reason}`);
 }

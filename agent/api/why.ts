@@ -1,26 +1,7 @@
 // Why a function is as it is: what happened last, what was decided, by which rule, what comes next. Pure.
 
-import type { Deployment, FunctionState, Hold, PlatformEvent } from "../model.js";
+import type { Explanation, Hold, PlatformEvent } from "../model.js";
 import type { FunctionDetail } from "./platform.js";
-
-export interface Explanation {
-  name: string;
-  state: FunctionState;
-  version: string | null;
-  /** Version that git gave last, where another one serves. */
-  declared?: string;
-  revision: string | null;
-  /** What was decided, as a sentence. */
-  decision: string;
-  /** The rule behind it. */
-  rule: string;
-  /** What to do, or to wait for. */
-  next: string;
-  lastEvent: PlatformEvent | null;
-  lastDeployment: Deployment | null;
-  holds: Hold[];
-  error?: FunctionDetail["error"];
-}
 
 export interface Known {
   function: FunctionDetail;

@@ -1,12 +1,12 @@
 // `wrkst status`, `sync`, `why`, `events`: what serves, and why.
 
 import { type Command, InvalidArgumentError } from "commander";
-import type { PassReport, PlatformEvent, Status } from "../../agent/model.js";
+import type { Explanation, PassReport, PlatformEvent, Status } from "../../agent/model.js";
 import { Failure } from "../failure.js";
 import type { Io } from "../io.js";
 import { type Common, functionPath, openSession, type Session } from "../session.js";
 import { type FunctionDetail, notReady, viewEvents, viewFunction, viewReport, viewStatus } from "../views.js";
-import { viewWhy, type Why } from "../why.js";
+import { viewWhy } from "../why.js";
 import { says, TEXT } from "../wording.js";
 import { addAsking, openFunction } from "./command.js";
 
@@ -59,7 +59,7 @@ export function addWhy(program: Command, io: Io): void {
     .argument("[function]", TEXT.function)
     .action(async (wanted: string | undefined, options: Common) => {
       const { name, client, print } = await openFunction(options, io, wanted);
-      const why = await client.ask<Why>("GET", functionPath(name, "/why"));
+      const why = await client.ask<Explanation>("GET", functionPath(name, "/why"));
       print(why, viewWhy(why, { colour: io.colour, now: io.now() }));
     });
 }
