@@ -33,7 +33,7 @@ import { createTurns } from "./reconcile/turns.js";
 import { type RouteOptions, refusalOfHost } from "./route/index.js";
 import { type Checker, openChecker } from "./runtime/checker.js";
 import { endOrphans, lockDataDir } from "./runtime/lock.js";
-import { openRunFolder, removeSockets, wardSockets } from "./runtime/run-folder.js";
+import { databaseSocket, openRunFolder, removeSockets, wardSockets } from "./runtime/run-folder.js";
 import { openRuntime, type Runtime, type RuntimeEvent } from "./runtime/runtime.js";
 import { checkerConfig, servingConfig } from "./runtime/workerd-config.js";
 import { createSealing } from "./secrets/sealing.js";
@@ -260,6 +260,7 @@ function openServing(
         routerJs: await readFile(inDist("runtime/router.worker.js"), "utf8"),
         ...socketsOf(config, runDir, ward),
         agentSocket: join(runDir, "agent.sock"),
+        databaseSocket: databaseSocket(runDir),
         dataDir,
         egress: { allow: egress.allow, deny: egress.deny },
         settings: {

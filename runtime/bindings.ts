@@ -14,6 +14,8 @@ export interface RouterBindings {
   D1_TEMPLATE: D1Database;
   /** The objects that hold databases, by `objectName`. A ward has none. */
   DATABASES?: DurableObjectNamespace;
+  /** In a ward: the process that has them. */
+  D1?: Fetcher;
   /** From the environment of the process; null where it was given none. */
   SECRETS_KEY: string | null;
   /** Processes for suspects; a ward itself has none. */
@@ -23,4 +25,5 @@ export interface RouterBindings {
 export interface CheckerBindings {
   LOADER: WorkerLoader;
   NONE: Fetcher;
+  D1_TEMPLATE: D1Database;
 }

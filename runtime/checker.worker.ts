@@ -2,13 +2,17 @@
 import { env } from "cloudflare:workers";
 import { decodeArtifact } from "./artifact.js";
 import type { CheckerBindings } from "./bindings.js";
+import { handOver } from "./d1/binding.js";
 import { type ExportKind, entrypointsOf } from "./exports.js";
 import { checkModules } from "./modules.js";
 import { CHECK_HEADER, CHECK_PATH, type CheckRequest, type CheckResult, HOST_ENTRYPOINT } from "./wire.js";
 
 type HostEntrypoint = Fetcher & { describe(): Promise<ExportKind[]>; evict(): Promise<void> };
 
-const { LOADER: loader, NONE: outbound } = env as CheckerBindings;
+const { LOADER: loader, NONE: outbound, D1_TEMPLATE: template } = env as CheckerBindings;
+
+const NO_DATABASE = "there is no database while a version is checked";
+const HINT = "ask the database at the first request instead of at the top level";
 
 export default {
   async fetch(request, _env, context) {
@@ -22,7 +26,7 @@ export default {
 
 async function check(
   bytes: Uint8Array,
-  { compatibilityDate, compatibilityFlags, vars, secrets }: CheckRequest,
+  { compatibilityDate, compatibilityFlags, vars, secrets, databases = [] }: CheckRequest,
   keep: (promise: Promise<unknown>) => void,
 ): Promise<CheckResult> {
   const start = Date.now();
@@ -32,7 +36,11 @@ async function check(
       ...modules,
       compatibilityDate,
       compatibilityFlags,
-      env: { ...vars, ...secrets },
+      env: {
+        ...vars,
+        ...secrets,
+        ...handOver(template, Object.fromEntries(databases.map((name) => [name, NO_DATABASE]))),
+      },
       globalOutbound: outbound,
     };
     const host = loader.get(crypto.randomUUID(), () => code).getEntrypoint(HOST_ENTRYPOINT) as HostEntrypoint;
@@ -40,6 +48,7 @@ async function check(
     keep(host.evict().catch(() => {}));
     return { ok: true, entrypoints: entrypointsOf(kinds), milliseconds: Date.now() - start };
   } catch (error) {
-    return { ok: false, message: error instanceof Error ? error.message : String(error) };
+    const message = error instanceof Error ? error.message : String(error);
+    return { ok: false, message, ...(message.includes(NO_DATABASE) && { hint: HINT }) };
   }
 }

@@ -15,7 +15,7 @@ const traceOf = (serving: Serving, key: string) =>
     .filter((line) => line.startsWith(TRACE_PREFIX))
     .map((line) => JSON.parse(line.slice(TRACE_PREFIX.length)) as TraceLine)
     .filter((line) => line.key === key)
-    .map((line) => ("enter" in line ? `+${line.enter}` : `-${line.exit}`));
+    .map((line) => ("enter" in line ? `+${line.enter}` : "exit" in line ? `-${line.exit}` : `!${line.statement}`));
 
 test("a change that does not start from what is served is refused, and nothing of it is done", async (t) => {
   const serving = await startServing(t);

@@ -2,6 +2,7 @@
 // because the loader remembers a failure for ever.
 import { decodeArtifact, verifyDigest } from "./artifact.js";
 import type { RouterBindings } from "./bindings.js";
+import { handOver } from "./d1/binding.js";
 import type { Slot } from "./isolates.js";
 import { servingModules } from "./modules.js";
 import { createOpening } from "./secrets.js";
@@ -12,7 +13,7 @@ export type Code = WorkerLoaderWorkerCode;
 
 export interface Loading {
   /** The version's code, read and checked. */
-  read(spec: VersionSpec): Promise<Code>;
+  read(slot: Slot): Promise<Code>;
   /** Brings it into the loader and runs its top level, during which nothing else of this process runs. */
   start(slot: Slot, code: Code): Promise<void>;
   unload(function_: string, id: string): Promise<void>;
@@ -20,20 +21,36 @@ export interface Loading {
   entrypoint(slot: Slot): Fetcher;
 }
 
-/** `tailOf`: where the isolate tells what happened in an invocation of the function, if anywhere. */
-export function createLoading(bindings: RouterBindings, tailOf: (slot: Slot) => Fetcher | undefined): Loading {
+export interface LoadingHooks {
+  /** Where the isolate tells what happened in an invocation of the function, if anywhere. */
+  tailOf(slot: Slot): Fetcher | undefined;
+  /** The object of that name, as this function may reach it. */
+  databaseOf(function_: string, object: string): Fetcher;
+}
+
+export function createLoading(bindings: RouterBindings, { tailOf, databaseOf }: LoadingHooks): Loading {
   const { LOADER: loader } = bindings;
   const openSecrets = createOpening(bindings.SECRETS_KEY);
   // A function that ends its own isolate is loaded again by workerd, which then asks for the code. Kept, since handing over
   // a new closure with every request is noticeable.
   const reloads = new WeakMap<Slot, () => Promise<Code>>();
-  const codeOf = async (spec: VersionSpec): Promise<Code> => {
-    const modules = servingModules(await readArtifact(bindings.ARTIFACTS, spec.artifact), spec.entrypoints);
+  const databasesOf = ({ function: function_, spec }: Slot) => {
+    const entries = Object.entries(spec.databases ?? {}).map(([name, object]) => [
+      name,
+      typeof object === "string" ? databaseOf(function_, object) : object.refused,
+    ]);
+    return entries.length ? handOver(bindings.D1_TEMPLATE, Object.fromEntries(entries)) : undefined;
+  };
+  const codeOf = async (slot: Slot): Promise<Code> => {
+    const { spec } = slot;
+    const { entrypoints } = spec;
+    const databases = databasesOf(slot);
+    const artifact = await readArtifact(bindings.ARTIFACTS, spec.artifact);
     return {
-      ...modules,
+      ...servingModules(artifact, { entrypoints, hasDatabases: databases !== undefined }),
       compatibilityDate: spec.compatibilityDate,
       compatibilityFlags: spec.compatibilityFlags,
-      env: spec.secrets ? { ...spec.vars, ...(await openSecrets(spec.secrets)) } : spec.vars,
+      env: { ...spec.vars, ...(spec.secrets && (await openSecrets(spec.secrets))), ...databases },
       globalOutbound: outboundOf(bindings, spec),
     };
   };
@@ -59,7 +76,7 @@ export function createLoading(bindings: RouterBindings, tailOf: (slot: Slot) => 
     entrypoint(slot) {
       let reload = reloads.get(slot);
       if (!reload) {
-        reload = async () => withTail(await codeOf(slot.spec), slot.isTailed ? tailOf(slot) : undefined);
+        reload = async () => withTail(await codeOf(slot), slot.isTailed ? tailOf(slot) : undefined);
         reloads.set(slot, reload);
       }
       return loader.get(slot.id, reload).getEntrypoint();

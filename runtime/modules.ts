@@ -1,6 +1,7 @@
 // Makes of an artifact what the loader takes: the function's modules and the two of ours that surround them. Pure.
 import type { Artifact } from "./artifact.js";
 import { CONSOLE_SOURCE } from "./console.js";
+import { BINDING_SOURCE } from "./d1/binding.js";
 import { HOST_ENTRYPOINT, type ModuleKind, RESERVED_MODULES } from "./wire.js";
 
 /** One module as the loader takes it. */
@@ -22,20 +23,27 @@ export const STACK_PROPERTY = "__wrkstStack";
 
 const [ENTRY, PRELUDE] = RESERVED_MODULES as [string, string];
 
+/** What is exported of a version that serves, and whether it has databases in `env`. */
+export interface Served {
+  entrypoints: string[];
+  hasDatabases: boolean;
+}
+
 /** The modules of a version that serves: exactly its entry points are exported, and the host's own. */
-export function servingModules(artifact: Artifact, entrypoints: string[]): LoadedModules {
+export function servingModules(artifact: Artifact, { entrypoints, hasDatabases }: Served): LoadedModules {
   const main = specifierOf(artifact.main);
   const names = entrypoints.filter((name) => name !== HOST_ENTRYPOINT && name !== "default");
   const named = names.map((name) => JSON.stringify(name)).map((name) => `${name} as ${name}`);
   const hasDefault = entrypoints.includes("default");
   return surround(
     artifact,
-    `import { countWork, withStacks, work } from ${JSON.stringify(`./${PRELUDE}`)};
+    PRELUDE_SOURCE + (hasDatabases ? BINDING_SOURCE : NO_BINDING_SOURCE),
+    `import { bindDatabases, countWork, withStacks, work } from ${JSON.stringify(`./${PRELUDE}`)};
 export { ${named.join(", ")} } from ${main};
 ${hasDefault ? `import main from ${main};\nexport default withStacks(main);` : ""}
 import { WorkerEntrypoint, abortIsolate } from "cloudflare:workers";
 export class ${HOST_ENTRYPOINT} extends WorkerEntrypoint {
-  describe() { countWork(this.ctx); }
+  describe() { countWork(this.ctx); bindDatabases(this.env); }
   isBusy() { return work.count > 0; }
   evict() { abortIsolate("evicted"); }
 }
@@ -47,6 +55,7 @@ export class ${HOST_ENTRYPOINT} extends WorkerEntrypoint {
 export function checkModules(artifact: Artifact): LoadedModules {
   return surround(
     artifact,
+    PRELUDE_SOURCE + BINDING_SOURCE,
     `import ${JSON.stringify(`./${PRELUDE}`)};
 import * as exported from ${specifierOf(artifact.main)};
 import { WorkerEntrypoint, DurableObject, WorkflowEntrypoint, abortIsolate } from "cloudflare:workers";
@@ -86,6 +95,10 @@ export function withStacks(main) {
   if (typeof main === "function") {
     if (typeof main.prototype?.fetch !== "function") return main;
     return class extends main {
+      constructor(context, env) {
+        bindDatabases(env);
+        super(context, env);
+      }
       fetch(request) {
         try { return settle(super.fetch(request)); } catch (error) { rethrow(error); }
       }
@@ -93,6 +106,7 @@ export function withStacks(main) {
   }
   if (typeof main?.fetch !== "function") return main;
   const fetch = (request, env, context) => {
+    bindDatabases(env);
     try { return settle(main.fetch(request, env, context)); } catch (error) { rethrow(error); }
   };
   return Object.create(main, { fetch: { value: fetch, enumerable: true } });
@@ -120,8 +134,10 @@ missing("put", async function put(request, response) {
 });
 `;
 
-function surround(artifact: Artifact, entry: string): LoadedModules {
-  const modules: LoadedModules["modules"] = { [ENTRY]: { js: entry }, [PRELUDE]: { js: PRELUDE_SOURCE } };
+const NO_BINDING_SOURCE = "export function bindDatabases() {}";
+
+function surround(artifact: Artifact, prelude: string, entry: string): LoadedModules {
+  const modules: LoadedModules["modules"] = { [ENTRY]: { js: entry }, [PRELUDE]: { js: prelude } };
   for (const { name, kind, bytes } of artifact.modules) {
     if (RESERVED_MODULES.includes(name)) throw new Error(`the name "${name}" is reserved`);
     modules[name] = loadedModule(kind, bytes);

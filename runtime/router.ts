@@ -8,7 +8,7 @@ import { describeThrown, exceptionOf, logLine } from "./log.js";
 import { type PageCode, page } from "./pages.js";
 import { createRoutes, isRouteTable, type Target } from "./route-table.js";
 import { createTail } from "./tail.js";
-import { createTrace } from "./trace.js";
+import type { Trace } from "./trace.js";
 import { inTurns } from "./turns.js";
 import { HEADER, type LogLine, type RouteChange, type RouteTable, type RuntimeState } from "./wire.js";
 
@@ -45,17 +45,24 @@ interface Failure {
   isTold?: boolean;
 }
 
-/** `tailOf` makes what is told when an invocation of a function is over, work in `waitUntil` included. */
-export function createRouter(bindings: RouterBindings, tailOf: (speaker: Speaker) => Fetcher) {
+export interface RouterHooks {
+  trace: Trace;
+  /** Makes what is told when an invocation of a function is over, work in `waitUntil` included. */
+  tailOf(speaker: Speaker): Fetcher;
+  /** The object of that name, as the function may reach it. */
+  databaseOf(function_: string, object: string): Fetcher;
+}
+
+export function createRouter(bindings: RouterBindings, { trace, tailOf, databaseOf }: RouterHooks) {
   const { SETTINGS: settings } = bindings;
-  const trace = createTrace(settings.traceKey);
   const routes = createRoutes(settings);
   const forwarding = createForwarding(settings);
   const tail = createTail();
   const isTailWanted = (slot: Slot) => trace.isOn || tail.hears(slot.function);
-  const loading = createLoading(bindings, (slot) =>
-    isTailWanted(slot) ? tailOf({ function: slot.function, version: slot.spec.id }) : undefined,
-  );
+  const loading = createLoading(bindings, {
+    databaseOf,
+    tailOf: (slot) => (isTailWanted(slot) ? tailOf({ function: slot.function, version: slot.spec.id }) : undefined),
+  });
   const start = inTurns(STARTS_AT_A_TIME, async ({ slot, code }: { slot: Slot; code: Code }) => {
     const before = Date.now();
     trace.enter(slot.function);
@@ -70,7 +77,7 @@ export function createRouter(bindings: RouterBindings, tailOf: (speaker: Speaker
     max: settings.maxIsolates,
     unload: loading.unload,
     isStale: (slot) => slot.isTailed !== isTailWanted(slot),
-    load: inTurns(READS_AT_A_TIME, async (slot) => start({ slot, code: await loading.read(slot.spec) })),
+    load: inTurns(READS_AT_A_TIME, async (slot) => start({ slot, code: await loading.read(slot) })),
   });
   const slots = new Map<string, Slot>();
   let wards = new Map(Object.entries(settings.wards ?? {}));

@@ -2,8 +2,11 @@
 import { env, exports, WorkerEntrypoint } from "cloudflare:workers";
 import type { RouterBindings } from "./bindings.js";
 import { handleControl } from "./control.js";
+import { calls } from "./d1/calls.js";
 import { handleD1Control, isD1Control } from "./d1/control.js";
+import { type Caller, forward, receive } from "./d1/elsewhere.js";
 import { createRouter } from "./router.js";
+import { createTrace } from "./trace.js";
 import { HOST_ENTRYPOINT } from "./wire.js";
 
 interface TailProps {
@@ -12,18 +15,43 @@ interface TailProps {
 }
 interface Loopback {
   EndOfInvocation(options: { props: TailProps }): Fetcher;
+  DatabaseElsewhere(options: { props: Caller }): Fetcher;
 }
 
 export { D1Database } from "./d1/object.js";
 
-const router = createRouter(env as RouterBindings, (props) =>
-  (exports as unknown as Loopback).EndOfInvocation({ props }),
-);
+const loopback = exports as unknown as Loopback;
+const bindings = env as RouterBindings;
+const trace = createTrace(bindings.SETTINGS.traceKey);
+calls.trace = trace;
+const router = createRouter(bindings, {
+  trace,
+  tailOf: (props) => loopback.EndOfInvocation({ props }),
+  databaseOf(function_, object) {
+    if (!bindings.DATABASES) return loopback.DatabaseElsewhere({ props: { function: function_, object } });
+    calls.give(function_, object);
+    return bindings.DATABASES.getByName(object);
+  },
+});
 
 export class Control extends WorkerEntrypoint<RouterBindings> {
   override fetch(request: Request): Promise<Response> {
     if (isD1Control(new URL(request.url).pathname)) return handleD1Control(this.env.DATABASES!, request);
     return handleControl(router, request, (promise) => this.ctx.waitUntil(promise));
+  }
+}
+
+/** In a ward: what its functions hold instead of a database's object. */
+export class DatabaseElsewhere extends WorkerEntrypoint<RouterBindings, Caller> {
+  override fetch(request: Request): Promise<Response> {
+    return forward(this.env.D1!, this.ctx.props, request);
+  }
+}
+
+/** Answers the wards' calls to databases. */
+export class Databases extends WorkerEntrypoint<RouterBindings> {
+  override fetch(request: Request): Promise<Response> {
+    return receive(this.env.DATABASES!, calls, request);
   }
 }
 

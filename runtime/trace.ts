@@ -8,6 +8,8 @@ export interface Trace {
   readonly isOn: boolean;
   enter(function_: string): void;
   exit(function_: string): void;
+  /** Statements of one of these functions are about to run, or with null, are over. */
+  statement(senders: string[] | null): void;
 }
 
 export function createTrace(key: string | undefined): Trace {
@@ -21,6 +23,9 @@ export function createTrace(key: string | undefined): Trace {
     },
     exit(function_) {
       if (trace.key !== undefined) traceLine({ key: trace.key, exit: function_ });
+    },
+    statement(senders) {
+      if (trace.key !== undefined) traceLine({ key: trace.key, statement: senders });
     },
   };
   return trace;

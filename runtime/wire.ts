@@ -213,7 +213,11 @@ export interface Exception {
 /** Lines that the router writes to stdout while tracing: `wrkst-trace ` + JSON of a TraceLine. One per entry and exit. */
 export const TRACE_PREFIX = "wrkst-trace ";
 /** `enter` before anything of the function runs (also its load), `exit` when nothing of the request can run any more. */
-export type TraceLine = { key: string; enter: string } | { key: string; exit: string };
+export type TraceLine =
+  | { key: string; enter: string }
+  | { key: string; exit: string }
+  /** Functions of which one sent the statements that run now, null when they are over. Nothing else runs between. */
+  | { key: string; statement: string[] | null };
 
 /** Lines that the router writes to stderr for the agent's log: `wrkst-log ` + JSON of a LogLine. Functions can write such lines too. */
 export const LOG_PREFIX = "wrkst-log ";

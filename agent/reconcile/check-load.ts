@@ -28,8 +28,10 @@ export async function checkLoad(
 ): Promise<{ entrypoints: string[]; milliseconds: number }> {
   const { artifact, bundle, manifest, secrets, folder = "", hint } = loadable;
   const { compatibilityDate, compatibilityFlags, vars } = manifest;
+  // The database of its own is there without being declared.
+  const databases = [...new Set(["D1", ...manifest.d1Databases.map(({ binding }) => binding)])];
   const result = await checker.check(
-    { artifact, spec: { compatibilityDate, compatibilityFlags, vars, secrets } },
+    { artifact, spec: { compatibilityDate, compatibilityFlags, vars, secrets, databases } },
     signal,
   );
   if (result.ok) return result;
@@ -41,8 +43,9 @@ export async function checkLoad(
 
 /** Modules without source map (no_bundle) are files of the repository themselves. */
 function positionInModule(message: string, folder: string, modules: Bundle["modules"]): Position | undefined {
-  const found = /\bat (?:.*\()?([^\s()]+\.[cm]?js):(\d+):(\d+)/.exec(message);
-  if (!found || !modules.some((module) => module.name === found[1])) return undefined;
+  const places = [...message.matchAll(/\bat (?:.*\()?([^\s()]+\.[cm]?js):(\d+):(\d+)/g)];
+  const found = places.find(([, name]) => modules.some((module) => module.name === name));
+  if (!found) return undefined;
   return { file: folder ? `${folder}/${found[1]}` : `${found[1]}`, line: Number(found[2]), column: Number(found[3]) };
 }
 

@@ -4,6 +4,7 @@
 // have waited for a neighbour to come in before it began to loop, and two accounts may take turns so that only the victim
 // is in flight every time. So of several none is ever accused, however often they come together: they go into wards
 // (wards.ts), processes that hold a few suspects each, until the guilty one freezes a ward that held nobody else.
+// Statements of SQL stop the process by themselves: what froze it while they ran is one of those who may have sent them.
 // All of it holds only when what may still run after the answer (`waitUntil`) counts as in flight: see contexts.ts.
 
 /** A stop of the runtime that a function may have caused. */
@@ -13,7 +14,7 @@ export interface Freeze {
   traced: boolean;
   /** Whether `inFlight` has everything that could still run; otherwise the one who is alone in it may be innocent. */
   isComplete: boolean;
-  /** Names, each once. */
+  /** Names, each once; while statements ran, only of those who may have sent them. */
   inFlight: string[];
 }
 

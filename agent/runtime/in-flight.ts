@@ -7,10 +7,13 @@ export interface InFlight {
   take(line: string): boolean;
   /** Names, each once. */
   names(): string[];
+  /** While statements run, and with them nothing else: the functions of which one sent them. */
+  senders(): string[] | undefined;
 }
 
 export function createInFlight(key: string): InFlight {
   const counts = new Map<string, number>();
+  let senders: string[] | undefined;
   const add = (name: string, step: number) => {
     const count = (counts.get(name) ?? 0) + step;
     if (count > 0) counts.set(name, count);
@@ -21,11 +24,13 @@ export function createInFlight(key: string): InFlight {
       if (!line.startsWith(TRACE_PREFIX)) return false;
       const trace = parse(line.slice(TRACE_PREFIX.length));
       if (trace?.key !== key) return false;
-      if ("enter" in trace) add(trace.enter, 1);
+      if ("statement" in trace) senders = trace.statement ?? undefined;
+      else if ("enter" in trace) add(trace.enter, 1);
       else add(trace.exit, -1);
       return true;
     },
     names: () => [...counts.keys()],
+    senders: () => senders,
   };
 }
 

@@ -10,6 +10,7 @@ import type { Freeze } from "./culprit.js";
 import type { RuntimeOptions } from "./front.js";
 import { createInFlight, type InFlight } from "./in-flight.js";
 import { isSettled, within } from "./patience.js";
+import { databaseSocket } from "./run-folder.js";
 import { createRuntimeLog } from "./runtime-log.js";
 import { describeEnding, type Ending, ranOutOfMemory, startWorkerd, type Workerd } from "./workerd.js";
 
@@ -42,7 +43,7 @@ export async function beginLife(
   const settings = { wards: start.wards, ...(start.trace ? { traceKey } : {}) };
   const configFile = await placeConfig(options, "serving", await options.writeConfig(settings));
   const socketPath = join(options.runDir, "control.sock");
-  await rm(socketPath, { force: true });
+  await Promise.all([socketPath, databaseSocket(options.runDir)].map((path) => rm(path, { force: true })));
   const contexts = start.trace ? await openContexts(join(options.runDir, "trace.fifo")) : undefined;
   const now = options.now ?? Date.now;
   const inFlight = createInFlight(traceKey);
@@ -99,11 +100,14 @@ export function reasonOf(life: Life, ending: Ending, hangTimeout: number): strin
  */
 export async function freezeOf(life: Life, ending: Ending, at: number): Promise<Freeze | undefined> {
   if (life.endedFor === "memory" || !(life.endedFor === "hang" || isAbort(ending))) return undefined;
+  const traced = life.tracedFromStart && life.tracing;
+  const senders = life.inFlight.senders();
+  if (senders) return { at, traced, isComplete: true, inFlight: senders };
   const { contexts } = life;
   const isComplete = contexts !== undefined && (await isSettled(contexts.finished, READING_LIMIT));
   return {
     at,
-    traced: life.tracedFromStart && life.tracing,
+    traced,
     isComplete,
     inFlight: [...new Set([...life.inFlight.names(), ...(life.contexts?.names() ?? [])])],
   };

@@ -39,6 +39,11 @@ export function wardSockets(folder: string, ward: number): { requests: string; c
   return { requests: join(folder, `ward-${ward}.sock`), control: join(folder, `ward-${ward}-c.sock`) };
 }
 
+/** Socket on which the serving process answers the wards' calls to databases. */
+export function databaseSocket(folder: string): string {
+  return join(folder, "d1.sock");
+}
+
 /** Removes the sockets that processes of an earlier run left behind; none may be in use. */
 export async function removeSockets(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { D1_DEFAULTS } from "../../runtime/d1/wire.js";
 import { type RouteTable, type VersionSpec, WARDS } from "../../runtime/wire.js";
-import { wardSockets } from "./run-folder.js";
+import { databaseSocket, wardSockets } from "./run-folder.js";
 import { artifactOf, testRuntime, until } from "./testing.js";
 import { servingConfig } from "./workerd-config.js";
 
@@ -59,6 +59,7 @@ async function startSupervised(t: TestContext) {
         wardSockets: sockets ? [] : Array.from({ length: WARDS }, (_, n) => wardSockets(runDir, n).requests),
         isWard: sockets !== undefined,
         agentSocket: join(runDir, "agent.sock"),
+        databaseSocket: databaseSocket(runDir),
         egress: { allow: [], deny: [] },
         settings: {
           ...{ baseDomain: "base.test", apiHosts: ["base.test"], useForwardedHost: false, trustedProxies: [] },

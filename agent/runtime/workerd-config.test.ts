@@ -8,6 +8,7 @@ const OPTIONS: ServingOptions = {
   listen: { address: "*:8080" },
   controlSocket: "/run/control.sock",
   agentSocket: "/run/agent.sock",
+  databaseSocket: "/run/d1.sock",
   dataDir: "/data",
   settings: {
     baseDomain: "localhost",

@@ -11,6 +11,8 @@ export interface ServingOptions {
   controlSocket: string;
   /** Absolute path of the unix socket on which the agent answers the API. */
   agentSocket: string;
+  /** Absolute path of the unix socket on which the process that opens the databases answers the wards. */
+  databaseSocket: string;
   /** Absolute; the folders `routes`, `artifacts` and `do` in it must exist when workerd starts. */
   dataDir: string;
   settings: RouterSettings;
@@ -35,8 +37,8 @@ const EVERYTHING = ["0.0.0.0/0", "::/0"];
 const COMPATIBILITY_DATE = "2026-08-01";
 
 /**
- * The serving process: router, its outbound networks, and sockets named `public` and `control`. Start it with
- * `--experimental`.
+ * The serving process: router, databases, its outbound networks, and sockets named `public`, `control` and `databases`; or a
+ * ward. Start it with `--experimental`.
  */
 export function servingConfig(options: ServingOptions): string {
   const { dataDir, egress } = options;
@@ -63,31 +65,35 @@ export function servingConfig(options: ServingOptions): string {
   const sockets = [
     `(name = "public", address = ${text(options.listen.address)}, service = "router",
       http = (injectRequestHeaders = ${list(stripped)}${options.isWard ? `, ${connection}` : ""}))`,
-    controlSocket(options.controlSocket, `(name = "router", entrypoint = "Control")`),
+    socket("control", options.controlSocket, `(name = "router", entrypoint = "Control")`),
   ];
-  const databases = options.isWard ? undefined : databasesOf(dataDir);
-  return config([...services, ...wards.map((ward) => ward.service), ...(databases?.services ?? [])], sockets, {
+  const databases = options.isWard ? elsewhere(options) : databasesOf(options);
+  sockets.push(...databases.sockets);
+  return config([...services, ...wards.map((ward) => ward.service), ...databases.services], sockets, {
     name: "router",
     source: options.routerJs,
-    objects: databases?.objects,
+    objects: databases.objects,
     bindings: [
       `(name = "LOADER", workerLoader = (id = "functions"))`,
       `(name = "SETTINGS", json = ${text(JSON.stringify(options.settings))})`,
       `(name = "SECRETS_KEY", fromEnvironment = ${text(SECRETS_KEY_VARIABLE)})`,
       ...["AGENT", "ROUTES", "ARTIFACTS", "PUBLIC", "PRIVATE", "NONE"].map(service),
       ...wards.map((ward) => ward.binding),
-      // workerd's own client of databases, of which the bindings of functions are made.
-      `(name = "D1_TEMPLATE", wrapped = (moduleName = "cloudflare-internal:d1-api",
-        innerBindings = [(name = "fetcher", service = "none")]))`,
-      ...(databases?.bindings ?? []),
+      TEMPLATE,
+      ...databases.bindings,
     ],
   });
 }
 
+/** workerd's own client of databases, of which the bindings of functions are made. */
+const TEMPLATE = `(name = "D1_TEMPLATE", wrapped = (moduleName = "cloudflare-internal:d1-api",
+      innerBindings = [(name = "fetcher", service = "none")]))`;
+
 /** Databases are objects of the router. Their disk is opened by one process only. */
-function databasesOf(dataDir: string) {
+function databasesOf({ dataDir, databaseSocket }: ServingOptions) {
   return {
     services: [`(name = "do", disk = (path = ${text(`${dataDir}/do`)}, writable = true))`],
+    sockets: [socket("databases", databaseSocket, `(name = "router", entrypoint = "Databases")`)],
     bindings: [`(name = "DATABASES", durableObjectNamespace = "D1Database")`],
     objects: `durableObjectNamespaces = [
     (className = "D1Database", uniqueKey = ${text(D1_UNIQUE_KEY)}, enableSql = true),
@@ -97,13 +103,23 @@ function databasesOf(dataDir: string) {
   };
 }
 
+function elsewhere({ databaseSocket }: ServingOptions) {
+  const address = text(`unix:${databaseSocket}`);
+  return {
+    services: [`(name = "d1", external = (address = ${address}, http = (style = host)))`],
+    sockets: [],
+    bindings: [service("D1")],
+    objects: undefined,
+  };
+}
+
 /** The checker's process: loads what it is given with no network and no data. Start it with `--experimental`. */
 export function checkerConfig(options: CheckerOptions): string {
   const services = [`(name = "checker", worker = .checker)`, network("none", [], EVERYTHING)];
-  return config(services, [controlSocket(options.controlSocket, `"checker"`)], {
+  return config(services, [socket("control", options.controlSocket, `"checker"`)], {
     name: "checker",
     source: options.checkerJs,
-    bindings: [`(name = "LOADER", workerLoader = (id = "checks"))`, service("NONE")],
+    bindings: [`(name = "LOADER", workerLoader = (id = "checks"))`, service("NONE"), TEMPLATE],
   });
 }
 
@@ -134,8 +150,8 @@ function network(name: string, allow: string[], deny: string[]): string {
   return `(name = ${text(name)}, network = (${blocks}, tlsOptions = (trustBrowserCas = true)))`;
 }
 
-function controlSocket(path: string, designator: string): string {
-  return `(name = "control", address = ${text(`unix:${path}`)}, http = (), service = ${designator})`;
+function socket(name: string, path: string, designator: string): string {
+  return `(name = ${text(name)}, address = ${text(`unix:${path}`)}, http = (), service = ${designator})`;
 }
 
 function service(binding: string): string {

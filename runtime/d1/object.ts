@@ -2,6 +2,7 @@
 // of functions do, can send it statements and nothing else: it has no methods, and the agent's calls need the key of key.ts.
 import { DurableObject } from "cloudflare:workers";
 import type { RouterBindings } from "../bindings.js";
+import { calls } from "./calls.js";
 import { createExecution, type Execution, type Ran } from "./execution.js";
 import { isPrivileged } from "./key.js";
 import { D1_CONTROL, type D1Answer, type D1Call, type D1Statement, type D1Value } from "./wire.js";
@@ -16,12 +17,19 @@ export class D1Database extends DurableObject<RouterBindings> {
     this.#limit = env.SETTINGS.d1.maxResult;
   }
 
-  override async fetch(request: Request): Promise<Response> {
+  override fetch(request: Request): Promise<Response> {
+    // The agent's statements are nobody's of the functions, whatever they do to the process.
+    const senders = isPrivileged(request) ? [] : calls.sendersOf(this.ctx.id.name ?? "", request);
+    return calls.during(senders, () => this.#handle(request, senders));
+  }
+
+  async #handle(request: Request, senders: string[]): Promise<Response> {
     const { url } = request;
     const path = pathOf(url);
     if (request.method !== "POST") return refused();
     if (path === "/query" || path === "/execute") {
-      return this.#answer(await request.json(), url.endsWith("resultsFormat=ROWS_AND_COLUMNS"));
+      const body: D1Statement | D1Statement[] = await request.json();
+      return calls.run(senders, () => this.#answer(body, url.endsWith("resultsFormat=ROWS_AND_COLUMNS")));
     }
     return isPrivileged(request) ? this.#control(path, request) : refused();
   }
@@ -41,7 +49,8 @@ export class D1Database extends DurableObject<RouterBindings> {
     if (path !== D1_CONTROL.call) return refused();
     const { statements }: D1Call = await request.json();
     try {
-      return Response.json({ ok: true, results: this.#execution.all(statements, Number.POSITIVE_INFINITY) });
+      const results = calls.run([], () => this.#execution.all(statements, Number.POSITIVE_INFINITY));
+      return Response.json({ ok: true, results });
     } catch (error) {
       return Response.json({ ok: false, error: messageOf(error), statement: 0 });
     }

@@ -12,6 +12,11 @@ export function objectName(database: string, epoch: number): string {
   return `${database}.${epoch}`;
 }
 
+const OBJECT_NAME = /^[0-9A-Za-z-]{1,64}\.[1-9][0-9]{0,9}$/;
+export function isObjectName(name: string): boolean {
+  return OBJECT_NAME.test(name);
+}
+
 /** A parameter or a cell as JSON carries it. A blob is its bytes as an array. */
 export type D1Value = null | number | string | number[];
 

@@ -9,7 +9,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import type { TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { checkerConfig, servingConfig } from "../../agent/runtime/workerd-config.js";
 import { D1_DEFAULTS } from "../d1/wire.js";
@@ -27,6 +26,9 @@ import {
 } from "../wire.js";
 
 const workerd = (createRequire(import.meta.url)("workerd") as { default: string }).default;
+
+/** A test, or with `after` of node:test itself, all tests of a file. */
+type Scope = { after(end: () => unknown): void };
 
 export interface Answer {
   status: number;
@@ -87,7 +89,7 @@ interface Process {
 }
 
 /** Starts workerd in the folder, and ends it with the test. */
-async function startProcess(t: TestContext, folder: string, config: string, sockets: string[]): Promise<Process> {
+async function startProcess(t: Scope, folder: string, config: string, sockets: string[]): Promise<Process> {
   const file = join(folder, "config.capnp");
   await writeFile(file, config);
   const child = spawn(workerd, ["serve", "--experimental", "--control-fd=3", file], {
@@ -140,7 +142,7 @@ export function ask(target: { port: number } | { socketPath: string }, path: str
   });
 }
 
-async function temporaryFolder(t: TestContext): Promise<string> {
+async function temporaryFolder(t: Scope): Promise<string> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), "wrkst-rt-")));
   t.after(() => rm(folder, { recursive: true, force: true }));
   return folder;
@@ -156,7 +158,7 @@ export interface ServingOptions {
 }
 
 /** A serving runtime with an agent that answers every request with what it received. */
-export async function startServing(t: TestContext, options: ServingOptions = {}) {
+export async function startServing(t: Scope, options: ServingOptions = {}) {
   const dataDir = await temporaryFolder(t);
   const sockets = { control: join(dataDir, "control.sock"), agent: join(dataDir, "agent.sock") };
   await mkdir(join(dataDir, "routes"));
@@ -177,6 +179,7 @@ export async function startServing(t: TestContext, options: ServingOptions = {})
     listen: { address: "127.0.0.1:0" },
     controlSocket: sockets.control,
     agentSocket: sockets.agent,
+    databaseSocket: join(dataDir, "d1.sock"),
     dataDir,
     settings: {
       baseDomain: "base.test",
@@ -250,7 +253,7 @@ export function entryOf(spec: VersionSpec, changes: Partial<RouteEntry> = {}): R
   return { latest: spec.id, aliases: {}, versions: { [spec.id]: spec }, history: [], hosts: [], ...changes };
 }
 
-export async function startChecker(t: TestContext) {
+export async function startChecker(t: Scope) {
   const folder = await temporaryFolder(t);
   const controlSocket = join(folder, "check.sock");
   const config = checkerConfig({ checkerJs: await builtWorker("checker"), controlSocket });
