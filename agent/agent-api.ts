@@ -24,6 +24,7 @@ export interface AgentApiOptions {
   access: AccessRecords;
   /** Keeps an audit event. */
   audit: ApiOptions["audit"];
+  writes: ApiOptions["writes"];
   /** Origin without trailing slash; known for sure when the runtime listens. */
   publicUrl: () => string;
   /** What functions say. */
@@ -62,6 +63,7 @@ export async function openApi(options: AgentApiOptions): Promise<AgentApi> {
     deploys,
     auth,
     audit: options.audit,
+    writes: options.writes,
     publicUrl: options.publicUrl,
     uploads,
     config,

@@ -197,6 +197,7 @@ async function assemble(
     tail: { ...tail, idOf: (name) => registry.functionByName(name)?.id },
     access: registry.access,
     audit: (event) => void registry.addEvent(event),
+    writes: registry.writes,
     publicUrl: () => urls.publicUrl,
   });
   closers.push(() => api.close());

@@ -19,6 +19,8 @@ const BEHAVIOUR = {
   /** No route of the API has that path and method. */
   ERR_NO_ROUTE: { status: 404, retry: "never" },
   ERR_CONFLICT: { status: 409, retry: "never" },
+  /** An `Idempotency-Key` that was used for another request. */
+  ERR_KEY_REUSED: { status: 422, retry: "never" },
   ERR_TOO_LARGE: { status: 413, retry: "never" },
   ERR_RATE_LIMITED: { status: 429, retry: "never" },
   ERR_TIMEOUT: { status: 504, retry: "backoff" },

@@ -63,9 +63,13 @@ test("answers the same write with the same key once, and refuses the key for ano
   const count = deploys.deployments(HELLO).length;
   const again = await ask(`${F}/rollback`, json("POST", { to: version }, key));
   assert.deepEqual([again.status, again.json], [200, first.json]);
+  assert.deepEqual(
+    [first, again].map(({ headers }) => headers["idempotency-replayed"]),
+    [undefined, "true"],
+  );
   assert.equal(deploys.deployments(HELLO).length, count);
   const other = await ask(`${F}/rollback`, json("POST", { to: version, reason: "other" }, key));
-  assert.deepEqual([other.status, other.json.code], [409, "ERR_CONFLICT"]);
+  assert.deepEqual([other.status, other.json.code], [422, "ERR_KEY_REUSED"]);
   assert.equal((await ask(`${F}/rollback`, json("POST", {}, { "idempotency-key": "a b" }))).status, 400);
 });
 

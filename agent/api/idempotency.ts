@@ -1,10 +1,13 @@
-// Writes that are sent twice happen once: the answer of the first is kept under the caller's `Idempotency-Key`. Invariant:
-// only successes are kept, bounded in number; an answer that holds a secret is never kept.
+// Writes that are sent twice happen once: the answer of the first is kept under the caller's `Idempotency-Key`, for a day and
+// over restarts. Invariant: a key is noted before its write begins, so that no write happens twice whenever the agent is
+// killed; only successes are kept, and never an answer that holds a secret.
 
 import { createHash } from "node:crypto";
 import type { Request } from "express";
 import type { Identity } from "../auth/index.js";
 import { WrkstError } from "../errors.js";
+import type { NotedWrite, WriteRecords } from "../store/index.js";
+import { Reply } from "./routes.js";
 
 export interface IdempotentWrite {
   call: { req: Request; identity: Identity };
@@ -18,59 +21,94 @@ export interface IdempotentWrite {
 export interface Idempotency {
   /**
    * What the write answers, or has answered to the same key before.
-   * @throws WrkstError ERR_CONFLICT for a key that was used for something else, and while the first still runs
+   * @throws WrkstError ERR_KEY_REUSED for a key of another request; ERR_CONFLICT while the first still runs, where it is
+   * not known what became of it, and where its answer was not kept
    */
   run(write: IdempotentWrite, act: () => unknown | Promise<unknown>): Promise<unknown>;
 }
 
-interface Kept {
-  digest: string;
-  at: number;
-  /** Undefined while it runs. */
-  outcome?: { value: unknown };
-}
+/** Bytes of the largest answer that is kept. */
+const MAX_ANSWER = 256 * 2 ** 10;
 
-const LIFE = 24 * 3_600_000;
-const MOST_KEPT = 10_000;
+export function createIdempotency(records: WriteRecords): Idempotency {
+  const running = new Set<string>();
 
-export function createIdempotency({ now }: { now: () => number }): Idempotency {
-  const kept = new Map<string, Kept>();
-
-  async function once(key: string, digest: string, act: () => unknown): Promise<unknown> {
-    const entry: Kept = { digest, at: now() };
-    kept.set(key, entry);
-    for (const oldest of kept.keys()) {
-      if (kept.size <= MOST_KEPT) break;
-      kept.delete(oldest);
-    }
+  async function once(write: IdempotentWrite, noted: { key: string; request: string }, act: () => unknown) {
+    const { subject, account } = write.call.identity;
+    const ref = { subject, key: noted.key };
+    const name = nameOf(ref);
+    records.beginWrite({ ...ref, account, request: noted.request });
+    running.add(name);
     try {
-      const value = await act();
-      entry.outcome = { value };
+      const value = await actOrDrop(ref, act);
+      records.endWrite(ref, write.spec.secret ? { outcome: "secret", answer: null } : answerOf(value));
       return value;
+    } finally {
+      running.delete(name);
+    }
+  }
+
+  async function actOrDrop(ref: { subject: string; key: string }, act: () => unknown): Promise<unknown> {
+    try {
+      return await act();
     } catch (error) {
-      kept.delete(key);
+      records.dropWrite(ref);
       throw error;
     }
   }
 
   return {
-    async run({ call, spec, bytes, isPlain }, act) {
+    async run(write, act) {
+      const { call, spec, bytes, isPlain } = write;
       const given = call.req.headers["idempotency-key"];
-      if (given === undefined || !isPlain || spec.method === "GET" || spec.rule === "open" || spec.secret) return act();
+      if (given === undefined || !isPlain || spec.method === "GET" || spec.rule === "open") return act();
       const { method, originalUrl } = call.req;
-      const key = `${call.identity.subject} ${parseKey(given)}`;
-      const digest = createHash("sha256").update(`${method} ${originalUrl}\n`).update(bytes).digest("hex");
-      const before = kept.get(key);
-      if (!before || now() - before.at > LIFE) return once(key, digest, act);
-      if (before.digest !== digest) {
-        throw new WrkstError("ERR_CONFLICT", "this Idempotency-Key was used for another request", {
+      const key = parseKey(given);
+      const request = createHash("sha256").update(`${method} ${originalUrl}\n`).update(bytes).digest("hex");
+      const ref = { subject: call.identity.subject, key };
+      const before = records.write(ref);
+      if (!before) return once(write, { key, request }, act);
+      if (before.request !== request) {
+        throw new WrkstError("ERR_KEY_REUSED", "this Idempotency-Key was used for another request", {
           hint: "make a new key for every new request",
         });
       }
-      if (before.outcome) return before.outcome.value;
-      throw new WrkstError("ERR_CONFLICT", "the first request with this Idempotency-Key still runs");
+      return replay(before, running.has(nameOf(ref)));
     },
   };
+}
+
+const nameOf = ({ subject, key }: { subject: string; key: string }) => `${subject} ${key}`;
+
+interface KeptAnswer {
+  status: number;
+  headers: Record<string, string>;
+  value?: unknown;
+}
+
+function answerOf(value: unknown) {
+  const { status, headers, ...rest } = value instanceof Reply ? value : new Reply(value, {});
+  const answer = JSON.stringify({ status, headers, value: rest.value } satisfies KeptAnswer);
+  return Buffer.byteLength(answer) > MAX_ANSWER
+    ? ({ outcome: "large", answer: null } as const)
+    : ({ outcome: "kept", answer } as const);
+}
+
+function replay({ outcome, answer }: NotedWrite, isRunning: boolean): Reply {
+  if (answer !== null) {
+    const { value, status, headers } = JSON.parse(answer) as KeptAnswer;
+    return new Reply(value, { status, headers: { ...headers, "idempotency-replayed": "true" } });
+  }
+  if (isRunning) throw new WrkstError("ERR_CONFLICT", "the first request with this Idempotency-Key still runs");
+  if (outcome === "begun") {
+    throw new WrkstError("ERR_CONFLICT", "the agent stopped while the first request with this Idempotency-Key ran", {
+      hint: "look whether it was done (wrkst events), and send it with a new key if not",
+    });
+  }
+  const why = outcome === "secret" ? "it holds a secret" : "it is too large";
+  throw new WrkstError("ERR_CONFLICT", `this was done by the first request; its answer is not kept: ${why}`, {
+    hint: "to do it once more, send it with a new key",
+  });
 }
 
 function parseKey(given: string | string[]): string {

@@ -9,6 +9,7 @@ import type { Config } from "../config.js";
 import { WrkstError } from "../errors.js";
 import type { Log } from "../log.js";
 import type { Deploys } from "../reconcile/deploys.js";
+import type { WriteRecords } from "../store/index.js";
 import { addAccessRoutes } from "./access-routes.js";
 import { dropSmallBody } from "./body.js";
 import { type Client, clientOf } from "./client.js";
@@ -43,6 +44,8 @@ export interface ApiOptions {
   auth: Auth;
   /** Keeps an audit event. */
   audit: Audit;
+  /** Writes that carried an `Idempotency-Key`. */
+  writes: WriteRecords;
   /** Git over HTTP of the embedded repository; `pathInfo` is what follows `/git`, without query. */
   git?: GitHandler;
   config: Pick<Config, "trustedProxies" | "webhookSecret" | "baseDomain">;
@@ -83,7 +86,7 @@ export function createApi(options: ApiOptions): Api {
     owners: { ownerOf: (name) => platform.ownerOf(name), isAccount: options.auth.isAccount },
     identityOf: (req) => identities.get(req),
     clientOf: clientFor,
-    idempotency: createIdempotency({ now }),
+    idempotency: createIdempotency(options.writes),
   });
   const rates = { subjects: createRates({ now }), addresses: createRates({ now }) };
   app.use(async (req, res, next) => {

@@ -30,7 +30,7 @@ export interface RouteSpec<Q, B> {
   answer?: z.ZodType;
   /** The handler reads the body itself, within limits of its own. */
   streams?: boolean;
-  /** The answer holds a secret: it is not kept for `Idempotency-Key`. */
+  /** The answer holds a secret: a second request with the same `Idempotency-Key` is told so, and does not get it. */
   secret?: boolean;
 }
 

@@ -88,6 +88,7 @@ export async function serveApi(where: Partial<ListenOptions> = {}, options: Serv
     platform,
     deploys,
     audit: (event) => void registry.addEvent(event),
+    writes: registry.writes,
     publicUrl: () => publicUrl,
     uploads: join(dir, "uploads"),
     auth: { ...auth, ...given },

@@ -167,6 +167,22 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE deployments ADD COLUMN address TEXT;
   `,
   "ALTER TABLE functions ADD COLUMN asked_hosts TEXT NOT NULL DEFAULT '{}'",
+  `
+  -- One row for each Idempotency-Key of the last day. Secrets are never in it.
+  CREATE TABLE kept_writes (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    subject TEXT NOT NULL,
+    key TEXT NOT NULL,
+    account TEXT NOT NULL,
+    request TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    answer TEXT,
+    UNIQUE (subject, key)
+  ) STRICT;
+  CREATE INDEX kept_writes_account ON kept_writes (account, seq);
+  CREATE INDEX kept_writes_at ON kept_writes (at);
+  `,
 ];
 
 /**

@@ -11,6 +11,7 @@ import { createEvents, type Events } from "./events.js";
 import { createFunctions, type Functions } from "./functions.js";
 import { createGarbage, type Garbage, KEPT_DEPLOYMENTS } from "./garbage.js";
 import { createHolds, type Holds } from "./holds.js";
+import { createWrites, type WriteRecords } from "./kept-writes.js";
 import { createOwn, type Own } from "./own.js";
 import { createRouteState } from "./route-state.js";
 import { createSettings, type Settings } from "./settings.js";
@@ -30,6 +31,8 @@ export interface RegistryOptions {
 export interface Registry extends Settings, Omit<Sources, "recordRevision">, Functions, Versions, Holds, Own, Events {
   /** People and their credentials. */
   readonly access: AccessRecords;
+  /** Writes that carried an `Idempotency-Key`. */
+  readonly writes: WriteRecords;
   /** Records a pass, or a direct deploy, in one transaction. See `Switch`. */
   applySwitch(wanted: Switch): SwitchResult;
   /** Records what a person does to one function, in one transaction. See `DirectChange`. */
@@ -91,7 +94,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
     return events.deployments(functionId, KEPT_DEPLOYMENTS).find(({ from }) => from !== null)?.from ?? undefined;
   }
 
-  const registry: Omit<Registry, "access"> = {
+  const registry: Omit<Registry, "access" | "writes"> = {
     ...settings,
     ...sources,
     ...functions,
@@ -106,7 +109,8 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
     removeExpired: createGarbage(db),
     close: () => closeDatabase(db),
   };
-  return { ...wordingErrors(file, registry), access: wordingErrors(file, createAccess(db)) };
+  const writes = wordingErrors(file, createWrites(db, now));
+  return { ...wordingErrors(file, registry), access: wordingErrors(file, createAccess(db)), writes };
 }
 
 /** The same calls; what SQLite throws leaves them as a `WrkstError`. */
