@@ -19,8 +19,10 @@ export interface D1Calls {
   script(script: D1Script): Promise<D1ScriptAnswer>;
   /** SQL text as it is made; errors when it could not be made whole. */
   dump(dump: D1Dump): Promise<Readable>;
-  /** By name. From then on they refuse everything, also after a restart. */
+  /** By name. From then on they refuse everything, for as long as the process lives. */
   retire(objects: string[]): Promise<void>;
+  /** From now on functions are refused, or no longer. */
+  pause(objects: string[], on: boolean): Promise<void>;
   /** What happened since the call before. */
   stats(): Promise<D1Stats>;
 }
@@ -41,6 +43,7 @@ export function d1Calls(client: SocketClient): D1Calls {
     script: (script) => ask(D1_CONTROL.script, script),
     dump: (dump) => client.open({ path: D1_CONTROL.dump, body: JSON.stringify(dump), headers, timeout: TIMEOUT }),
     retire: async (objects) => void (await ask(D1_CONTROL.retire, { objects })),
+    pause: async (objects, on) => void (await ask(D1_CONTROL.pause, { objects, on })),
     stats: () => ask(D1_CONTROL.stats),
   };
 }

@@ -30,6 +30,7 @@ class Supervisor implements Runtime {
     script: async (script) => (await this.#living()).control.d1.script(script),
     dump: async (dump) => (await this.#living()).control.d1.dump(dump),
     retire: async (objects) => (await this.#living()).control.d1.retire(objects),
+    pause: async (objects, on) => (await this.#living()).control.d1.pause(objects, on),
     stats: async () => (await this.#living()).control.d1.stats(),
   };
   readonly #options: RuntimeOptions;

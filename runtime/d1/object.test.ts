@@ -24,3 +24,24 @@ test("keeps what the agent writes, and answers rows with what they took", async 
   ]);
   assert.equal(read.results[0]!.meta.changes, 0);
 });
+
+test("an object that was retired refuses everybody, one that is paused refuses functions until it is no longer", async (t) => {
+  const serving = await startServing(t);
+  const object = objectName("a", 1);
+  const code = `export default { async fetch(request, env) {
+    try { return new Response(JSON.stringify((await env.D1.prepare("SELECT 1 AS x").all()).results)); }
+    catch (error) { return new Response(error.message); } } };`;
+  await serving.deploy({ hello: code }, { databases: { D1: object } });
+  const asked = async () => (await serving.get("hello.base.test")).text;
+  const called = async () =>
+    ((await serving.control(D1_CONTROL.call, { object, statements: [{ sql: "SELECT 1" }] })).json() as D1CallAnswer).ok;
+  assert.deepEqual([await asked(), await called()], ['[{"x":1}]', true]);
+  await serving.control(D1_CONTROL.pause, { objects: [object], on: true });
+  assert.match(await asked(), /D1_ERROR.*try again/);
+  assert.equal(await called(), true);
+  await serving.control(D1_CONTROL.pause, { objects: [object], on: false });
+  assert.equal(await asked(), '[{"x":1}]');
+  await serving.control(D1_CONTROL.retire, { objects: [object] });
+  assert.match(await asked(), /D1_ERROR.*another one/);
+  assert.equal(await called(), false);
+});

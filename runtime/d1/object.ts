@@ -3,6 +3,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { RouterBindings } from "../bindings.js";
 import { calls } from "./calls.js";
+import { closed } from "./closed.js";
 import { createExecution, type Execution, type Ran } from "./execution.js";
 import { isPrivileged } from "./key.js";
 import { D1_CONTROL, type D1Answer, type D1Call, type D1Statement, type D1Value } from "./wire.js";
@@ -27,6 +28,8 @@ export class D1Database extends DurableObject<RouterBindings> {
     const { url } = request;
     const path = pathOf(url);
     if (request.method !== "POST") return refused();
+    const reason = closed.reasonFor(this.ctx.id.name ?? "", isPrivileged(request));
+    if (reason) return Response.json({ success: false, ok: false, error: reason });
     if (path === "/query" || path === "/execute") {
       const body: D1Statement | D1Statement[] = await request.json();
       return calls.run(senders, () => this.#answer(body, url.endsWith("resultsFormat=ROWS_AND_COLUMNS")));

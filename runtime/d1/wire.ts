@@ -59,8 +59,11 @@ export const D1_CONTROL = {
   script: "/d1/script",
   /** D1Dump → text: the database as SQL statements, streamed, one per line or more. A failure ends the stream abnormally. */
   dump: "/d1/dump",
-  /** { objects: string[] } → {}: names. From now on they refuse every call, also those of isolates that were loaded with them. */
+  /** { objects: string[] } → {}: names. From now on they refuse every call, also those of isolates that were loaded with them, for as
+   * long as the process lives; nothing is written to them. */
   retire: "/d1/retire",
+  /** D1Pause → {}: functions are refused, the agent is not, until it is taken back or the process ends. */
+  pause: "/d1/pause",
   /** GET → D1Stats: what happened since the last call. */
   stats: "/d1/stats",
 } as const;
@@ -87,6 +90,12 @@ export interface D1Script {
 export type D1ScriptAnswer =
   | { ok: true; results: (D1Rows & { meta: D1Meta })[] }
   | { ok: false; error: string; statement: string; offset: number };
+
+export interface D1Pause {
+  /** Names. */
+  objects: string[];
+  on: boolean;
+}
 
 export interface D1Dump {
   object: string;
