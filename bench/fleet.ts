@@ -36,12 +36,12 @@ export interface Fleet {
   runtimePid(): Promise<number>;
 }
 
-/** Functions `fn-0` … answer their own name at first. */
-export async function startFleet(scope: Scope, size: number): Promise<Fleet> {
+/** Functions `fn-0` … answer their own name at first. Other files lie beside them. */
+export async function startFleet(scope: Scope, size: number, others: Record<string, string> = {}): Promise<Fleet> {
   const repository = await createRepository();
   scope.defer(() => repository.remove());
   const files = Array.from({ length: size }, (_, index) => functionFiles(nameOf(index), nameOf(index)));
-  await repository.commit(Object.assign({}, ...files), "begin");
+  await repository.commit(Object.assign({}, others, ...files), "begin");
   const dataDir = await scope.folder();
   const bare = join(dataDir, "git/functions.git");
   await createBareRepository(bare);

@@ -7,6 +7,10 @@ import { cpuSeconds } from "./process-figures.js";
 export interface Target {
   port: number;
   host: string;
+  /** "/" unless told. */
+  path?: string;
+  /** 16 unless told: few where a request is long, since what is in flight at the end does not count. */
+  connections?: number;
   /** The process whose time is counted. */
   pid: number;
 }
@@ -31,6 +35,12 @@ export async function applyLoad(target: Target, seconds: number): Promise<LoadRe
   return { requests, seconds: elapsed, cpuSeconds: cpuSeconds(target.pid) - cpuBefore };
 }
 
+export function sumOfLoads(parts: LoadResult[]): LoadResult {
+  const sum = (of: (part: LoadResult) => number) => parts.reduce((total, part) => total + of(part), 0);
+  const requests = sum((part) => part.requests);
+  return { requests, cpuSeconds: sum((part) => part.cpuSeconds), seconds: sum((part) => part.seconds) };
+}
+
 export async function hasWrk(): Promise<boolean> {
   try {
     await run("wrk", ["--version"]);
@@ -41,8 +51,17 @@ export async function hasWrk(): Promise<boolean> {
   }
 }
 
-async function byWrk({ port, host }: Target, seconds: number): Promise<number> {
-  const args = ["-t1", `-c${CONNECTIONS}`, `-d${seconds}s`, "-H", `Host: ${host}`, `http://127.0.0.1:${port}/`];
+async function byWrk({ port, host, path = "/", connections = CONNECTIONS }: Target, seconds: number): Promise<number> {
+  const args = [
+    "-t1",
+    `-c${connections}`,
+    `-d${seconds}s`,
+    "--timeout",
+    "20s",
+    "-H",
+    `Host: ${host}`,
+    `http://127.0.0.1:${port}${path}`,
+  ];
   const { stdout } = await run("wrk", args);
   const failed = /Non-2xx or 3xx responses: \d+|Socket errors: .*/.exec(stdout);
   const requests = Number(/(\d+) requests in/.exec(stdout)?.[1] ?? 0);
@@ -50,14 +69,17 @@ async function byWrk({ port, host }: Target, seconds: number): Promise<number> {
   return requests;
 }
 
-async function byOurselves({ port, host }: Target, seconds: number): Promise<number> {
+async function byOurselves(
+  { port, host, path = "/", connections = CONNECTIONS }: Target,
+  seconds: number,
+): Promise<number> {
   const end = performance.now() + seconds * 1000;
   const counts = await Promise.all(
-    Array.from({ length: CONNECTIONS }, async () => {
+    Array.from({ length: connections }, async () => {
       const client = openClient(port);
       let count = 0;
       for (; performance.now() < end; count++) {
-        const { status } = await client.get(host);
+        const { status } = await client.get(host, { path });
         if (status !== 200) throw new Error(`load on "${host}": an answer with status ${status}`);
       }
       client.close();

@@ -2,6 +2,8 @@
 import { parseArgs } from "node:util";
 import { detailsOf, type RowResult, readResult, tableOf, writeResult } from "./report.js";
 import { cold } from "./rows/cold.js";
+import { d1 } from "./rows/d1.js";
+import { d1Cold, d1Many } from "./rows/d1-many.js";
 import { hang } from "./rows/hang.js";
 import { live } from "./rows/live.js";
 import type { Row } from "./rows/row.js";
@@ -11,7 +13,7 @@ import { thousand } from "./rows/thousand.js";
 import { warm } from "./rows/warm.js";
 import { withScope } from "./scope.js";
 
-const ROWS: Row[] = [warm, cold, live(1), live(100), live(1000), thousand, switches, hang, start];
+const ROWS: Row[] = [warm, cold, live(1), live(100), live(1000), thousand, switches, hang, start, d1, d1Cold, d1Many];
 const USAGE = `usage: npm run bench -- [row …] [--rounds N] [--table]
 
 ${ROWS.map(({ name, about }) => `  ${name.padEnd(10)} ${about}`).join("\n")}

@@ -63,7 +63,7 @@ async function startBare(scope: Scope, workers: BareWorker[]): Promise<Target> {
   for (const { name, source } of workers) await writeFile(join(folder, `${name}.js`), source);
   await writeFile(join(folder, "config.capnp"), bareConfig(workers, port));
   const child = scope.process(workerd.default, ["serve", "--experimental", "config.capnp"], { cwd: folder });
-  await answers(port, "hello.localhost");
+  await untilAnswers(port, "hello.localhost");
   return { port, host: "hello.localhost", pid: child.pid ?? 0 };
 }
 
@@ -100,7 +100,7 @@ export async function startMiniflare(scope: Scope): Promise<Target> {
   return { port: Number(port), host: "hello.localhost", pid };
 }
 
-async function answers(port: number, host: string): Promise<void> {
+export async function untilAnswers(port: number, host: string): Promise<void> {
   const client = openClient(port);
   const asks = async () => (await client.get(host).catch(() => undefined))?.status === 200;
   await until("the peer answers", asks, 10_000).finally(() => client.close());

@@ -1,6 +1,6 @@
 // What the kernel says of a process: processor time and memory. Linux only, from /proc.
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 const TICKS_PER_SECOND = Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
 
@@ -20,6 +20,21 @@ export function cpuSecondsOfTree(pid: number): number {
 export function residentMegabytes(pid: number): number {
   const found = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
   return Number(found?.[1] ?? 0) / 1024;
+}
+
+/** Descriptors, and those of them that lead to databases, journals included. */
+export function openFiles(pid: number): { all: number; databases: number } {
+  const folder = `/proc/${pid}/fd`;
+  const paths = readdirSync(folder).map((descriptor) => linkOf(`${folder}/${descriptor}`));
+  return { all: paths.length, databases: paths.filter((path) => /[0-9a-f]{64}\.sqlite/.test(path)).length };
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
+  }
 }
 
 /** Processes that the process has started itself and that still run. */

@@ -6,7 +6,7 @@ import type { Summary } from "./statistics.js";
 
 export interface Finding {
   measure: string;
-  unit: "ms" | "µs" | "×" | "MB" | "%" | "req/s" | "";
+  unit: "ms" | "µs" | "×" | "MB" | "%" | "/s" | "";
   ours: Summary;
   peer?: { name: string; theirs: Summary; ratio?: Summary };
   /** In words, and whether it was reached; without a target the figure is context. */

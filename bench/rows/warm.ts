@@ -1,6 +1,6 @@
 // A request to a loaded function that does nothing: all that is left is what the way to it costs.
 import { hostOf, startFleet, untilAnswered } from "../fleet.js";
-import { applyLoad, type LoadResult, type Target } from "../load.js";
+import { applyLoad, type LoadResult, sumOfLoads, type Target } from "../load.js";
 import { startBareLoader, startMiniflare, startStaticPair } from "../peers.js";
 import { summarize } from "../statistics.js";
 import { against, type Row } from "./row.js";
@@ -28,7 +28,7 @@ export const warm: Row = {
       for (let slice = 0; slice < SLICES; slice++) {
         for (const [name, target] of Object.entries(sides)) slices.get(name)?.push(await applyLoad(target, 1));
       }
-      for (const [name, parts] of slices) results.get(name)?.push(sumOf(parts));
+      for (const [name, parts] of slices) results.get(name)?.push(sumOfLoads(parts));
       say(`round ${round} of ${rounds}`);
     }
     const cpu = (name: string) =>
@@ -53,9 +53,3 @@ export const warm: Row = {
     ];
   },
 };
-
-function sumOf(parts: LoadResult[]): LoadResult {
-  const sum = (of: (part: LoadResult) => number) => parts.reduce((total, part) => total + of(part), 0);
-  const requests = sum((part) => part.requests);
-  return { requests, cpuSeconds: sum((part) => part.cpuSeconds), seconds: sum((part) => part.seconds) };
-}
