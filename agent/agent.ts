@@ -344,16 +344,12 @@ function routeOptions(config: ProcessConfig): RouteOptions {
   };
 }
 
-/** What only the platform can refuse: hosts that are not free, and databases, which a later release serves. */
+/** What only the platform can refuse: hosts that are not free. */
 function refusalOf(
   { name, manifest }: Declaration,
   registry: Registry,
   options: RouteOptions,
 ): ErrorReport | undefined {
-  if (manifest?.d1Databases.length) {
-    const hint = 'remove "d1_databases", or keep the data elsewhere until a release serves it';
-    return reportOf(new WrkstError("ERR_BINDING_UNSUPPORTED", "D1 databases are not served by this release", { hint }));
-  }
   for (const host of manifest?.hosts ?? []) {
     const reason = refusalOfHost(host, options);
     if (reason) return reportOf(new WrkstError("ERR_MANIFEST", `the route "${host}" is refused: ${reason}`));

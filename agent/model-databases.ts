@@ -54,6 +54,16 @@ export interface DatabaseUse {
   isOwner: boolean;
 }
 
+/** A database as a route meets it. */
+export interface RoutedDatabase {
+  id: string;
+  name: string;
+  epoch: number;
+  isRemoved: boolean;
+  /** The function may use it: its own, open to all, or shared with it. */
+  isOpen: boolean;
+}
+
 /** What happened in a database lately, summed over a day. */
 export interface DatabaseActivity {
   since: number;

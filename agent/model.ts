@@ -2,6 +2,7 @@
 
 import type { ModuleKind } from "../runtime/wire.js";
 import type { ErrorReport, Position } from "./errors.js";
+import type { RoutedDatabase } from "./model-databases.js";
 import type { Actor, FunctionSettings, Hold, SealedSecrets, TrafficSplit, UploadOrigin } from "./model-deploys.js";
 
 export * from "./model-databases.js";
@@ -117,6 +118,8 @@ export interface Manifest {
   health?: string;
   egress: "none" | "public";
   preview: boolean;
+  /** Names of functions that may use the databases of this one, or `*`; absent: none. */
+  share?: string[];
 }
 
 export interface D1Binding {
@@ -149,6 +152,8 @@ export interface Declaration {
   /** Name of the function; where the file could not be read, what could be told (the `name` it seems to say, or the folder's). */
   name: string;
   manifest?: Manifest;
+  /** Where the databases are declared, by binding. */
+  databasePositions?: Record<string, Position>;
   warnings: Warning[];
   /** Present instead of `manifest` when the file is wrong. */
   error?: ErrorReport;
@@ -246,6 +251,8 @@ export interface RoutedFunction {
   generation: number;
   /** Custom host → since when it is claimed, milliseconds since 1970. */
   hosts: Record<string, number>;
+  /** What `env.D1` of versions that declare no such binding is. */
+  database: RoutedDatabase | null;
   /** Alias name → version id, without `latest`. */
   aliases: Record<string, string>;
   versions: RoutedVersion[];
@@ -262,6 +269,10 @@ export interface RoutedVersion {
   >;
   entrypoints: string[];
   secrets: SealedSecrets;
+  /** Declared bindings and what they were resolved to. */
+  databases: Record<string, RoutedDatabase | null>;
+  /** Of a version that never served: id of a database → object that holds the version's own copy. */
+  copies: Record<string, string>;
   /** When `latest` last moved away from it; null when it never did. */
   replacedAt: number | null;
   /** Whether it ever was `latest`. */
@@ -281,6 +292,8 @@ export interface FunctionOutcome {
   url?: string;
   error?: ErrorReport;
   warnings: Warning[];
+  /** Declared databases that were made for it, empty. */
+  databases?: { id: string; name: string }[];
 }
 
 /** Numbers of milliseconds by phase of a pass. */

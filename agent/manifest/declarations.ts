@@ -168,7 +168,9 @@ async function declare(snapshot: Snapshot, { place, cached, refused }: Found): P
   try {
     refuseEscapes(cached.reading, folder);
     const main = await findMain(snapshot, cached.reading, folder);
-    return { ...base, manifest: { ...cached.reading.manifest, main } };
+    const { databases } = cached.reading.positions;
+    const databasePositions = Object.keys(databases).length ? { databasePositions: databases } : {};
+    return { ...base, manifest: { ...cached.reading.manifest, main }, ...databasePositions };
   } catch (thrown) {
     if (!(thrown instanceof WrkstError) || !OWN_ERRORS.includes(thrown.code)) throw thrown;
     return { ...base, error: reportOf(thrown) };

@@ -2,8 +2,8 @@
 
 import { posix } from "node:path";
 import { type Position, WrkstError } from "../errors.js";
-import type { Manifest, Warning } from "../model.js";
-import { readD1Databases } from "./bindings/d1.js";
+import { isFunctionName, type Manifest, type Warning } from "../model.js";
+import { positionsOfD1, readD1Databases } from "./bindings/d1.js";
 import { createNames } from "./bindings/names.js";
 import { refuseUnsupported } from "./bindings/unsupported.js";
 import { readVars } from "./bindings/vars.js";
@@ -45,7 +45,7 @@ export interface ManifestReading {
   manifest: Manifest;
   warnings: Warning[];
   /** Where the values stand that are compared with other files. */
-  positions: { main: Position; baseDir: Position; tsconfig: Position };
+  positions: { main: Position; baseDir: Position; tsconfig: Position; databases: Record<string, Position> };
 }
 
 /**
@@ -87,6 +87,7 @@ export function readManifest(document: Document, environment: string | undefined
       main: position("main"),
       baseDir: position("base_dir"),
       tsconfig: position("tsconfig"),
+      databases: positionsOfD1(settings),
     },
   };
 }
@@ -220,7 +221,7 @@ function readObservability(settings: Settings): boolean {
   return logs ?? booleanOf(settings, memberOf(setting, "enabled")) ?? false;
 }
 
-const WRKST_KEYS = ["health", "egress", "preview"];
+const WRKST_KEYS = ["health", "egress", "preview", "share"];
 
 function readWrkst(settings: Settings) {
   const top = topLevel(settings, "wrkst");
@@ -229,11 +230,26 @@ function readWrkst(settings: Settings) {
   const member = (key: string) => memberOf(effective, key) ?? memberOf(top, key);
   const health = member("health");
   const egress = member("egress");
+  const share = readShare(settings, member("share"));
   return {
     ...(health ? { health: readHealth(settings, health) } : {}),
     egress: egress ? readEgress(settings, egress) : ("public" as const),
     preview: booleanOf(settings, member("preview")) ?? true,
+    ...(share.length ? { share } : {}),
   };
+}
+
+/** Functions that may use the databases of this one: names, or all of the account. */
+function readShare(settings: Settings, setting: Setting | undefined): string[] {
+  const names = stringsOf(settings, setting);
+  for (const [index, name] of names.entries()) {
+    if (name === "*" || isFunctionName(name)) continue;
+    const path = [...setting!.path, index];
+    fail(settings, path, `expected "${formatPath(path)}" to be the name of a function, received ${show(name)}`, {
+      hint: 'write share = ["*"] for all functions of the account',
+    });
+  }
+  return [...new Set(names)].sort();
 }
 
 function refuseUnknownWrkst(settings: Settings, setting: Setting | undefined): void {

@@ -62,15 +62,19 @@ export function inherited(settings: Settings, key: string): Setting | undefined 
 
 /** The value of the environment alone: vars, define and bindings are not inherited. */
 export function notInherited(settings: Settings, key: string): Setting | undefined {
-  if (!settings.section) return topLevel(settings, key);
-  const setting = sectional(settings, key);
-  if (!setting && settings.document.value[key] !== undefined) {
+  const setting = standsAlone(settings, key);
+  if (settings.section && !setting && settings.document.value[key] !== undefined) {
     const where = `env.${settings.environment}`;
     warn(settings, [key], `"${key}" is set at the top level only, and "${where}" does not inherit it`, {
       hint: `add "${key}" to [${where}]`,
     });
   }
   return setting;
+}
+
+/** As `notInherited`, saying nothing about what is missing. */
+export function standsAlone(settings: Settings, key: string): Setting | undefined {
+  return settings.section ? sectional(settings, key) : topLevel(settings, key);
 }
 
 function sectional(settings: Settings, key: string): Setting | undefined {

@@ -2,6 +2,7 @@
 import { type ErrorReport, reportOf, WrkstError } from "../errors.js";
 import type { Snapshot } from "../model.js";
 import type { Step } from "../plan/plan.js";
+import { bindDatabases } from "./bind.js";
 import { type Built, buildVersion } from "./build.js";
 import { type Clock, mapLimited } from "./flow.js";
 import type { PassRun } from "./loop.js";
@@ -37,7 +38,11 @@ export async function act(acting: Acting, clock: Clock): Promise<StepResult[]> {
       return result;
     });
   });
-  const prepared = await clock.measure("load", () => prepareAll(acting, results));
+  const bound = bindDatabases(deps, results);
+  for (const [index, result] of bound.entries()) {
+    if (result.kind === "fail" && result !== results[index]) tell(acting, result.step, result.error);
+  }
+  const prepared = await clock.measure("load", () => prepareAll(acting, bound));
   pass.signal.throwIfAborted();
   return prepared;
 }

@@ -38,7 +38,16 @@ export function outcomesOf(parts: {
     if (result.kind === "keep") {
       return { name, folder, result: "unchanged", version: result.version, url: urlOf(name), warnings: [] };
     }
-    const made = { name, folder, version: result.version.id, url: urlOf(name), warnings: result.warnings };
+    const { created } = result;
+    const databases = created && { databases: created.map(({ id, name }) => ({ id, name })) };
+    const made = {
+      name,
+      folder,
+      version: result.version.id,
+      url: urlOf(name),
+      warnings: result.warnings,
+      ...databases,
+    };
     const hold = holdOf(observed, name);
     if (hold && holdsBack(hold, result.version.id)) {
       const isNew = observed.records.get(name)?.declared !== result.version.id;

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { ErrorReport } from "../errors.js";
 import type {
+  Database,
   Declaration,
   FunctionOutcome,
   Hold,
@@ -68,7 +69,7 @@ export interface PassDeps extends BuildDeps {
 
 /** What became of one step before the switch. */
 export type StepResult =
-  | { kind: "switch"; step: Step; version: Version; built?: Built; warnings: Warning[] }
+  | { kind: "switch"; step: Step; version: Version; built?: Built; warnings: Warning[]; created?: Database[] }
   | { kind: "keep"; step: Step; version: string }
   | { kind: "fail"; step: Step; error: ErrorReport };
 

@@ -9,7 +9,7 @@ import { sealedForGit, sealedOf } from "./secrets.js";
 
 export interface PrepareDeps {
   runtime: { readonly running: boolean; prepare(request: PrepareRequest): Promise<PrepareResult> };
-  registry: Pick<Registry, "functionByName" | "functionSecrets" | "versionSecrets">;
+  registry: Pick<Registry, "functionByName" | "functionSecrets" | "versionSecrets" | "databases">;
   sealing: Pick<Sealing, "open">;
   routes: () => RouteOptions;
 }
@@ -43,9 +43,11 @@ async function ask(deps: PrepareDeps, versions: Version[]): Promise<PrepareResul
     versions: versions.map((version) => {
       const { function: name, account } = version;
       const record = deps.registry.functionByName(name);
-      const { id = "", generation = 0 } = record ?? {};
+      const { id = deps.registry.databases.functionId(account, name), generation = 0 } = record ?? {};
       const secrets = record ? secretsOf(deps, record, version) : {};
-      const spec = specOfNext({ ...version, secrets }, { id, account, name, generation }, options);
+      const databases = deps.registry.databases.boundTo(id, version.id);
+      const owner = { id, account, name, generation, database: null };
+      const spec = specOfNext({ ...version, secrets, databases, copies: {} }, owner, options);
       return { function: name, spec, health: version.manifest.health };
     }),
   });

@@ -32,6 +32,9 @@ function outcomeLines(outcome: FunctionOutcome): string[] {
   } else if (outcome.result !== "unchanged") {
     lines.push(row(outcome.result, outcome.name, outcome.result === "removed" ? "" : (outcome.url ?? "")));
   }
+  for (const { id, name } of outcome.databases ?? []) {
+    lines.push(row("database", outcome.name, `created empty database "${name}" (id ${id})`));
+  }
   for (const warning of outcome.warnings) lines.push(row("warning", outcome.name, formatWarning(warning)));
   return lines;
 }

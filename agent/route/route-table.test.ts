@@ -14,7 +14,8 @@ const manifest = testManifest({ compatibilityFlags: ["nodejs_compat"], vars: { A
 
 function version(id: string, change: Partial<RoutedVersion> = {}): RoutedVersion {
   const content = { artifact: `sha256:${id}`, manifest, entrypoints: ["default"], secrets: {} };
-  return { id, ...content, replacedAt: null, deployed: true, isUpload: false, ...change };
+  const databases = { databases: {}, copies: {} };
+  return { id, ...content, ...databases, replacedAt: null, deployed: true, isUpload: false, ...change };
 }
 
 function routed(change: Partial<RoutedFunction> = {}): RoutedFunction {
@@ -28,6 +29,7 @@ function routed(change: Partial<RoutedFunction> = {}): RoutedFunction {
     settings: {},
     generation: 0,
     hosts: {},
+    database: { id: "db", name: "hello-d1", epoch: 2, isRemoved: false, isOpen: true },
     aliases: {},
     versions: [version("v1")],
     history: [{ seq: 1, version: "v1" }],
@@ -57,6 +59,7 @@ test("an entry holds what the runtime needs to load the version", () => {
         entrypoints: ["default"],
         egress: "public",
         generation: 3,
+        databases: { D1: "db.2" },
       },
     },
     history: [{ seq: 1, version: "v1" }],

@@ -8,6 +8,7 @@ import {
   type VersionSpec,
 } from "../../runtime/wire.js";
 import { isFunctionName, type RoutedFunction, type RoutedVersion, type RouteState } from "../model.js";
+import { databasesOf } from "./databases.js";
 import { isEqualJson } from "./equal-json.js";
 import { routeHosts } from "./route-hosts.js";
 
@@ -95,23 +96,28 @@ function isReachable(version: RoutedVersion, function_: RoutedFunction, options:
 
 /** The version as the runtime will know it once it is what `latest` serves; for what is loaded before the switch. */
 export function specOfNext(
-  version: Pick<RoutedVersion, "id" | "artifact" | "manifest" | "entrypoints" | "secrets">,
-  owner: Pick<RoutedFunction, "id" | "account" | "name" | "generation">,
+  version: LoadedVersion,
+  owner: Pick<RoutedFunction, "id" | "account" | "name" | "generation" | "database">,
   options: RouteOptions,
 ): VersionSpec {
   return versionSpec(version, { ...owner, latest: version.id, split: null }, options);
 }
 
+type LoadedVersion = Pick<
+  RoutedVersion,
+  "id" | "artifact" | "manifest" | "entrypoints" | "secrets" | "databases" | "copies"
+>;
+
 function versionSpec(
-  version: Pick<RoutedVersion, "id" | "artifact" | "manifest" | "entrypoints" | "secrets"> &
-    Partial<Pick<RoutedVersion, "deployed" | "isUpload">>,
-  function_: Pick<RoutedFunction, "id" | "account" | "name" | "generation" | "latest" | "split">,
+  version: LoadedVersion & Partial<Pick<RoutedVersion, "deployed" | "isUpload">>,
+  function_: Pick<RoutedFunction, "id" | "account" | "name" | "generation" | "database" | "latest" | "split">,
   options: RouteOptions,
 ): VersionSpec {
   const { compatibilityDate, compatibilityFlags, vars } = version.manifest;
   // What git built and never served is a preview: nobody has said yet that it may have what production has. An upload was
   // given its own secrets by whoever brought it.
-  const mayKnow = version.isUpload || version.deployed || serves(version.id, function_);
+  const hasServed = version.deployed || serves(version.id, function_);
+  const mayKnow = version.isUpload || hasServed;
   const hasSecrets = mayKnow && Object.keys(version.secrets).length > 0;
   return {
     id: version.id,
@@ -123,6 +129,7 @@ function versionSpec(
     egress: egressOf(version, function_, options),
     generation: function_.generation,
     ...(hasSecrets ? { secrets: { owner: function_.id, values: version.secrets } } : {}),
+    databases: databasesOf(version, function_, hasServed),
   };
 }
 

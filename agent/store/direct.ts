@@ -16,6 +16,7 @@ import {
   type TrafficSplit,
 } from "../model.js";
 import type { Db } from "./database.js";
+import type { BindingRows } from "./database-bindings.js";
 import type { EventRows, Events, NewEvent } from "./events.js";
 import { expectFunction, type FunctionRecord, type FunctionRows } from "./functions.js";
 import type { HoldRows, Holds } from "./holds.js";
@@ -68,12 +69,13 @@ export interface DirectDeps {
   versions: Versions & VersionRows;
   holds: Holds & HoldRows;
   own: Own & OwnRows;
+  bindings: BindingRows;
   events: Events & EventRows;
 }
 
 /** Makes `applyDirect`. Throws ERR_NOT_FOUND or ERR_NAME_TAKEN, nothing being changed then. */
 export function createDirect(deps: DirectDeps): (change: DirectChange) => DirectResult {
-  const { db, now, newId, settings, functions, versions, holds, own, events } = deps;
+  const { db, now, newId, settings, functions, versions, holds, own, bindings, events } = deps;
 
   function apply(change: DirectChange): DirectResult {
     const at = now();
@@ -108,6 +110,7 @@ export function createDirect(deps: DirectDeps): (change: DirectChange) => Direct
     const empty = { latest: null, declared: null, revision: null, source: null, folder: null, warnings: [] };
     const revived: FunctionRecord = { ...kept, ...empty, state: "pending", updatedAt: at, removedAt: null };
     functions.save(revived);
+    bindings.restoreOf(revived.id);
     return revived;
   }
 
@@ -119,6 +122,8 @@ export function createDirect(deps: DirectDeps): (change: DirectChange) => Direct
       ...{ createdAt: at, updatedAt: at, removedAt: null },
     };
     functions.save(created);
+    bindings.takeReserved(named.account, named.name);
+    bindings.ensureOwn(created);
     return created;
   }
 

@@ -74,6 +74,7 @@ interface FunctionRow {
 export interface FunctionRows {
   /** The function that owns the name, live or removed. */
   owner(name: string): FunctionRecord | undefined;
+  byId(id: string): FunctionRecord | undefined;
   /** The declaration in this folder that came second. */
   second(source: string, folder: string): FunctionRecord | undefined;
   save(record: FunctionRecord): void;
@@ -134,6 +135,7 @@ export function createFunctions(db: Db, now: () => number): Functions & Function
       return found.generation + 1;
     },
     owner: (name) => record(byName.get(name)),
+    byId: (id) => record(byId.get(id)),
     second: (source, folder) => record(bySecond.get(source, folder)),
     save: saveRecord,
     forget: (id) => void forget.run(id),

@@ -1,5 +1,7 @@
 // The front of the store stage: the registry and the shapes of what it keeps.
 
+export type { BindingsFound, BindingsWanted } from "./database-bindings.js";
+export type { DatabaseRecord, DatabaseRecords, NewDatabase } from "./databases.js";
 export type { DirectChange, DirectResult } from "./direct.js";
 export type { EventQuery, NewEvent } from "./events.js";
 export type { FunctionRecord } from "./functions.js";

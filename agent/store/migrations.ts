@@ -3,6 +3,7 @@
 import type { Database } from "better-sqlite3";
 import { WrkstError } from "../errors.js";
 import { ACCESS_SCHEMA } from "./access-schema.js";
+import { DATABASES_SCHEMA } from "./databases-schema.js";
 
 export const MIGRATIONS: readonly string[] = [
   `
@@ -183,6 +184,7 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX kept_writes_account ON kept_writes (account, seq);
   CREATE INDEX kept_writes_at ON kept_writes (at);
   `,
+  DATABASES_SCHEMA,
 ];
 
 /**

@@ -6,6 +6,7 @@ import type { Actor, RouteState } from "../model.js";
 import type { AccessRecords } from "../model-access.js";
 import { createAccess } from "./access.js";
 import { closeDatabase, guarded, openDatabase } from "./database.js";
+import { createDatabaseRows, createDatabases, type DatabaseRecords } from "./databases.js";
 import { createDirect, type DirectChange, type DirectResult } from "./direct.js";
 import { createEvents, type Events } from "./events.js";
 import { createFunctions, type Functions } from "./functions.js";
@@ -33,6 +34,7 @@ export interface Registry extends Settings, Omit<Sources, "recordRevision">, Fun
   readonly access: AccessRecords;
   /** Writes that carried an `Idempotency-Key`. */
   readonly writes: WriteRecords;
+  readonly databases: DatabaseRecords;
   /** Records a pass, or a direct deploy, in one transaction. See `Switch`. */
   applySwitch(wanted: Switch): SwitchResult;
   /** Records what a person does to one function, in one transaction. See `DirectChange`. */
@@ -55,15 +57,22 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
   const db = openDatabase(file);
   const settings = createSettings(db);
   const { recordRevision, ...sources } = createSources(db, now);
-  const { owner, second, save, forget, ...functions } = createFunctions(db, now);
+  const { owner, byId, second, save, forget, ...functions } = createFunctions(db, now);
   const { addVersion, saveBuild, ...versions } = createVersions(db, now);
   const { addDeployment, ...events } = createEvents(db, now, maxEvents);
   const { saveHold, deleteHold, ...holds } = createHolds(db, now);
   const { saveFunctionSettings, saveFunctionSecrets, countUpload, ...own } = createOwn(db);
+  const databases = createDatabases({
+    ...{ db, now, newId, settings },
+    rows: createDatabaseRows({ db, now, newId }),
+    functions: { owner, byId },
+    events,
+  });
   const rows = {
     ...{ db, now, newId, settings },
+    bindings: databases.bindings,
     sources: { ...sources, recordRevision },
-    functions: { owner, second, save, forget },
+    functions: { owner, byId, second, save, forget },
     versions: { ...versions, addVersion, saveBuild },
     holds: { ...holds, saveHold, deleteHold },
     own: { ...own, saveFunctionSettings, saveFunctionSecrets, countUpload },
@@ -94,7 +103,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
     return events.deployments(functionId, KEPT_DEPLOYMENTS).find(({ from }) => from !== null)?.from ?? undefined;
   }
 
-  const registry: Omit<Registry, "access" | "writes"> = {
+  const registry: Omit<Registry, "access" | "writes" | "databases"> = {
     ...settings,
     ...sources,
     ...functions,
@@ -109,8 +118,12 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
     removeExpired: createGarbage(db),
     close: () => closeDatabase(db),
   };
-  const writes = wordingErrors(file, createWrites(db, now));
-  return { ...wordingErrors(file, registry), access: wordingErrors(file, createAccess(db)), writes };
+  return {
+    ...wordingErrors(file, registry),
+    access: wordingErrors(file, createAccess(db)),
+    writes: wordingErrors(file, createWrites(db, now)),
+    databases: wordingErrors(file, databases.records),
+  };
 }
 
 /** The same calls; what SQLite throws leaves them as a `WrkstError`. */

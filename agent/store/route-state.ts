@@ -13,17 +13,23 @@ import type {
   TrafficSplit,
 } from "../model.js";
 import type { Db } from "./database.js";
+import { IS_SHARED, routedOf } from "./database-bindings.js";
 import { fromJson } from "./json.js";
 import type { Settings } from "./settings.js";
 import type { Sources } from "./sources.js";
 
-/** Tables that an entry is made from, and their column that names the function. */
+/** Tables that an entry is made from, and which functions' entries a row is part of. `$` is the row. */
 const WATCHED = {
-  functions: "id",
-  versions: "function_id",
-  aliases: "function_id",
-  history: "function_id",
-  deployments: "function_id",
+  // What its serving version shares, others use.
+  functions: `SELECT $.id AS id UNION SELECT b.function_id FROM databases d JOIN version_databases b ON b.database_id = d.id
+    WHERE d.owner = $.id`,
+  versions: "SELECT $.function_id AS id",
+  aliases: "SELECT $.function_id AS id",
+  history: "SELECT $.function_id AS id",
+  deployments: "SELECT $.function_id AS id",
+  databases: "SELECT $.owner AS id UNION SELECT function_id FROM version_databases WHERE database_id = $.id",
+  database_shares: "SELECT $.function_id AS id",
+  version_databases: "SELECT $.function_id AS id",
 };
 
 /** How a column without values reads; most have none, and parsing it for every version would be felt. */
@@ -63,12 +69,12 @@ export function createRouteState(db: Db, settings: Settings, sources: Sources): 
 }
 
 function watch(db: Db): void {
-  const triggers = Object.entries(WATCHED).flatMap(([table, column]) =>
+  const triggers = Object.entries(WATCHED).flatMap(([table, concerned]) =>
     ["INSERT", "UPDATE", "DELETE"].map((verb) => {
-      const id = `${verb === "DELETE" ? "old" : "new"}.${column}`;
+      const ids = concerned.replaceAll("$", verb === "DELETE" ? "old" : "new");
       // Not "INSERT OR IGNORE": the policy of the outer statement would win.
       return `CREATE TEMP TRIGGER stale_${table}_${verb} AFTER ${verb} ON main.${table} BEGIN
-        INSERT INTO stale_routes SELECT ${id} WHERE ${id} NOT IN (SELECT function_id FROM stale_routes); END;`;
+        INSERT INTO stale_routes SELECT id FROM (${ids}) WHERE id IS NOT NULL AND id NOT IN (SELECT function_id FROM stale_routes); END;`;
     }),
   );
   db.pragma("temp_store = MEMORY");
@@ -101,7 +107,18 @@ interface VersionRow {
   deployed: number;
 }
 
-/** Reads live functions that fit the condition in four queries, whatever their number. */
+interface BoundRow {
+  function_id: string;
+  version_id: string;
+  binding: string;
+  id: string;
+  name: string | null;
+  epoch: number | null;
+  removed_at: number | null;
+  is_open: number;
+}
+
+/** Reads live functions that fit the condition in six queries, whatever their number. */
 function createReader(db: Db, condition: string): (...values: string[]) => ById {
   const live = `f.removed_at IS NULL AND f.state <> 'name-taken' ${condition}`;
   const functions = db.prepare<string[], FunctionRow>(
@@ -121,19 +138,44 @@ function createReader(db: Db, condition: string): (...values: string[]) => ById 
     `SELECT h.function_id, h.seq, h.version_id AS version FROM history h JOIN functions f ON f.id = h.function_id
      WHERE ${live} ORDER BY h.function_id, h.seq`,
   );
+  const own = db.prepare<string[], Omit<BoundRow, "version_id" | "binding" | "is_open">>(
+    `SELECT d.owner AS function_id, d.id, d.name, d.epoch, d.removed_at FROM databases d JOIN functions f ON f.id = d.owner
+     WHERE ${live} AND d.default_for = 'd1' AND d.removed_at IS NULL`,
+  );
+  const bound = db.prepare<string[], BoundRow>(
+    `SELECT b.function_id, b.version_id, b.binding, b.database_id AS id, d.name, d.epoch, d.removed_at,
+       d.owner IS NULL OR d.owner = f.id OR ${IS_SHARED} AS is_open
+     FROM version_databases b JOIN functions f ON f.id = b.function_id LEFT JOIN databases d ON d.id = b.database_id
+     WHERE ${live}`,
+  );
 
   return (...values) => {
     const byId: ById = new Map();
+    const boundTo = new Map<string, RoutedVersion["databases"]>();
+    for (const row of bound.all(...values)) {
+      const databases = boundTo.get(row.version_id) ?? {};
+      boundTo.set(row.version_id, databases);
+      databases[row.binding] = routedOf(row, row.is_open === 1);
+    }
     const secretsById = new Map<string, SealedSecrets>();
     for (const { hosts, split, settings, secrets, ...row } of functions.all(...values)) {
       const own = { split: split === null ? null : fromJson<TrafficSplit>(split), settings: settingsOf(settings) };
-      byId.set(row.id, { ...row, ...own, hosts: fromJson(hosts), aliases: {}, versions: [], history: [] });
+      byId.set(row.id, {
+        ...row,
+        ...own,
+        hosts: fromJson(hosts),
+        database: null,
+        aliases: {},
+        versions: [],
+        history: [],
+      });
       if (secrets !== NONE) secretsById.set(row.id, fromJson(secrets));
     }
     for (const row of versions.all(...values)) {
       const owner = byId.get(row.function_id);
-      owner?.versions.push(versionOf(row, owner.latest, secretsById.get(row.function_id)));
+      owner?.versions.push(versionOf(row, owner.latest, secretsById.get(row.function_id), boundTo.get(row.id)));
     }
+    for (const row of own.all(...values)) byId.get(row.function_id)!.database = routedOf(row, true);
     for (const { function_id, name, version_id } of aliases.all(...values)) {
       const owner = byId.get(function_id);
       if (owner) owner.aliases[name] = version_id;
@@ -155,7 +197,12 @@ function secretsOf({ upload, secrets }: VersionRow, ofFunction: SealedSecrets = 
 }
 
 /** Of the manifest only what routes need is kept: the answer stays in memory. */
-function versionOf(row: VersionRow, latest: string | null, ofFunction: SealedSecrets | undefined): RoutedVersion {
+function versionOf(
+  row: VersionRow,
+  latest: string | null,
+  ofFunction: SealedSecrets | undefined,
+  bound: RoutedVersion["databases"] = {},
+): RoutedVersion {
   const manifest = fromJson<Manifest>(row.manifest);
   const { compatibilityDate, compatibilityFlags, vars, egress, previewUrls, workersDev } = manifest;
   return {
@@ -164,6 +211,8 @@ function versionOf(row: VersionRow, latest: string | null, ofFunction: SealedSec
     manifest: { compatibilityDate, compatibilityFlags, vars, egress, previewUrls, workersDev },
     entrypoints: fromJson(row.entrypoints),
     secrets: secretsOf(row, ofFunction),
+    databases: Object.fromEntries(manifest.d1Databases.map(({ binding }) => [binding, bound[binding] ?? null])),
+    copies: {},
     replacedAt: row.id === latest ? null : row.replaced_at,
     deployed: row.deployed === 1,
     isUpload: row.upload !== null,

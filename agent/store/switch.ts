@@ -18,6 +18,7 @@ import {
   type Warning,
 } from "../model.js";
 import type { Db } from "./database.js";
+import type { BindingRows } from "./database-bindings.js";
 import { claimHosts } from "./direct.js";
 import type { EventRows, Events, NewEvent } from "./events.js";
 import type { FunctionRecord, FunctionRows } from "./functions.js";
@@ -88,6 +89,7 @@ export interface SwitchDeps {
   versions: Versions & VersionRows;
   holds: Holds & HoldRows;
   own: Own & OwnRows;
+  bindings: BindingRows;
   events: Events & EventRows;
 }
 
@@ -96,7 +98,7 @@ export interface SwitchDeps {
  * that is not forgotten yet); nothing is changed then.
  */
 export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult {
-  const { db, now, newId, settings, sources, functions, versions, holds, own, events } = deps;
+  const { db, now, newId, settings, sources, functions, versions, holds, own, bindings, events } = deps;
   const lastHistory = db.prepare<[string], { seq: number; version: string | null }>(
     "SELECT seq, version_id AS version FROM history WHERE function_id = ? ORDER BY seq DESC LIMIT 1",
   );
@@ -116,6 +118,7 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
     }
     const revision = wanted.revision ? formatRevision(wanted.revision) : null;
     const changed = touched.map(({ change, before }) => changeFunction(before, change, revision, at));
+    if (wanted.revision) bindings.dropReserved(MAIN_ACCOUNT);
     const moves = [...removed, ...changed];
     if (seq !== null) for (const move of moves) noteHistory(move, seq);
     const deployments = moves.filter(isMove).map((move) => {
@@ -144,7 +147,10 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
     if (second?.name === change.name) return void functions.forget(second.id);
     const owner = functions.owner(change.name);
     if (!owner || owner.removedAt !== null) return undefined;
-    if (owner.latest === null && !versions.versions(owner.id).length) return void functions.forget(owner.id);
+    if (owner.latest === null && !versions.versions(owner.id).length) {
+      bindings.removeOf(owner.id);
+      return void functions.forget(owner.id);
+    }
     if (change.source !== null && holds.hold(owner.id, "latest")?.kind === "pin") {
       return void functions.save({ ...owner, withdrawn: true, updatedAt: at });
     }
@@ -152,6 +158,7 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
     const { error: _, ...kept } = owner;
     const gone = { split: null, declared: null, withdrawn: false, updatedAt: at, removedAt: at };
     functions.save({ ...kept, ...gone, state: "removed", hosts: {} });
+    bindings.removeOf(owner.id);
     return { functionId: owner.id, name: owner.name, from: owner.latest, to: null, declared: null };
   }
 
@@ -162,7 +169,10 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
     if (second) functions.forget(second.id);
     const owner = functions.owner(change.name);
     if (!owner) return createFunction(change, at);
-    if (owner.account === (change.account ?? MAIN_ACCOUNT)) return owner;
+    if (owner.account === (change.account ?? MAIN_ACCOUNT)) {
+      if (owner.removedAt !== null) bindings.restoreOf(owner.id);
+      return owner;
+    }
     throw new WrkstError("ERR_NAME_TAKEN", `the name "${change.name}" belongs to a function of another account`, {
       hint: "give the function another name",
     });
@@ -173,8 +183,11 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
     const times = { createdAt: at, updatedAt: at, removedAt: null };
     const nothing = { latest: null, split: null, declared: null, withdrawn: false, revision: null };
     const empty = { warnings: [], hosts: {}, generation: 0, ...nothing };
-    const created = { id: newId(), account, name, source, folder, state, ...empty, ...times };
+    const isSecond = state === "name-taken";
+    const id = (isSecond ? undefined : bindings.takeReserved(account, name)) ?? newId();
+    const created = { id, account, name, source, folder, state, ...empty, ...times };
     functions.save(created);
+    if (!isSecond) bindings.ensureOwn(created);
     return created;
   }
 
