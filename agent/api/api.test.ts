@@ -17,10 +17,10 @@ const { ask, platform } = served;
 const filled = (path: string) =>
   path.replace(/[:*](\w+)/g, (_, name) => (name === "path" ? "functions.git/info/refs" : "default"));
 
-test("has routes of which only health, login and webhooks are open", () => {
+test("has routes of which only health, login, webhooks and addresses with a secret are open", () => {
   const open = served.api.routes.filter(({ rule }) => rule === "open").map(({ path }) => path);
   const login = ["/auth/callback", "/device", "/oauth2/auth", "/oauth2/confirm", "/oauth2/device/auth"];
-  const others = ["/oauth2/revoke", "/oauth2/token", "/readyz", "/webhooks/:source/:provider"];
+  const others = ["/oauth2/revoke", "/oauth2/token", "/readyz", "/transfers/:id", "/webhooks/:source/:provider"];
   assert.deepEqual([...new Set(open)].sort(), [
     ...login.slice(0, 2),
     "/health",

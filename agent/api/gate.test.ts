@@ -55,9 +55,14 @@ function filled(path: string, account: string): string {
   );
 }
 
+/** Names the account where the rule looks for it. */
+function addressed(path: string, rule: Exclude<Rule, "open">, account: string): string {
+  return rule.of === "asked" ? `${path}?account=${account}` : path;
+}
+
 /** What the rule says, in words of its own: not the code of the gate. */
 function expected(caller: Identity, rule: Exclude<Rule, "open">, account: string): "pass" | "refuse" {
-  const of = { caller: caller.account, main: "main", account, function: account }[rule.of];
+  const of = { caller: caller.account, main: "main", account, asked: account, function: account }[rule.of];
   return permits(caller, rule.action, of) ? "pass" : "refuse";
 }
 
@@ -88,7 +93,10 @@ async function walk(caller: Identity, account: string): Promise<void> {
       const rule = ruleFor(given, method, path);
       if (rule === "open" || path.startsWith("/api/v1/events")) return [];
       const wanted = expected(caller, rule, account);
-      const { status, json } = await served.ask(path, { method, token: "caller", ...bodyOf(method) });
+      const { status, json } = await served.ask(addressed(path, rule, account), {
+        ...{ method, token: "caller" },
+        ...bodyOf(method),
+      });
       const code = json.code ?? (json.errors as { meta?: { code?: string } }[] | undefined)?.[0]?.meta?.code;
       if (wanted === "refuse" ? isRefusal(status, code) : status !== 401 && status !== 403) return [];
       return [
@@ -212,9 +220,9 @@ test("checks credential, name, permission and support in this order", async () =
   const base = "/client/v4/accounts";
   const ask = async (path: string, method: string, token: string | null) =>
     (await served.ask(path, { method, token })).status;
-  assert.equal(await ask(`${base}/own/d1/database`, "POST", null), 401);
+  assert.equal(await ask(`${base}/own/r2/buckets/x`, "POST", null), 401);
   assert.equal(await ask(`${base}/own/workers/scripts/No_Name`, "DELETE", "caller"), 400);
-  assert.equal(await ask(`${base}/other/d1/database`, "GET", "caller"), 403);
-  assert.equal(await ask(`${base}/own/d1/database`, "POST", "caller"), 403);
-  assert.equal(await ask(`${base}/own/d1/database`, "GET", "caller"), 501);
+  assert.equal(await ask(`${base}/other/r2/buckets/x`, "GET", "caller"), 403);
+  assert.equal(await ask(`${base}/own/r2/buckets/x`, "POST", "caller"), 403);
+  assert.equal(await ask(`${base}/own/r2/buckets/x`, "GET", "caller"), 501);
 });

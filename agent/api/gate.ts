@@ -6,9 +6,10 @@ import { WrkstError } from "../errors.js";
 
 /**
  * What a route asks of the caller: nothing, or an action on an account: the caller's own, `main`, the one that the path
- * names as `:account`, or the owner of the function that it names as `:name`.
+ * names as `:account`, the one that the query names (`asked`; the caller's own where it names none), or the owner of the
+ * function that the path names as `:name`.
  */
-export type Rule = "open" | { action: Action; of: "caller" | "main" | "account" | "function" };
+export type Rule = "open" | { action: Action; of: "caller" | "main" | "account" | "asked" | "function" };
 
 export interface Owners {
   /** Account of a function, live or removed; undefined where there is none. */
@@ -16,20 +17,26 @@ export interface Owners {
   isAccount(account: string): boolean;
 }
 
+/** What a request says of the account that it is about. */
+export interface Target {
+  params: Record<string, string>;
+  /** `account` of the query. */
+  asked?: string | undefined;
+  owners: Owners;
+}
+
 /**
  * The account that the request acts on.
  * @throws WrkstError ERR_FORBIDDEN, ERR_NOT_FOUND for a function that the caller may not know of
  */
-export function admit(
-  identity: Identity,
-  rule: Exclude<Rule, "open">,
-  { params, owners }: { params: Record<string, string>; owners: Owners },
-): string {
-  const account = accountOf(identity, rule, { params, owners });
+export function admit(identity: Identity, rule: Exclude<Rule, "open">, target: Target): string {
+  const { params, owners } = target;
+  const account = accountOf(identity, rule, target);
   if (account === undefined || !permits(identity, rule.action === "self" ? "self" : "read", account)) {
     throw rule.of === "function" ? unknownFunction(params.name) : foreign(account);
   }
-  if (rule.of === "account" && !owners.isAccount(account)) throw foreign(account);
+  const isNamed = rule.of === "account" || rule.of === "asked";
+  if (isNamed && !owners.isAccount(account)) throw foreign(account);
   if (!permits(identity, rule.action, account)) throw missingRight(identity, rule.action, account);
   return account;
 }
@@ -37,7 +44,7 @@ export function admit(
 function accountOf(
   identity: Identity,
   rule: Exclude<Rule, "open">,
-  { params, owners }: { params: Record<string, string>; owners: Owners },
+  { params, asked, owners }: Target,
 ): string | undefined {
   switch (rule.of) {
     case "caller":
@@ -46,6 +53,8 @@ function accountOf(
       return MAIN;
     case "account":
       return params.account;
+    case "asked":
+      return asked ?? identity.account;
     case "function":
       return owners.ownerOf(params.name ?? "");
   }

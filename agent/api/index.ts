@@ -8,6 +8,7 @@ import type { Auth, Identity } from "../auth/index.js";
 import type { Config } from "../config.js";
 import { WrkstError } from "../errors.js";
 import type { Log } from "../log.js";
+import type { Databases } from "../reconcile/databases.js";
 import type { Deploys } from "../reconcile/deploys.js";
 import type { WriteRecords } from "../store/index.js";
 import { addAccessRoutes } from "./access-routes.js";
@@ -16,6 +17,8 @@ import { type Client, clientOf } from "./client.js";
 import { envelopeOf } from "./cloudflare/envelope.js";
 import { addCloudflareRoutes, isCloudflareShaped } from "./cloudflare/index.js";
 import { createUploadSpace } from "./cloudflare/upload.js";
+import { addDatabaseFileRoutes } from "./database-file-routes.js";
+import { addDatabaseRoutes } from "./database-routes.js";
 import { addEventRoutes } from "./event-routes.js";
 import { addFunctionRoutes, addLifeRoutes } from "./function-routes.js";
 import { addGitRoute, type GitHandler } from "./git-route.js";
@@ -31,6 +34,8 @@ import { createRates } from "./rates.js";
 import { createRoutes, type RouteRecord } from "./routes.js";
 import { addTailRoutes } from "./tail-routes.js";
 import { createTailCalls, type TailParts } from "./tails.js";
+import { addTransferRoutes } from "./transfer-routes.js";
+import { createTransfers } from "./transfers.js";
 import { addWebhookRoute } from "./webhook-route.js";
 import { createWebhooks } from "./webhooks.js";
 
@@ -41,6 +46,8 @@ export type { TailParts } from "./tails.js";
 export interface ApiOptions {
   platform: Platform;
   deploys: Deploys;
+  /** Absent: its routes are not there. */
+  databases?: Databases;
   auth: Auth;
   /** Keeps an audit event. */
   audit: Audit;
@@ -112,7 +119,14 @@ export function createApi(options: ApiOptions): Api {
   addOpenApiRoute(routes, options);
   addFunctionRoutes(routes, { platform, deploys, now });
   const uploads = createUploadSpace(options.uploads);
-  addCloudflareRoutes(routes, { ...options, uploads, baseDomain: config.baseDomain });
+  const transfers = createTransfers({ folder: options.uploads, publicUrl: options.publicUrl, now });
+  addTransferRoutes(routes, transfers);
+  const { databases } = options;
+  if (databases) {
+    addDatabaseRoutes(routes, { databases });
+    addDatabaseFileRoutes(routes, { databases, uploads: options.uploads });
+  }
+  addCloudflareRoutes(routes, { ...options, transfers, uploads, baseDomain: config.baseDomain });
   const calls = createTailCalls(options.tail, options.publicUrl);
   addTailRoutes(routes, { calls, platform, auth: options.auth });
   app.use((req) => {
@@ -125,7 +139,7 @@ export function createApi(options: ApiOptions): Api {
     if (!foreseen(error)) log.error({ err: error, requestId }, "request failed");
     const problem = problemOf(error, requestId);
     if (isCloudflareShaped(req.path))
-      sendProblem(res, problem, { type: "application/json", body: envelopeOf(problem) });
+      sendProblem(res, problem, { type: "application/json", body: envelopeOf(problem, req.path) });
     else sendProblem(res, problem);
   });
 

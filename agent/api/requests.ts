@@ -107,6 +107,9 @@ const PARAMS: Record<string, { expected: string; test: (value: string) => boolea
   alias: { expected: "the name of an alias", test: (value) => value === "latest" || isAliasName(value) },
   version: { expected: "a version", test: (value) => /^[\w.-]{1,100}$/.test(value) },
   secret: { expected: "the name of a secret", test: isBindingName },
+  database: { expected: "the id or name of a database", test: (value) => /^[\w-]{1,200}$/.test(value) },
+  snapshot: { expected: "the id of a snapshot", test: (value) => /^[\w-]{1,64}$/.test(value) },
+  function: { expected: "the name of a function", test: isFunctionName },
   zone: { expected: "the id of a zone", test: (value) => /^[a-z0-9.-]{1,253}$/.test(value) },
   id: { expected: "an id", test: (value) => /^[\w-]{1,64}$/.test(value) },
 };

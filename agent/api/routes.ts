@@ -158,7 +158,8 @@ async function prepareCall<Q, B>(deps: RoutesDeps, { spec, req, res, isPlain }: 
   const rule = typeof spec.rule === "function" ? spec.rule(req) : spec.rule;
   const identity = deps.identityOf(req);
   const client = deps.clientOf(req);
-  const account = rule === "open" ? MAIN : admit(expectIdentity(identity), rule, { params, owners: deps.owners });
+  const target = { params, asked: askedAccount(rule, req), owners: deps.owners };
+  const account = rule === "open" ? MAIN : admit(expectIdentity(identity), rule, target);
   const strict = isPlain && rule !== "open" && spec.method !== "ALL";
   const schema: z.ZodType | undefined = spec.query ?? (strict ? QUERY.none : undefined);
   const query = schema ? parseQuery(schema, req.query) : req.query;
@@ -173,6 +174,13 @@ async function prepareCall<Q, B>(deps: RoutesDeps, { spec, req, res, isPlain }: 
       return actorOf(expectIdentity(identity), client.address);
     },
   };
+}
+
+/** The account that the query names, where the rule looks at it. */
+function askedAccount(rule: Rule, { query: { account } }: Request): string | undefined {
+  if (rule === "open" || rule.of !== "asked" || account === undefined) return undefined;
+  checkParam("account", account as string | string[]);
+  return String(account);
 }
 
 function refuseLargeBody<Q, B>(req: Request, { body, streams }: RouteSpec<Q, B>): void {

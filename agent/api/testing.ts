@@ -11,6 +11,7 @@ import type { AccessSettings, CiRule } from "../model-access.js";
 import { openRegistry } from "../store/index.js";
 import { createApi } from "./index.js";
 import { type ListenOptions, listenOn } from "./listen.js";
+import { createMemoryDatabases } from "./memory-databases.js";
 import { createMemoryDeploys } from "./memory-deploys.js";
 import { createMemoryPlatform } from "./memory-platform.js";
 import { openTestTail } from "./test-tail.js";
@@ -74,6 +75,7 @@ export async function serveApi(where: Partial<ListenOptions> = {}, options: Serv
   const tail = openTestTail(dir);
   const git: { pathInfo: string; who: string; bytes: number }[] = [];
   const deploys = createMemoryDeploys();
+  const databases = createMemoryDatabases(dir, () => now);
   const auth = await openAuth({
     secretsDir,
     adminToken: true,
@@ -87,6 +89,7 @@ export async function serveApi(where: Partial<ListenOptions> = {}, options: Serv
     tail,
     platform,
     deploys,
+    databases,
     audit: (event) => void registry.addEvent(event),
     writes: registry.writes,
     publicUrl: () => publicUrl,
@@ -116,6 +119,7 @@ export async function serveApi(where: Partial<ListenOptions> = {}, options: Serv
     dir,
     platform,
     deploys,
+    databases,
     uploads: join(dir, "uploads"),
     tail,
     git,

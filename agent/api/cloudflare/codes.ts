@@ -23,8 +23,22 @@ const NUMBERS: Partial<Record<ErrorCode, number>> = {
   ERR_SECRETS_CHANGED: 10220,
   ERR_RATE_LIMITED: 10429,
   ERR_UNSUPPORTED: 10501,
+  /** Clients go on to create it. */
+  ERR_DATABASE_NOT_FOUND: 7404,
+  ERR_SQL: 7500,
+  ERR_MIGRATION: 7500,
 };
 
-export function numberOf(code: ErrorCode): number {
-  return NUMBERS[code] ?? 10000 + behaviourOf(code).status;
+/** On routes of databases. */
+const NUMBERS_OF_D1: Partial<Record<ErrorCode, number>> = {
+  ERR_INVALID: 7400,
+  ERR_NOT_FOUND: 7404,
+  /** A database of that name is there. */
+  ERR_CONFLICT: 7502,
+};
+
+/** `path` of the request. */
+export function numberOf(code: ErrorCode, path = ""): number {
+  const special = path.includes("/d1/database") ? NUMBERS_OF_D1[code] : undefined;
+  return special ?? NUMBERS[code] ?? 10000 + behaviourOf(code).status;
 }

@@ -16,6 +16,15 @@ export class Page {
   }
 }
 
+/** What stands in no envelope. */
+export class Bare {
+  readonly body: object;
+
+  constructor(body: object) {
+    this.body = body;
+  }
+}
+
 /** The page that the query asks for; past the end it is empty, where some clients stop. */
 export function pageOf(items: unknown[], query: Record<string, unknown>): Page {
   const number = (name: string, otherwise: number) => {
@@ -29,6 +38,7 @@ export function pageOf(items: unknown[], query: Record<string, unknown>): Page {
 }
 
 export const sendEnvelope: Send = (res, { value, headers }) => {
+  if (value instanceof Bare) return void res.status(200).set(headers).json(value.body);
   const result = value instanceof Page ? value.items : (value ?? null);
   const info = value instanceof Page ? { result_info: value.info } : {};
   res
@@ -38,12 +48,12 @@ export const sendEnvelope: Send = (res, { value, headers }) => {
 };
 
 /** A problem as this family words it: the number for the client, the code and the hint for people. */
-export function envelopeOf({ detail, code, hint, position, requestId }: Problem): object {
+export function envelopeOf({ detail, code, hint, position, requestId }: Problem, path = ""): object {
   const place = position ? `${[position.file, position.line, position.column].filter(Boolean).join(":")}: ` : "";
   const meta = { code, requestId };
   // One error for each name: clients look for the sentence.
   const sentences = code === "ERR_INHERIT" ? detail.split("; ") : [`${place}${detail}`];
-  const errors = sentences.map((message) => ({ code: numberOf(code), message, ...(hint ? { hint } : {}), meta }));
+  const errors = sentences.map((message) => ({ code: numberOf(code, path), message, ...(hint ? { hint } : {}), meta }));
   return { success: false, errors, messages: hint ? [{ code: 0, message: hint }] : [], result: null };
 }
 

@@ -1,14 +1,21 @@
 // The Cloudflare-shaped family: every route under `/client/v4` and, for earlier clients, without that prefix.
 
 import type { z } from "zod";
+import type { Databases } from "../../reconcile/databases.js";
 import type { Deploys } from "../../reconcile/deploys.js";
+import { createJobs } from "../jobs.js";
 import type { Platform } from "../platform.js";
 import type { Handler, RouteSpec, Routes } from "../routes.js";
+import type { Transfers } from "../transfers.js";
 import { addAccountRoutes } from "./accounts.js";
+import { addAnalyticsRoute } from "./analytics.js";
+import { addD1Routes } from "./d1.js";
+import { addD1FileRoutes } from "./d1-files.js";
 import { addDeploymentRoutes } from "./deployments.js";
 import { sendEnvelope } from "./envelope.js";
 import { addScriptRoutes } from "./scripts.js";
 import { addSecretRoutes } from "./secrets.js";
+import { addTimeTravelRoutes } from "./time-travel.js";
 import { addTriggerRoutes } from "./triggers.js";
 import { addUnsupportedRoutes } from "./unsupported.js";
 import type { UploadSpace } from "./upload.js";
@@ -25,6 +32,8 @@ export function isCloudflareShaped(path: string): boolean {
 export interface CloudflareDeps {
   platform: Platform;
   deploys: Deploys;
+  databases?: Databases | undefined;
+  transfers: Transfers;
   uploads: UploadSpace;
   /** Origin without trailing slash. */
   publicUrl: () => string;
@@ -52,5 +61,12 @@ export function addCloudflareRoutes(routes: Routes, deps: CloudflareDeps): void 
   addDeploymentRoutes(add, deps);
   addSecretRoutes(add, deps);
   addTriggerRoutes(add, deps);
+  const { databases, transfers } = deps;
+  if (databases) {
+    addD1Routes(add, databases);
+    addD1FileRoutes(add, { databases, transfers, jobs: createJobs() });
+    addTimeTravelRoutes(add, databases);
+    addAnalyticsRoute(add, databases);
+  }
   addUnsupportedRoutes(add);
 }

@@ -7,11 +7,10 @@ import type { Rule } from "../gate.js";
 import { type AddRoute, DEPLOY, READ } from "./index.js";
 
 const A = "/accounts/:account";
-const SELF = { action: "self", of: "caller" } as const;
 
 /** Path below the account → what it would be. */
 const UNSUPPORTED: readonly { path: string; what: string; hint?: string }[] = [
-  { path: "/d1", what: "D1 databases", hint: "they come with a later release" },
+  { path: "/d1", what: "these routes of D1" },
   { path: "/storage/kv", what: "KV namespaces" },
   { path: "/r2", what: "R2 buckets" },
   { path: "/queues", what: "queues" },
@@ -53,7 +52,4 @@ export function addUnsupportedRoutes(add: AddRoute): void {
       add({ method: "ALL", path: `${A}${path}${below}`, rule: ruleOf, summary, streams: true }, refuse);
     }
   }
-  add({ method: "POST", path: "/graphql", rule: SELF, summary: "Not supported: analytics", streams: true }, () => {
-    throw new WrkstError("ERR_UNSUPPORTED", "analytics are not supported here");
-  });
 }
