@@ -7,7 +7,6 @@ import { type DatabaseDetail, type DatabaseRef, isDatabaseName } from "../../mod
 import type { Databases, QueryResult } from "../../reconcile/databases.js";
 import { clean, params, refOf, sql } from "../database-routes.js";
 import { limitResults, objectsOf } from "../query-results.js";
-import type { Call } from "../routes.js";
 import { pageOf } from "./envelope.js";
 import { type AddRoute, DEPLOY, READ } from "./index.js";
 
@@ -19,7 +18,12 @@ const creation = z.looseObject({
 });
 const statement = z.looseObject({ sql, params });
 const several = z.array(statement).min(1).max(1000);
-const querySchema = z.union([statement, several, z.looseObject({ batch: several })]);
+/** A text without parameters may hold several statements; all of a call are one transaction. */
+const querySchema = z.union([
+  statement.transform((one) => (one.params?.length ? { list: [one] } : { text: one.sql })),
+  several.transform((list) => ({ list })),
+  z.looseObject({ batch: several }).transform(({ batch }) => ({ list: batch })),
+]);
 
 export function addD1Routes(add: AddRoute, databases: Databases): void {
   addListRoutes(add, databases);
@@ -60,8 +64,11 @@ function addOneRoutes(add: AddRoute, databases: Databases): void {
 function addQueryRoutes(add: AddRoute, databases: Databases): void {
   const answer = (path: string, show: (result: QueryResult) => object, summary: string) =>
     add({ method: "POST", path: `${ONE}/${path}`, rule: DEPLOY, body: querySchema, summary }, async (call) => {
-      const results = await run(databases, call);
-      return limitResults(results).map(show);
+      const { body, actor } = call;
+      const of = refOf(call);
+      const answered =
+        "text" in body ? databases.script(of, body.text, actor) : databases.query(of, body.list.map(clean), actor);
+      return limitResults(await answered).map(show);
     });
   answer(
     "query",
@@ -73,16 +80,6 @@ function addQueryRoutes(add: AddRoute, databases: Databases): void {
     ({ columns, rows, meta }) => ({ results: { columns, rows }, success: true, meta }),
     "Runs statements in one transaction, rows as lists",
   );
-}
-
-/** A text without parameters may hold several statements; all of a call are one transaction. */
-function run(databases: Databases, call: Call<unknown, z.infer<typeof querySchema>>): Promise<QueryResult[]> {
-  const { body, actor } = call;
-  const of = refOf(call);
-  const list = Array.isArray(body) ? body : "batch" in body ? (body.batch as z.infer<typeof several>) : undefined;
-  if (list) return databases.query(of, list.map(clean), actor);
-  const one = body as z.infer<typeof statement>;
-  return one.params?.length ? databases.query(of, [clean(one)], actor) : databases.script(of, one.sql, actor);
 }
 
 /** A database as Cloudflare's API shows it. */
