@@ -15,9 +15,9 @@ export interface Calls {
   /** Functions that may have sent the call, ascending. */
   sendersOf(object: string, request: Request): string[];
   /** While an object answers a call, all that it may come from counts as in flight. */
-  during<T>(senders: string[], answer: () => Promise<T>): Promise<T>;
+  during<T>(senders: () => string[], answer: () => Promise<T>): Promise<T>;
   /** Runs statements; nobody is to be suspected of those without a sender. */
-  run<T>(senders: string[], statements: () => T): T;
+  run<T>(senders: () => string[], statements: () => T): T;
 }
 
 export function createCalls(): Calls {
@@ -47,20 +47,14 @@ export function createCalls(): Calls {
       const sender = sent.get(request.headers.get(CALL) ?? "");
       return sender === undefined ? [...(holders.get(object) ?? [])].sort() : [sender];
     },
-    async during(senders, answer) {
+    during(senders, answer) {
       const { trace } = calls;
-      if (!trace?.isOn) return answer();
-      for (const name of senders) trace.enter(name);
-      try {
-        return await answer();
-      } finally {
-        for (const name of senders) trace.exit(name);
-      }
+      return trace?.isOn ? inFlight(trace, senders(), answer) : answer();
     },
     run(senders, statements) {
       const { trace } = calls;
       if (!trace?.isOn) return statements();
-      trace.statement(senders);
+      trace.statement(senders());
       try {
         return statements();
       } finally {
@@ -69,6 +63,15 @@ export function createCalls(): Calls {
     },
   };
   return calls;
+}
+
+async function inFlight<T>(trace: Trace, senders: string[], answer: () => Promise<T>): Promise<T> {
+  for (const name of senders) trace.enter(name);
+  try {
+    return await answer();
+  } finally {
+    for (const name of senders) trace.exit(name);
+  }
 }
 
 /** Of this process: objects are made by workerd, which hands them nothing of the router's. */
