@@ -245,7 +245,6 @@ function openServing(
 ): Runtime {
   const { baseDomain, publicUrl, useForwardedHost, trustedProxies, egress, dataDir } = config;
   const { maxIsolates, hangTimeout, memoryLimit } = config.runtime;
-  const d1 = { ...D1_DEFAULTS, maxSize: config.databases.maxSize };
   const apiHosts = [...new Set([baseDomain, new URL(publicUrl).hostname.toLowerCase()])];
   return openRuntime({
     dataDir,
@@ -266,7 +265,7 @@ function openServing(
         dataDir,
         egress: { allow: egress.allow, deny: egress.deny },
         settings: {
-          ...{ baseDomain, apiHosts, useForwardedHost, trustedProxies, maxIsolates, d1 },
+          ...{ baseDomain, apiHosts, useForwardedHost, trustedProxies, maxIsolates, d1: D1_DEFAULTS },
           ...(traceKey === undefined ? {} : { traceKey }),
           ...(wards === undefined ? {} : { wards }),
         },

@@ -89,3 +89,27 @@ test("the module scope sees the vars, and has no network", async (t) => {
   assert.equal((await checker.check(source, { vars: { NEEDED: { a: 1 } } })).ok, true);
   assert.match(JSON.stringify(await checker.check(source)), /Cannot read/);
 });
+
+test("databases are there as bindings of workerd's class, and whoever asks one at the top level is told that there is none", async (t) => {
+  const checker = await startChecker(t);
+  const fine = `import { env } from "cloudflare:workers";
+  if (env.DB.constructor.name !== "D1Database" || env.DB.constructor !== env.D1.constructor) throw new Error("another class");
+  if (Object.keys(env).join() !== "A,D1,DB") throw new Error(Object.keys(env).join());
+  const statement = env.DB.prepare("SELECT ?").bind(1);
+  export default { fetch() {} };`;
+  const settings = { vars: { A: 1 }, databases: ["D1", "DB"] };
+  assert.deepEqual((await checker.check(fine, settings)).ok, true);
+  const asking = [
+    `await env.DB.prepare("SELECT 1").first();`,
+    `await env.D1.batch([env.D1.prepare("SELECT 1")]);`,
+    `await env.D1.exec("SELECT 1");`,
+    `await env.D1.withSession("first-primary").prepare("SELECT 1").all();`,
+  ];
+  for (const line of asking) {
+    const source = `import { env } from "cloudflare:workers";\n${line}\nexport default { fetch() {} };`;
+    const result = await checker.check(source, settings);
+    assert.equal(result.ok, false);
+    assert.match(result.ok ? "" : result.message, /D1_ERROR: there is no database[\s\S]*index\.js:2:/);
+    assert.match(result.ok ? "" : (result.hint ?? ""), /first request/);
+  }
+});

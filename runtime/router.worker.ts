@@ -36,7 +36,7 @@ const router = createRouter(bindings, {
 
 export class Control extends WorkerEntrypoint<RouterBindings> {
   override fetch(request: Request): Promise<Response> {
-    if (isD1Control(new URL(request.url).pathname)) return handleD1Control(this.env.DATABASES, request);
+    if (isD1Control(new URL(request.url).pathname)) return handleD1Control(this.env.DATABASES!, request);
     return handleControl(router, request, (promise) => this.ctx.waitUntil(promise));
   }
 }
@@ -51,7 +51,10 @@ export class DatabaseElsewhere extends WorkerEntrypoint<RouterBindings, Caller> 
 /** Answers the wards' calls to databases. */
 export class Databases extends WorkerEntrypoint<RouterBindings> {
   override fetch(request: Request): Promise<Response> {
-    return receive(this.env.DATABASES!, calls, request);
+    const answer = receive(this.env.DATABASES!, calls, request);
+    // A ward may be gone before the answer; that the call is over has to be told all the same.
+    this.ctx.waitUntil(answer);
+    return answer;
   }
 }
 

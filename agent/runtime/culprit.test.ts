@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Freeze, groupSuspects, isSuspicious, judge, SUSPICION, type Verdict } from "./culprit.js";
 
-const freeze = (at: number, ...inFlight: string[]): Freeze => ({ at, traced: true, isComplete: true, inFlight });
-const blind = (at: number): Freeze => ({ at, traced: false, isComplete: false, inFlight: [] });
+const seen = { traced: true, isComplete: true, isStatement: false };
+const freeze = (at: number, ...inFlight: string[]): Freeze => ({ at, ...seen, inFlight });
+const blind = (at: number): Freeze => ({ at, traced: false, isComplete: false, isStatement: false, inFlight: [] });
 
 const TABLE: [name: string, freeze: Freeze, verdict: Verdict][] = [
   ["the first freeze is never traced", blind(0), { kind: "unknown" }],
@@ -12,7 +13,7 @@ const TABLE: [name: string, freeze: Freeze, verdict: Verdict][] = [
   ["one alone at an untraced freeze", { ...blind(0), inFlight: ["a"] }, { kind: "unknown" }],
   [
     "one alone, but others may have gone on after their answer",
-    { at: 0, traced: true, isComplete: false, inFlight: ["a"] },
+    { ...freeze(0, "a"), isComplete: false },
     { kind: "suspects", suspects: ["a"] },
   ],
   ["several", freeze(1, "b", "a"), { kind: "suspects", suspects: ["a", "b"] }],

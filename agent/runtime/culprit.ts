@@ -14,6 +14,8 @@ export interface Freeze {
   traced: boolean;
   /** Whether `inFlight` has everything that could still run; otherwise the one who is alone in it may be innocent. */
   isComplete: boolean;
+  /** Whether statements of SQL ran, and nothing else. */
+  isStatement: boolean;
   /** Names, each once; while statements ran, only of those who may have sent them. */
   inFlight: string[];
 }

@@ -22,7 +22,21 @@ const FUNCTIONS = {
     ctx.waitUntil(new Promise((resolve) => setTimeout(resolve, 50)).then(() => { for (;;) {} }));
     return new Response("later");
   } };`,
+  sql: `const ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
+  export default { async fetch(request, { DB }, ctx) {
+    const what = new URL(request.url).pathname;
+    const later = (work) => ctx.waitUntil(new Promise((resolve) => setTimeout(resolve, 50)).then(work));
+    if (what === "/later") later(() => { for (;;) {} });
+    if (what === "/unawaited") later(() => void DB.prepare(ENDLESS).first());
+    if (what !== "/slow" && what !== "/write") return new Response("answered");
+    try {
+      if (what === "/slow") await DB.prepare(ENDLESS).first();
+      await DB.exec("CREATE TABLE IF NOT EXISTS kept (a); INSERT INTO kept VALUES (1)");
+      return new Response(String(await DB.prepare("SELECT count(*) n FROM kept").first("n")));
+    } catch (error) { return new Response(error.message); }
+  } };`,
 };
+const DATABASES: Record<string, VersionSpec["databases"]> = { sql: { DB: "sql.1" } };
 
 async function writeTable(dataDir: string): Promise<void> {
   const table: RouteTable = { generation: 1, functions: {}, revisions: [] };
@@ -34,6 +48,7 @@ async function writeTable(dataDir: string): Promise<void> {
     const spec: VersionSpec = {
       ...{ id: `${artifact.slice(0, 8)}-0000-8000-8000-000000000000`, artifact, compatibilityDate: "2026-08-01" },
       ...{ compatibilityFlags: [], vars: {}, entrypoints: ["default"], egress: "none" as const, generation: 0 },
+      ...(DATABASES[name] && { databases: DATABASES[name] }),
     };
     table.functions[name] = { latest: spec.id, aliases: {}, versions: { [spec.id]: spec }, history: [], hosts: [] };
   }
@@ -141,19 +156,42 @@ test("a ward follows the routes, and loads versions ahead for the serving proces
   assert.equal(await ask("waits"), "hello");
 });
 
-test("statements of the agent may take longer than a function may, and their freeze is nobody else's", async (t) => {
-  const { runtime, ask } = await startSupervised(t);
-  const { pid } = runtime.status();
-  const count = (to: number) =>
-    `WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT ${to}) SELECT count(*) FROM n`;
-  const timed = async (to: number) => {
-    const start = performance.now();
-    const answer = await runtime.d1.call({ object: "slow.1", statements: [{ sql: count(to) }] });
-    assert.deepEqual(answer.ok && answer.results[0]?.rows, [[to]]);
-    return performance.now() - start;
-  };
-  let rows = 100_000;
-  while ((await timed(rows)) < 3_000) rows *= 4;
-  assert.equal(runtime.status().pid, pid);
+test("D1: an endless statement is ended, and at the second its function is known, though it has answered and another is in flight", async (t) => {
+  const { ask, event, events } = await startSupervised(t);
+  await assert.rejects(ask("sql?slow"));
+  await event("runtime.started", 2);
+  const victim = ask("waits").catch(() => {});
+  assert.equal(await ask("sql?unawaited"), "answered");
+  await victim;
+  assert.deepEqual((await event("runtime.culprit")).suspects, ["sql"]);
+  await event("runtime.started", 3);
   assert.equal(await ask("hello"), "hello");
+  assert.equal(await ask("waits?now"), "127.0.0.1");
+  assert.equal(events.filter(({ kind }) => kind === "runtime.suspects").length, 0);
+});
+
+test("D1: an endless statement from a ward is ended where it runs, its function is known and told, and others serve on", async (t) => {
+  const { runtime, ask, event, events } = await startSupervised(t);
+  assert.equal(await ask("sql?write"), "1");
+  await assert.rejects(ask("loop"));
+  await event("runtime.started", 2);
+  const victim = ask("waits").catch(() => {});
+  assert.equal(await ask("sql?later"), "answered");
+  await victim;
+  assert.deepEqual((await event("runtime.suspects")).suspects, ["sql", "waits"]);
+  await event("runtime.started", 3);
+  await until(async () => (await ask("sql?write")) === "2", "the same database, from the ward");
+  await until(async () => (await ask("waits?now")) === "127.0.0.1", "the other ward");
+  const { pid } = runtime.status();
+
+  const waiting = ask("waits").catch(() => "ended");
+  const slow = ask("sql?slow").catch(() => "ended");
+  assert.deepEqual((await event("runtime.culprit")).suspects, ["sql"]);
+  await event("runtime.started", 4);
+  assert.notEqual(runtime.status().pid, pid);
+  await Promise.all([waiting, slow]);
+  assert.equal(await ask("hello"), "hello");
+  assert.equal(await ask("waits?now"), "127.0.0.1");
+  assert.equal(await ask("sql?write"), "3");
+  assert.equal(events.filter(({ kind }) => kind === "runtime.culprit").length, 1);
 });

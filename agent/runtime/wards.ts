@@ -12,6 +12,8 @@ export interface Wards {
   assignment(): Record<string, number>;
   /** One of these froze the serving process. Without wards they are only told. */
   suspect(names: string[]): void;
+  /** It froze the serving process, proven there: it is nobody's suspect any more. */
+  convict(name: string): void;
   /** To be called now and then: lets go whom nothing was found against. */
   release(now: number): void;
   change(change: RouteChange): Promise<void>;
@@ -80,12 +82,16 @@ export function createWards(options: RuntimeOptions, { onAssign, hear }: WardHoo
     keeping[number] = undefined;
   }
 
+  const convict = (name: string) => {
+    suspects.delete(name);
+    regroup(groups.map((group) => group.filter((member) => member !== name)));
+  };
+
   function judge(holds: readonly string[]): void {
     if (closing.signal.aborted) return;
     const [only, ...others] = holds;
     if (only !== undefined && others.length === 0) {
-      suspects.delete(only);
-      regroup(groups.map((group) => group.filter((name) => name !== only)));
+      convict(only);
       const message = `function "${only}" stopped a process in which it was alone`;
       options.onEvent({ kind: "runtime.culprit", message, suspects: [only] });
     } else {
@@ -110,6 +116,7 @@ export function createWards(options: RuntimeOptions, { onAssign, hear }: WardHoo
       options.onEvent({ kind: "runtime.suspects", message: describeSuspects(names), suspects: names });
       if (count) focus(names);
     },
+    convict,
     release(at) {
       const calm = [...suspects].filter(([, since]) => since <= at - CALM).map(([name]) => name);
       if (!calm.length) return;

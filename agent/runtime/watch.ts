@@ -3,8 +3,6 @@ import { createSilence } from "./silence.js";
 
 export interface Watch {
   start(): void;
-  /** The runtime has answered something else than a ping. */
-  answered(): void;
   stop(): void;
 }
 
@@ -13,8 +11,6 @@ export interface WatchOptions {
   interval: number;
   /** Milliseconds of silence after which `onSilent` is called, once. */
   limit: number;
-  /** Milliseconds that are the limit for now, where they are more. */
-  patience?(): number;
   ping(): Promise<void>;
   onSilent(): void;
   onTick?(): void;
@@ -48,7 +44,6 @@ export function createWatch(options: WatchOptions): Watch {
     if (!isAsking) void ask();
   };
   return {
-    answered: silence.answered,
     start() {
       lastTick = performance.now();
       timer = setInterval(tick, options.interval);

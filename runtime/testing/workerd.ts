@@ -174,13 +174,9 @@ export async function startServing(t: Scope, options: ServingOptions = {}) {
     const text = typeof options.table === "string" ? options.table : JSON.stringify(options.table);
     await writeFile(join(dataDir, "routes", "table.json"), text);
   }
-  const config = servingConfig({
-    routerJs: await builtWorker("router"),
-    listen: { address: "127.0.0.1:0" },
-    controlSocket: sockets.control,
-    agentSocket: sockets.agent,
-    databaseSocket: join(dataDir, "d1.sock"),
-    dataDir,
+  const routerJs = await builtWorker("router");
+  const common = {
+    ...{ routerJs, dataDir, agentSocket: sockets.agent, databaseSocket: join(dataDir, "d1.sock") },
     settings: {
       baseDomain: "base.test",
       apiHosts: ["base.test"],
@@ -191,20 +187,41 @@ export async function startServing(t: Scope, options: ServingOptions = {}) {
       ...options.settings,
     },
     egress: options.egress ?? { allow: [], deny: [] },
-  });
-  const process = await startProcess(t, dataDir, config, ["public", "control"]);
+  };
+  const listen = { address: "127.0.0.1:0" };
+  const config = servingConfig({ ...common, listen, controlSocket: sockets.control });
+  const begin = () => startProcess(t, dataDir, config, ["public", "control", "databases"]);
   let generation = 0;
   let versions = 0;
   const serving = {
-    ...process,
+    ...(await begin()),
     dataDir,
+    /** Starts it again after it was killed. */
+    async restart() {
+      await Promise.all([sockets.control, common.databaseSocket].map((path) => rm(path, { force: true })));
+      Object.assign(serving, await begin());
+    },
+    /** Starts a ward, which serves whatever function it is asked for, from the table of the route file. */
+    async startWard(table: RouteTable) {
+      await writeFile(join(dataDir, "routes", "table.json"), JSON.stringify(table));
+      const own = { requests: join(dataDir, "ward.sock"), control: join(dataDir, "ward-c.sock") };
+      const address = { address: `unix:${own.requests}` };
+      const text = servingConfig({ ...common, isWard: true, listen: address, controlSocket: own.control });
+      await startProcess(t, dataDir, text, ["public", "control"]);
+      return {
+        get: (host: string, path = "/", more: AskOptions = {}) =>
+          ask({ socketPath: own.requests }, path, { ...more, headers: { host, ...more.headers } }),
+        control: (path: string, body?: unknown) =>
+          ask({ socketPath: own.control }, path, body === undefined ? {} : { body: JSON.stringify(body) }),
+      };
+    },
     stopAgent: async () => {
       agent.close().closeAllConnections();
       await rm(sockets.agent, { force: true });
     },
     /** Asks the public socket for a path of a host. */
     get: (host: string, path = "/", options: AskOptions = {}) =>
-      ask({ port: process.port }, path, { ...options, headers: { host, ...options.headers } }),
+      ask({ port: serving.port }, path, { ...options, headers: { host, ...options.headers } }),
     control: (path: string, body?: unknown) =>
       ask({ socketPath: sockets.control }, path, body === undefined ? {} : { body: JSON.stringify(body) }),
     async store(bytes: Uint8Array): Promise<string> {
