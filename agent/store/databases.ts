@@ -44,8 +44,8 @@ export interface DatabaseRecords {
   remove(id: string): void;
   /** Brings a removed one back. @throws WrkstError ERR_CONFLICT where its name was taken since */
   restore(id: string): DatabaseRecord;
-  /** The database is held by another object from now on; answers the new epoch. */
-  raiseEpoch(id: string): number;
+  /** The database is held by the object of that epoch, a higher one, from now on. */
+  raiseEpoch(id: string, epoch: number): void;
   share(id: string, functionId: string, by: Actor): void;
   /** Whether it was shared. */
   unshare(id: string, functionId: string): boolean;
@@ -57,6 +57,8 @@ export interface DatabaseRecords {
   functionId(account: string, name: string): string;
   /** Finds, or makes, what the bindings of versions stand for. See `BindingsWanted`. */
   resolve(wanted: BindingsWanted[]): BindingsFound[];
+  /** All that the work writes, or nothing. */
+  together<T>(work: () => T): T;
   /** What the bindings of a version stand for, `D1` among them, without a look at who has to agree to it. */
   boundTo(functionId: string, versionId: string): Record<string, RoutedDatabase | null>;
 }
@@ -108,9 +110,7 @@ export function createDatabaseRows({ db, now, newId }: Omit<DatabaseDeps, "setti
   const restore = db.prepare(
     "UPDATE databases SET removed_at = NULL, removed_with = 0, name = ?, default_for = ? WHERE id = ?",
   );
-  const epoch = db
-    .prepare<[string], number>("UPDATE databases SET epoch = epoch + 1 WHERE id = ? RETURNING epoch")
-    .pluck();
+  const raise = db.prepare("UPDATE databases SET epoch = @epoch WHERE id = @id AND epoch < @epoch");
 
   const byId = (id: string) => recordOf(one.get(id));
   const byName = (account: string, name: string) => recordOf(named.get(account, name));
@@ -142,10 +142,9 @@ export function createDatabaseRows({ db, now, newId }: Omit<DatabaseDeps, "setti
       restore.run(name ?? row.name, another ? null : row.default_for, id);
       return byId(id)!;
     },
-    raiseEpoch: (id: string) => {
-      const raised = epoch.get(id);
-      if (raised === undefined) throw new TypeError(`there is no database ${id}`);
-      return raised;
+    raiseEpoch: (id: string, epoch: number) => {
+      if (!raise.run({ id, epoch }).changes)
+        throw new TypeError(`there is no database ${id} before the epoch ${epoch}`);
     },
   };
 }
@@ -186,7 +185,7 @@ export function createDatabases(
     all: rows.all,
     removed: rows.removed,
     create: (database) => raised(rows.create(database)),
-    raiseEpoch: (id) => raised(rows.raiseEpoch(id)),
+    raiseEpoch: (id, epoch) => raised(rows.raiseEpoch(id, epoch)),
     ownOf: (functionId) => rows.defaultOf(functionId, "D1"),
     remove: (id) => raised(rows.remove(id)),
     restore(id) {
@@ -206,6 +205,7 @@ export function createDatabases(
     },
     functionId: bindings.functionId,
     resolve: (wanted) => (wanted.length ? raised(bindings.resolve(wanted)) : []),
+    together: (work) => db.transaction(work).immediate(),
     boundTo: bindings.boundTo,
   };
   return { records, bindings };
