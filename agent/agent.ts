@@ -245,6 +245,7 @@ function openServing(
 ): Runtime {
   const { baseDomain, publicUrl, useForwardedHost, trustedProxies, egress, dataDir } = config;
   const { maxIsolates, hangTimeout, memoryLimit } = config.runtime;
+  const d1 = { ...D1_DEFAULTS, maxSize: config.databases.maxSize };
   const apiHosts = [...new Set([baseDomain, new URL(publicUrl).hostname.toLowerCase()])];
   return openRuntime({
     dataDir,
@@ -265,7 +266,7 @@ function openServing(
         dataDir,
         egress: { allow: egress.allow, deny: egress.deny },
         settings: {
-          ...{ baseDomain, apiHosts, useForwardedHost, trustedProxies, maxIsolates, d1: D1_DEFAULTS },
+          ...{ baseDomain, apiHosts, useForwardedHost, trustedProxies, maxIsolates, d1 },
           ...(traceKey === undefined ? {} : { traceKey }),
           ...(wards === undefined ? {} : { wards }),
         },

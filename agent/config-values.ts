@@ -60,10 +60,26 @@ export function parseMemory(total: number): Parse<number> {
       const share = parseShare(raw);
       return share instanceof Expected || share === 0 ? expected : Math.floor(share * total);
     }
-    const [, number, unit] = /^(\d{1,15}(?:\.\d+)?) ?([kmgt]?)i?b?$/i.exec(raw) ?? [];
-    const bytes = Math.floor(Number(number) * (SIZES[unit?.toLowerCase() ?? ""] ?? Number.NaN));
+    const bytes = bytesOf(raw);
     return bytes >= 2 ** 26 ? bytes : expected;
   };
+}
+
+/** A size within the bounds, as `parseMemory` takes it. */
+export function parseSize(least: number, most: number): Parse<number> {
+  return (raw) => {
+    const bytes = bytesOf(raw);
+    const inMiB = (size: number) => `${size / 2 ** 20} MiB`;
+    return bytes >= least && bytes <= most
+      ? bytes
+      : new Expected(`a size such as "2GiB", from ${inMiB(least)} to ${inMiB(most)}`);
+  };
+}
+
+/** Not a number where it is no size. */
+function bytesOf(raw: string): number {
+  const [, number, unit] = /^(\d{1,15}(?:\.\d+)?) ?([kmgt]?)i?b?$/i.exec(raw) ?? [];
+  return Math.floor(Number(number) * (SIZES[unit?.toLowerCase() ?? ""] ?? Number.NaN));
 }
 
 const BOOLEANS: Record<string, boolean> = {

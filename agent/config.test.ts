@@ -220,10 +220,12 @@ test("never shows a secret, also not a wrong one", () => {
   assert.doesNotMatch(`${error.message} ${error.hint}`, /canary/);
 });
 
-test("says which variables have no effect yet", () => {
-  const { warnings } = parse({ D1_BACKUP_INTERVAL: "canary", PORT: "8080" });
-  assert.equal(warnings.length, 1);
-  assert.doesNotMatch(warnings.join(), /canary/);
+test("takes sizes and intervals of databases, and 0 for no snapshots", () => {
+  const day = 86_400_000;
+  assert.deepEqual(parse({}).databases, { backupInterval: day, maxSize: 10 * 2 ** 30 });
+  const { databases } = parse({ D1_BACKUP_INTERVAL: "0", D1_MAX_SIZE: "500MB" });
+  assert.deepEqual(databases, { backupInterval: null, maxSize: 500 * 2 ** 20 });
+  assert.match(refusal({ D1_MAX_SIZE: "1k" }).message, /D1_MAX_SIZE/);
 });
 
 test("documents every variable with its default in .env.example, and no other", () => {

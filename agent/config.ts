@@ -36,6 +36,7 @@ import {
   parsePruneLimit,
   parseRepository,
   parseRepositoryFolder,
+  parseSize,
 } from "./config-values.js";
 import { WrkstError } from "./errors.js";
 import { type AccessSettings, isLoopbackUrl } from "./model-access.js";
@@ -72,6 +73,7 @@ export interface Config {
   access: AccessSettings;
   egress: EgressConfig;
   runtime: RuntimeConfig;
+  databases: DatabasesConfig;
   log: { level: LogLevel; format: LogFormat };
   /** Milliseconds that exceptions and logs of functions are kept. */
   logRetention: number;
@@ -114,6 +116,13 @@ export interface RuntimeConfig {
   hangTimeout: number;
   /** Bytes. */
   memoryLimit: number;
+}
+
+export interface DatabasesConfig {
+  /** Milliseconds between two snapshots of a database that changes; null: none is taken without a reason. */
+  backupInterval: number | null;
+  /** Bytes. */
+  maxSize: number;
 }
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
@@ -192,6 +201,8 @@ function variablesOf({ folder, memory, terminal }: Surroundings) {
     RUNTIME_MAX_ISOLATES: variable(parseInteger(1, 4000), "1000"),
     RUNTIME_HANG_TIMEOUT: variable(parsePositiveDuration, "3s"),
     RUNTIME_MEMORY_LIMIT: variable(parseMemory(memory), "75%"),
+    D1_BACKUP_INTERVAL: variable(parseDurationOrNone, "24h"),
+    D1_MAX_SIZE: variable(parseSize(2 ** 20, 2 ** 40), "10GiB"),
     LOG_RETENTION: variable(parsePositiveDuration, "3d"),
     LOG_LEVEL: variable(parseOneOf("trace", "debug", "info", "warn", "error", "fatal", "silent"), "info"),
     LOG_FORMAT: variable(parseOneOf("pretty", "json"), terminal ? "pretty" : "json"),
@@ -205,9 +216,6 @@ type Values = {
   >;
 };
 type UnsetOf<V> = V extends { fallback: string } ? never : undefined;
-
-/** Variables of later releases: set now, they would have no effect, which is said. */
-const LATER = ["D1_BACKUP_INTERVAL"];
 
 /** Names and default texts of all variables, for the test of `.env.example`. */
 export function documentedVariables(): Record<string, string> {
@@ -262,7 +270,8 @@ export function parseConfig(env: Environment, surroundings: Surroundings): Confi
     },
     log: { level: v.LOG_LEVEL, format: v.LOG_FORMAT },
     logRetention: v.LOG_RETENTION,
-    warnings: warningsOf(env, v),
+    databases: { backupInterval: v.D1_BACKUP_INTERVAL, maxSize: v.D1_MAX_SIZE },
+    warnings: warningsOf(v),
   };
 }
 
@@ -373,10 +382,7 @@ function gitConfig(v: Values): GitConfig {
   };
 }
 
-function warningsOf(env: Environment, v: Values): string[] {
-  const warnings = LATER.filter((name) => env[name]?.trim()).map(
-    (name) => `${name} is set and has no effect: not supported by this release`,
-  );
+function warningsOf(v: Values): string[] {
   const networks = v.EGRESS_ALLOW.some((network) => network !== "public");
   const checks: [boolean, string][] = [
     [
@@ -403,5 +409,5 @@ function warningsOf(env: Environment, v: Values): string[] {
     ],
     [Boolean(v.GIT_TOKEN && v.GIT_REPO?.startsWith("http://")), "GIT_TOKEN travels unencrypted: GIT_REPO is not https"],
   ];
-  return [...warnings, ...checks.filter(([holds]) => holds).map(([, sentence]) => sentence)];
+  return checks.filter(([holds]) => holds).map(([, sentence]) => sentence);
 }

@@ -36,7 +36,7 @@ const router = createRouter(bindings, {
 
 export class Control extends WorkerEntrypoint<RouterBindings> {
   override fetch(request: Request): Promise<Response> {
-    if (isD1Control(new URL(request.url).pathname)) return handleD1Control(this.env.DATABASES!, request);
+    if (isD1Control(new URL(request.url).pathname)) return handleD1Control(this.env.DATABASES, request);
     return handleControl(router, request, (promise) => this.ctx.waitUntil(promise));
   }
 }

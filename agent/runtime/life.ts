@@ -9,6 +9,7 @@ import { type Control, openControl } from "./control.js";
 import type { Freeze } from "./culprit.js";
 import type { RuntimeOptions } from "./front.js";
 import { createInFlight, type InFlight } from "./in-flight.js";
+import { LONG_CALL_LIMIT } from "./long-calls.js";
 import { isSettled, within } from "./patience.js";
 import { databaseSocket } from "./run-folder.js";
 import { createRuntimeLog } from "./runtime-log.js";
@@ -26,7 +27,11 @@ export interface Life {
   tracing: boolean;
   since: number;
   /** Why we ended it; undefined while it runs and when it ended by itself. */
-  endedFor: "hang" | "memory" | undefined;
+  endedFor: "hang" | "long-call" | "memory" | undefined;
+  /** Calls of the agent under way that may keep it busy. */
+  longCalls: number;
+  /** One of them is over. */
+  onAnswer(): void;
 }
 
 const START_LIMIT = 60_000;
@@ -84,12 +89,16 @@ export async function beginLife(
     tracing: start.trace,
     since: now(),
     endedFor: undefined,
+    longCalls: 0,
+    onAnswer: () => {},
   };
 }
 
 /** Why it is over, for people. */
 export function reasonOf(life: Life, ending: Ending, hangTimeout: number): string {
   if (life.endedFor === "hang") return `the runtime did not answer for ${hangTimeout} ms and was killed`;
+  if (life.endedFor === "long-call")
+    return `statements of the agent kept the runtime busy for ${LONG_CALL_LIMIT} ms, and it was killed`;
   if (life.endedFor === "memory") return "the runtime used too much memory and was replaced";
   return ranOutOfMemory(ending) ? `memory of the runtime ran out: ${describeEnding(ending)}` : describeEnding(ending);
 }
@@ -99,7 +108,8 @@ export function reasonOf(life: Life, ending: Ending, hangTimeout: number): strin
  * none, and must not put anybody under suspicion.
  */
 export async function freezeOf(life: Life, ending: Ending, at: number): Promise<Freeze | undefined> {
-  if (life.endedFor === "memory" || !(life.endedFor === "hang" || isAbort(ending))) return undefined;
+  if (life.endedFor === "memory" || life.endedFor === "long-call" || !(life.endedFor === "hang" || isAbort(ending)))
+    return undefined;
   const traced = life.tracedFromStart && life.tracing;
   const senders = life.inFlight.senders();
   if (senders) return { at, traced, isComplete: true, isStatement: true, inFlight: senders };

@@ -26,6 +26,17 @@ test("takes silence over the whole limit for a hang, and a late tick for one tic
   assert.equal(silence.tick(1_000_000), false);
 });
 
+test("is as patient as it is told while an answer is awaited that may take long, and no longer", () => {
+  let patience = 500;
+  const silence = createSilence({ interval: 100, limit: 200, patience: () => patience });
+  assert.deepEqual([100, 100, 100, 100].map(silence.tick), [false, false, false, false]);
+  assert.equal(silence.tick(100), true);
+  silence.answered();
+  assert.equal(silence.tick(100), false);
+  patience = 0;
+  assert.equal(silence.tick(100), true);
+});
+
 test("allows a large version more time to load, and none more than a share of the hang timeout", () => {
   const MIB = 2 ** 20;
   assert.deepEqual(

@@ -12,6 +12,7 @@ import type { D1Calls } from "./databases.js";
 import type { Runtime, RuntimeEvent, RuntimeOptions } from "./front.js";
 import { createHearing, type Hearing } from "./hearing.js";
 import { beginLife, freezeOf, type Life, reasonOf } from "./life.js";
+import { createLongCalls, patienceWith } from "./long-calls.js";
 import { createMemoryGuard } from "./memory.js";
 import { isSettled, pause, within } from "./patience.js";
 import { createWards, type Wards } from "./wards.js";
@@ -25,14 +26,7 @@ export function openRuntime(options: RuntimeOptions): Runtime {
 }
 
 class Supervisor implements Runtime {
-  readonly d1: D1Calls = {
-    call: async (call) => (await this.#living()).control.d1.call(call),
-    script: async (script) => (await this.#living()).control.d1.script(script),
-    dump: async (dump) => (await this.#living()).control.d1.dump(dump),
-    retire: async (objects) => (await this.#living()).control.d1.retire(objects),
-    pause: async (objects, on) => (await this.#living()).control.d1.pause(objects, on),
-    stats: async () => (await this.#living()).control.d1.stats(),
-  };
+  readonly d1: D1Calls;
   readonly #options: RuntimeOptions;
   readonly #now: () => number;
   readonly #hearing: Hearing;
@@ -52,6 +46,7 @@ class Supervisor implements Runtime {
   constructor(options: RuntimeOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
+    this.d1 = createLongCalls(() => this.#living(), options.hangTimeout * 4);
     this.#hearing = createHearing({ log: options.log, onLine: options.onTailLine ?? (async () => undefined) });
     this.#wards = createWards(options, {
       hear: (control) => this.#hearing.attach(control),
@@ -176,11 +171,12 @@ class Supervisor implements Runtime {
     const watch = createWatch({
       interval: hangTimeout / 6,
       limit: hangTimeout,
+      patience: () => patienceWith(life),
       ping: async () => {
         this.#lastState = await life.control.state(hangTimeout * 4);
       },
       onSilent: () => {
-        life.endedFor ??= "hang";
+        life.endedFor ??= life.longCalls ? "long-call" : "hang";
         life.workerd.kill();
       },
       onTick: () => {
@@ -193,6 +189,7 @@ class Supervisor implements Runtime {
         if (bytes !== undefined && !life.endedFor) this.#boundMemory(life, bytes, memory.next(bytes, this.#now()));
       },
     });
+    life.onAnswer = watch.answered;
     watch.start();
     life.workerd.ended.then(watch.stop);
   }
@@ -251,7 +248,7 @@ class Supervisor implements Runtime {
     const reason = reasonOf(life, ending, this.#options.hangTimeout);
     this.#lastRestart = { at: new Date(now).toISOString(), reason };
     if (life.endedFor !== "memory") {
-      this.#options.onEvent({ kind: life.endedFor === "hang" ? "runtime.hung" : "runtime.crashed", message: reason });
+      this.#options.onEvent({ kind: life.endedFor ? "runtime.hung" : "runtime.crashed", message: reason });
     }
     const freeze = await freezeOf(life, ending, now);
     if (!freeze) return;

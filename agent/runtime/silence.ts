@@ -10,8 +10,9 @@ export interface Silence {
 /**
  * A tick that comes late (suspended machine, busy event loop) counts as one interval: the answer may lie unread in our
  * own socket. So only a runtime that stays silent over as many of our turns as the limit has intervals is taken to hang.
+ * `patience` is the limit where it is the longer one: asked at every tick.
  */
-export function createSilence(options: { interval: number; limit: number }): Silence {
+export function createSilence(options: { interval: number; limit: number; patience?(): number }): Silence {
   let silent = 0;
   return {
     answered() {
@@ -19,7 +20,7 @@ export function createSilence(options: { interval: number; limit: number }): Sil
     },
     tick(elapsed) {
       silent += Math.min(elapsed, options.interval);
-      return silent >= options.limit;
+      return silent >= Math.max(options.limit, options.patience?.() ?? 0);
     },
   };
 }

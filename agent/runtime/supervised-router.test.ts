@@ -156,6 +156,23 @@ test("a ward follows the routes, and loads versions ahead for the serving proces
   assert.equal(await ask("waits"), "hello");
 });
 
+test("statements of the agent may take longer than a function may, and their freeze is nobody else's", async (t) => {
+  const { runtime, ask } = await startSupervised(t);
+  const { pid } = runtime.status();
+  const count = (to: number) =>
+    `WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT ${to}) SELECT count(*) FROM n`;
+  const timed = async (to: number) => {
+    const start = performance.now();
+    const answer = await runtime.d1.call({ object: "slow.1", statements: [{ sql: count(to) }] });
+    assert.deepEqual(answer.ok && answer.results[0]?.rows, [[to]]);
+    return performance.now() - start;
+  };
+  let rows = 100_000;
+  while ((await timed(rows)) < 3_000) rows *= 4;
+  assert.equal(runtime.status().pid, pid);
+  assert.equal(await ask("hello"), "hello");
+});
+
 test("D1: an endless statement is ended, and at the second its function is known, though it has answered and another is in flight", async (t) => {
   const { ask, event, events } = await startSupervised(t);
   await assert.rejects(ask("sql?slow"));

@@ -3,6 +3,8 @@ import { createSilence } from "./silence.js";
 
 export interface Watch {
   start(): void;
+  /** The runtime has answered something else than a ping. */
+  answered(): void;
   stop(): void;
 }
 
@@ -11,6 +13,8 @@ export interface WatchOptions {
   interval: number;
   /** Milliseconds of silence after which `onSilent` is called, once. */
   limit: number;
+  /** Milliseconds that are the limit for now, where they are more. */
+  patience?(): number;
   ping(): Promise<void>;
   onSilent(): void;
   onTick?(): void;
@@ -44,6 +48,7 @@ export function createWatch(options: WatchOptions): Watch {
     if (!isAsking) void ask();
   };
   return {
+    answered: silence.answered,
     start() {
       lastTick = performance.now();
       timer = setInterval(tick, options.interval);

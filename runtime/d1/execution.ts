@@ -1,59 +1,98 @@
 // Runs statements in an object's SQLite and says what they did. Synchronous: whoever calls has the database alone meanwhile.
-import { endOfStatements } from "./statements.js";
-import type { D1Meta, D1Rows, D1Statement, D1Value } from "./wire.js";
+import { endsTransactions, type Shape, shapeOf } from "./statements.js";
+import type { D1Meta, D1Rows, D1Settings, D1Statement, D1Value } from "./wire.js";
 
 export type Ran = D1Rows & { meta: D1Meta };
 
-export interface Execution {
-  /** All in one transaction: a failure leaves everything as it was. */
-  all(statements: D1Statement[], limit: number): Ran[];
+/** What becomes of the rows: `room` is how many characters of JSON they may take in all. */
+export interface Wanted {
+  rows: boolean;
+  room: number;
 }
 
-const READ = /^\s*select\b/i;
+export interface Execution {
+  /**
+   * All in one transaction: a failure leaves everything as it was. What is only comments is left out.
+   * @throws StatementFailure with SQLite's words, as D1 hands them on
+   */
+  run(statements: D1Statement[], wanted: Wanted): Ran[];
+  /** Whether none of them changes anything. */
+  onlyReads(statements: D1Statement[]): boolean;
+}
 
-export function createExecution(storage: DurableObjectStorage): Execution {
+/** Told of every statement that ran; without meta, that it failed. */
+export type Witness = (sql: string, meta: D1Meta | undefined) => void;
+
+export class StatementFailure extends Error {
+  /** Which of the statements, from 0. */
+  readonly statement: number;
+
+  constructor(cause: unknown, statement: number) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.statement = statement;
+  }
+}
+
+/** What the connection counts, and how large the database is. */
+interface Counters {
+  changes: number;
+  lastRow: number;
+  size: number;
+}
+interface Work {
+  statement: D1Statement;
+  shape: Shape;
+  /** Where it stands among those that were given. */
+  index: number;
+}
+
+const PAGE = 4096;
+
+export function createExecution(storage: DurableObjectStorage, settings: D1Settings, witness: Witness): Execution {
   const { sql } = storage;
-  // What reads do not change is kept, since asking costs as much as a read itself; undefined after a failure.
-  let known: { changes: number; lastRow: number; size: number } | undefined;
-  const look = () => {
+  // By this name for its use in tests of workerd; it sets SQLite's own limit, which no statement can pass or lift.
+  (sql as unknown as { setMaxPageCountForTest(pages: number): void }).setMaxPageCountForTest(
+    Math.max(1, Math.floor(settings.maxSize / PAGE)),
+  );
+  // Reads change none of it, and to ask costs as much as a read itself. Undefined: not known.
+  let known: Counters | undefined;
+  const look = (): Counters => {
     const [changes, lastRow] = sql.exec("SELECT total_changes(), last_insert_rowid()").raw().next().value as number[];
     return { changes: changes!, lastRow: lastRow!, size: sql.databaseSize };
   };
-  const one = ({ sql: text, params }: D1Statement, end: number): Ran => {
-    const start = performance.now();
+  const one = ({ statement, shape }: Work, wanted: Wanted): Ran => {
+    const text = statement.sql.length === shape.end ? statement.sql : statement.sql.slice(0, shape.end);
+    const began = performance.now();
     known ??= look();
     const before = known;
-    const cursor = sql.exec(end === text.length ? text : text.slice(0, end), ...(params ?? []).map(bound));
-    const rows = Array.from(cursor.raw(), (row) => row.map(carried));
-    const isRead = READ.test(text) && !text.slice(0, end).includes(";");
-    if (!isRead) known = look();
-    const duration = performance.now() - start;
-    return {
-      columns: cursor.columnNames,
-      rows,
-      meta: {
-        served_by: "wrkst",
-        served_by_primary: true,
-        duration,
-        timings: { sql_duration_ms: duration },
-        changes: known.changes - before.changes,
-        last_row_id: known.lastRow,
-        changed_db: known.changes !== before.changes || known.lastRow !== before.lastRow || known.size !== before.size,
-        size_after: known.size,
-        rows_read: cursor.rowsRead,
-        rows_written: cursor.rowsWritten,
-      },
-    };
+    const cursor = statement.params ? sql.exec(text, ...statement.params.map(bound)) : sql.exec(text);
+    const columns = cursor.columnNames;
+    const rows = taken(cursor, columns, wanted);
+    if (!shape.isRead) known = look();
+    const meta = metaOf(cursor, before, known, performance.now() - began);
+    witness(statement.sql, meta);
+    return { columns, rows, meta };
   };
-  return {
-    all(statements) {
-      const work = statements
-        .map((statement) => ({ statement, end: endOfStatements(statement.sql) }))
-        .filter(({ end }) => end > 0);
-      if (work.length === 0) throw new Error("No SQL statements detected.");
+  const each = (work: Work[], wanted: Wanted) =>
+    work.map((item) => {
       try {
-        if (work.length === 1) return [one(work[0]!.statement, work[0]!.end)];
-        return storage.transactionSync(() => work.map(({ statement, end }) => one(statement, end)));
+        return one(item, wanted);
+      } catch (error) {
+        witness(item.statement.sql, undefined);
+        throw new StatementFailure(error, item.index);
+      }
+    });
+  return {
+    onlyReads: (statements) => statements.every(({ sql }) => shapeOf(String(sql)).isRead),
+    run(statements, wanted) {
+      const work = workOf(statements);
+      if (work.length === 1 && work[0]!.shape.isRead) return each(work, wanted);
+      try {
+        return storage.transactionSync(() => {
+          const results = each(work, wanted);
+          if (work.some(({ shape }) => shape.defers)) checkForeignKeys(sql, work.at(-1)!.index);
+          return results;
+        });
       } catch (error) {
         known = undefined;
         throw error;
@@ -62,10 +101,77 @@ export function createExecution(storage: DurableObjectStorage): Execution {
   };
 }
 
+function workOf(statements: D1Statement[]): Work[] {
+  const work: Work[] = [];
+  for (const [index, statement] of statements.entries()) {
+    if (typeof statement?.sql !== "string") throw new StatementFailure("a statement has no text", index);
+    const shape = shapeOf(statement.sql);
+    if (!shape.isRead && endsTransactions(statement.sql)) throw new StatementFailure(NO_ROLLBACK, index);
+    if (shape.end > 0) work.push({ statement, shape, index });
+  }
+  if (work.length === 0) throw new StatementFailure("No SQL statements detected.", 0);
+  return work;
+}
+
+/** It would end the transaction of everybody whose writes are on their way, and the object with it. */
+const NO_ROLLBACK = "conflict resolution ROLLBACK is not supported, use ABORT: SQLITE_ERROR";
+
+/** Put off, the check comes when it is too late to answer: a failed commit ends the object with all that waits for it. */
+function checkForeignKeys(sql: SqlStorage, statement: number): void {
+  const isBroken = !sql.exec("PRAGMA foreign_key_check").raw().next().done;
+  if (isBroken) throw new StatementFailure(FOREIGN_KEY, statement);
+}
+const FOREIGN_KEY = "FOREIGN KEY constraint failed: SQLITE_CONSTRAINT (extended: SQLITE_CONSTRAINT_FOREIGNKEY)";
+
+/** The rows, weighed while they come, so that too many of them never are in memory. */
+function taken(cursor: SqlStorageCursor<Record<string, SqlStorageValue>>, columns: string[], wanted: Wanted) {
+  const rows: D1Value[][] = [];
+  if (wanted.rows) for (const column of columns) wanted.room -= column.length;
+  for (const row of cursor.raw<SqlStorageValue[]>()) {
+    if (!wanted.rows) continue;
+    rows.push(carried(row, wanted));
+    if (wanted.room < 0) throw new Error(TOO_LARGE);
+  }
+  return rows;
+}
+const TOO_LARGE = "the result is too large, ask for fewer rows or columns: SQLITE_TOOBIG";
+
+/** The same row, with its blobs as JSON carries them. */
+function carried(row: SqlStorageValue[], wanted: Wanted): D1Value[] {
+  let weight = 2;
+  for (let index = 0; index < row.length; index++) {
+    const value = row[index]!;
+    if (typeof value === "string") weight += value.length + 3;
+    else if (typeof value === "object" && value !== null) {
+      weight += value.byteLength * 4;
+      if (weight > wanted.room) break;
+      row[index] = Array.from(new Uint8Array(value)) as unknown as SqlStorageValue;
+    } else weight += 8;
+  }
+  wanted.room -= weight;
+  return row as unknown as D1Value[];
+}
+
 function bound(value: D1Value): SqlStorageValue {
   return Array.isArray(value) ? new Uint8Array(value).buffer : value;
 }
 
-function carried(value: SqlStorageValue): D1Value {
-  return value instanceof ArrayBuffer ? Array.from(new Uint8Array(value)) : value;
+function metaOf(
+  cursor: { rowsRead: number; rowsWritten: number },
+  before: Counters,
+  after: Counters,
+  duration: number,
+): D1Meta {
+  return {
+    served_by: "wrkst",
+    served_by_primary: true,
+    timings: { sql_duration_ms: duration },
+    duration,
+    changes: after.changes - before.changes,
+    last_row_id: after.lastRow,
+    changed_db: after.changes !== before.changes || after.lastRow !== before.lastRow || after.size !== before.size,
+    size_after: after.size,
+    rows_read: cursor.rowsRead,
+    rows_written: cursor.rowsWritten,
+  };
 }

@@ -2,60 +2,124 @@
 // of functions do, can send it statements and nothing else: it has no methods, and the agent's calls need the key of key.ts.
 import { DurableObject } from "cloudflare:workers";
 import type { RouterBindings } from "../bindings.js";
+import { logLine } from "../log.js";
+import { answerOf, failureOf, formatOf } from "./answers.js";
+import { BOOKMARK_HEADER, createBookmarks } from "./bookmarks.js";
 import { calls } from "./calls.js";
 import { closed } from "./closed.js";
-import { createExecution, type Execution, type Ran } from "./execution.js";
+import { dumpOf } from "./dump.js";
+import { createExecution, type Execution, StatementFailure } from "./execution.js";
 import { isPrivileged } from "./key.js";
-import { D1_CONTROL, type D1Answer, type D1Call, type D1Statement, type D1Value } from "./wire.js";
+import { runScript } from "./script.js";
+import { createStats, shortened } from "./stats.js";
+import { streamOf } from "./stream.js";
+import {
+  D1_CONTROL,
+  type D1Call,
+  type D1CallAnswer,
+  type D1Dump,
+  type D1Meta,
+  type D1Script,
+  type D1Settings,
+  type D1Statement,
+  MAX_CALL,
+} from "./wire.js";
+
+/** Of all objects of the process. */
+export const stats = createStats(Date.now);
 
 export class D1Database extends DurableObject<RouterBindings> {
+  readonly #name: string;
+  readonly #settings: D1Settings;
+  readonly #sql: SqlStorage;
   readonly #execution: Execution;
-  readonly #limit: number;
+  readonly #bookmark = createBookmarks(Date.now);
+  /** Present while the database is written out: until it settles, nothing is written to it. */
+  #dumping: Promise<void> | undefined;
 
   constructor(state: DurableObjectState, env: RouterBindings) {
     super(state, env);
-    this.#execution = createExecution(state.storage);
-    this.#limit = env.SETTINGS.d1.maxResult;
+    this.#name = state.id.name ?? state.id.toString();
+    this.#settings = env.SETTINGS.d1;
+    this.#sql = state.storage.sql;
+    this.#execution = createExecution(state.storage, this.#settings, (sql, meta) => this.#count(sql, meta));
   }
 
   override fetch(request: Request): Promise<Response> {
-    const call = { object: this.ctx.id.name, request };
-    return calls.answer(call, (senders) => this.#handle(request, senders));
+    const path = pathOf(request.url);
+    if (request.method === "POST") {
+      if (path === "/query" || path === "/execute") {
+        const senders = () => calls.sendersOf(this.#name, request);
+        return calls.during(senders, () => this.#query(request, path, senders));
+      }
+      if (isPrivileged(request)) return this.#control(path, request);
+    }
+    return Promise.resolve(refused(404, "Not found"));
   }
 
-  async #handle(request: Request, senders: string[]): Promise<Response> {
-    const { url } = request;
-    const path = pathOf(url);
-    if (request.method !== "POST") return refused();
-    const reason = closed.reasonFor(this.ctx.id.name ?? "", isPrivileged(request));
-    if (reason) return Response.json({ success: false, ok: false, error: reason });
-    if (path === "/query" || path === "/execute") {
+  async #query(request: Request, path: "/query" | "/execute", senders: () => string[]): Promise<Response> {
+    const sent = request.headers.get(BOOKMARK_HEADER);
+    let format = formatOf(path, request.url, undefined);
+    let answer: unknown;
+    try {
       const body: D1Statement | D1Statement[] = await request.json();
-      return calls.run(senders, () => this.#answer(body, url.endsWith("resultsFormat=ROWS_AND_COLUMNS")));
-    }
-    return isPrivileged(request) ? this.#control(path, request) : refused();
-  }
-
-  #answer(body: D1Statement | D1Statement[], isRaw: boolean): Response {
-    const statements = Array.isArray(body) ? body : [body];
-    let answer: D1Answer | D1Answer[];
-    try {
-      answer = this.#execution.all(statements, this.#limit).map((ran) => answerOf(ran, isRaw));
+      format = formatOf(path, request.url, body);
+      const statements = Array.isArray(body) ? body : [body];
+      while (this.#dumping && !this.#execution.onlyReads(statements)) await this.#dumping;
+      const reason = closed.reasonFor(this.#name, false);
+      if (reason) throw new Error(reason);
+      const wanted = { rows: format !== "none", room: this.#settings.maxResult };
+      const ran = calls.run(senders, () => this.#execution.run(statements, wanted));
+      answer = ran.map((one) => answerOf(one, format));
     } catch (error) {
-      answer = { success: false, error: messageOf(error) };
+      answer = failureOf(error, format);
     }
-    return new Response(JSON.stringify(answer));
+    const text = JSON.stringify(answer);
+    return sent ? new Response(text, { headers: { [BOOKMARK_HEADER]: this.#bookmark(sent) } }) : new Response(text);
   }
 
+  /** The agent's calls. Its statements are nobody's of the functions, whatever they do to the process. */
   async #control(path: string, request: Request): Promise<Response> {
-    if (path !== D1_CONTROL.call) return refused();
-    const { statements }: D1Call = await request.json();
+    const body: unknown = await request.json();
+    while (this.#dumping) await this.#dumping;
+    const reason = closed.reasonFor(this.#name, true);
+    if (path === D1_CONTROL.dump) return reason ? refused(410, reason) : this.#dump(body as D1Dump);
+    if (reason) return Response.json({ ok: false, error: reason, statement: 0, offset: 0 });
+    const run = <T>(statements: () => T) => calls.run(() => [], statements);
+    if (path === D1_CONTROL.call) return Response.json(run(() => this.#call(body as D1Call)));
+    if (path === D1_CONTROL.script) return Response.json(run(() => runScript(this.#execution, body as D1Script)));
+    return refused(404, "Not found");
+  }
+
+  #call({ statements }: D1Call): D1CallAnswer {
     try {
-      const results = calls.run([], () => this.#execution.all(statements, Number.POSITIVE_INFINITY));
-      return Response.json({ ok: true, results });
+      return { ok: true, results: this.#execution.run(statements, { rows: true, room: MAX_CALL }) };
     } catch (error) {
-      return Response.json({ ok: false, error: messageOf(error), statement: 0 });
+      if (!(error instanceof StatementFailure)) throw error;
+      return { ok: false, error: error.message, statement: error.statement };
     }
+  }
+
+  /** What is read is one state: whoever wants to write waits for the end. */
+  #dump(wanted: D1Dump): Response {
+    let pieces: Generator<string>;
+    try {
+      pieces = dumpOf(this.#sql, wanted);
+    } catch (error) {
+      return refused(422, (error as Error).message);
+    }
+    const { stream, ended } = streamOf(pieces);
+    this.#dumping = ended.then(() => {
+      this.#dumping = undefined;
+    });
+    return new Response(stream);
+  }
+
+  #count(sql: string, meta: D1Meta | undefined): void {
+    stats.count(this.#name, sql, meta);
+    if (!meta || meta.duration < this.#settings.slow) return;
+    const message = `took ${Math.round(meta.duration)} ms, read ${meta.rows_read} rows: ${shortened(sql)}`;
+    logLine({ event: "d1.slow-query", object: this.#name, message });
   }
 }
 
@@ -66,18 +130,6 @@ function pathOf(url: string): string {
   return end === -1 ? url.slice(start) : url.slice(start, end);
 }
 
-function refused(): Response {
-  return Response.json({ error: "Not found" }, { status: 404 });
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-function answerOf({ columns, rows, meta }: Ran, isRaw: boolean): D1Answer {
-  return { success: true, results: isRaw ? { columns, rows } : rows.map((row) => objectOf(columns, row)), meta };
-}
-
-function objectOf(columns: string[], row: D1Value[]): Record<string, D1Value> {
-  return Object.fromEntries(columns.map((column, index) => [column, row[index]!]));
+function refused(status: number, error: string): Response {
+  return Response.json({ error }, { status });
 }

@@ -68,6 +68,9 @@ export const D1_CONTROL = {
   stats: "/d1/stats",
 } as const;
 
+/** Bytes of JSON of one of these calls and of its answer, which the runtime holds in memory; a dump has no such limit. */
+export const MAX_CALL = 64 * 2 ** 20;
+
 export interface D1Call {
   /** As `objectName`. */
   object: string;

@@ -1,0 +1,37 @@
+// The agent's calls about databases, to whichever process serves. A migration may keep the process busy for longer than a
+// function ever may: while such a call is under way, the watch is patient. Never for ever, and never for a process that was
+// silent before the call.
+import type { D1Calls } from "./databases.js";
+import type { Life } from "./life.js";
+
+/** Milliseconds that a call may keep the process from answering. */
+export const LONG_CALL_LIMIT = 30_000;
+
+/** Milliseconds of silence that are allowed a process now, beyond the usual. */
+export function patienceWith({ longCalls }: Life): number {
+  return longCalls > 0 ? LONG_CALL_LIMIT : 0;
+}
+
+export function createLongCalls(living: () => Promise<Life>, pingTimeout: number): D1Calls {
+  async function patiently<T>(work: (calls: D1Calls) => Promise<T>): Promise<T> {
+    const life = await living();
+    // What hangs already must not be waited for because of a call that it never reads.
+    await life.control.state(pingTimeout);
+    life.longCalls++;
+    try {
+      return await work(life.control.d1);
+    } finally {
+      life.longCalls--;
+      life.onAnswer();
+    }
+  }
+  const quickly = async <T>(work: (calls: D1Calls) => Promise<T>) => work((await living()).control.d1);
+  return {
+    call: (call) => patiently((d1) => d1.call(call)),
+    script: (script) => patiently((d1) => d1.script(script)),
+    dump: (dump) => patiently((d1) => d1.dump(dump)),
+    retire: (objects) => quickly((d1) => d1.retire(objects)),
+    pause: (objects, on) => quickly((d1) => d1.pause(objects, on)),
+    stats: () => quickly((d1) => d1.stats()),
+  };
+}
