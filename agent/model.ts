@@ -221,6 +221,8 @@ export interface PlatformEvent {
   kind: string;
   source?: string;
   function?: string;
+  /** That the function belonged to when it happened; absent where it concerns no function. */
+  account?: string;
   revision?: string;
   message: string;
   error?: ErrorReport;

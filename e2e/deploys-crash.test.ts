@@ -68,10 +68,13 @@ test("D2: a deploy by hand that is killed at any moment is done or not done, and
     await until("some deploys were acknowledged", () => acknowledged >= target + 1);
     // Somewhere in the next one: each round a little later.
     for (let turn = 0; turn < round * 400; turn++) await new Promise((resolve) => setImmediate(resolve));
+    const keyed = { method: "POST", headers: { "idempotency-key": `round-${round}` } };
+    const { job } = await agent.api<{ job: string }>("/api/v1/sources/default/sync", keyed);
     isKilled = true;
     await agent.kill();
     await deploying;
     agent = await startAgent({ dataDir, port });
+    assert.equal((await agent.api<{ job: string }>("/api/v1/sources/default/sync", keyed)).job, job);
     const [text, secret] = (await agent.request("crashing")).text.split(/(?<=\d) (?=text)/);
     assert.equal(secret, text);
     const number = Number(text?.slice(5));

@@ -55,7 +55,7 @@ function shownTo(platform: Platform, { identity }: Pick<Call, "identity">): Show
   const isAdmin = permits(identity, "admin", MAIN);
   return (event) => {
     if (isAdmin) return [event];
-    const owner = event.function === undefined ? undefined : platform.ownerOf(event.function);
+    const owner = event.account;
     const isReadable = owner === undefined ? OF_EVERYBODY.test(event.kind) : permits(identity, "read", owner);
     if (!isReadable || !permits(identity, "read", owner ?? MAIN)) return [];
     return [owner !== undefined && permits(identity, "logs", owner) ? event : withoutActor(event)];

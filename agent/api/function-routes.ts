@@ -99,9 +99,8 @@ function addHoldRoutes(routes: Routes, { deploys, platform, now = Date.now }: Fu
     const found = await platform.function(ref.name);
     if (!found) throw unknownFunction(ref.name);
     const isOwn = permits(call.identity, "logs", call.account);
-    const { events } = await platform.events({ function: ref.name, limit: 1 });
     const isThere = found.state !== "removed" && found.state !== "name-taken";
-    const [event] = events;
+    const event = platform.lastEvent(ref.name);
     return explain({
       function: isOwn ? found : withoutCredentials(found),
       holds: isThere ? deploys.holds(ref) : [],

@@ -169,20 +169,24 @@ test("ends a stream of events before it tells more, once its credential is revok
   assert.doesNotMatch(text, /after/);
 });
 
-test("tells who did what, and from where, to administrators and to the function's own account only (A7, B5)", async () => {
+test("tells what happened to whom it belonged to then, who did it to their account and administrators only (A7, B5, B7a)", async () => {
   const actor = { name: "root", email: null, credential: "api-token:7", address: "192.0.2.9" };
   const kinds = [
-    ["function.held", "mine"],
-    ["function.held", "ours"],
-    ["function.held", "theirs"],
-    ["user.logged-in", undefined],
-    ["runtime.started", undefined],
-    ["runtime.suspects", undefined],
-    ["runtime.culprit", undefined],
-    ["runtime.cleared", undefined],
+    ["function.held", "mine", "own"],
+    ["function.held", "ours", "main"],
+    ["function.held", "theirs", "other"],
+    // Of a function that had this name before, and of a time in which nobody noted whose it was.
+    ["function.held", "mine", "other"],
+    ["function.held", "mine", undefined],
+    ["user.logged-in", undefined, undefined],
+    ["runtime.started", undefined, undefined],
+    ["runtime.suspects", undefined, undefined],
+    ["runtime.culprit", undefined, undefined],
+    ["runtime.cleared", undefined, undefined],
   ] as const;
-  served.platform.eventList = kinds.map(([kind, name], index) => {
-    return { id: index + 1, at: 1, kind, message: "m", actor, ...(name === undefined ? {} : { function: name }) };
+  served.platform.eventList = kinds.map(([kind, name, account], index) => {
+    const of = { ...(name === undefined ? {} : { function: name }), ...(account === undefined ? {} : { account }) };
+    return { id: index + 1, at: 1, kind, message: "m", actor, ...of };
   });
   const seenBy = async (caller: Identity) => {
     callers.set("caller", caller);
@@ -192,10 +196,10 @@ test("tells who did what, and from where, to administrators and to the function'
   assert.deepEqual(await seenBy(callerOf("deployer", ["deploy"], false)), [
     [1, true],
     [2, false],
-    [5, false],
+    [7, false],
   ]);
   assert.deepEqual(await seenBy(callerOf("admin", ["admin"], true)), [[1, true]]);
-  assert.equal((await seenBy(callerOf("admin", ["admin"], false))).filter(([, has]) => has).length, 8);
+  assert.equal((await seenBy(callerOf("admin", ["admin"], false))).filter(([, has]) => has).length, 10);
 });
 
 test("refuses an account that is not there, to administrators too", async () => {

@@ -86,6 +86,7 @@ export function createMemoryPlatform(): MemoryPlatform {
       const page = platform.eventList.filter(({ id }) => id > after).slice(0, limit);
       return { events: page, cursor: page.length === limit ? String(page.at(-1)?.id) : null };
     },
+    lastEvent: (name) => platform.eventList.findLast((event) => event.function === name),
     async sync(name, request) {
       if (name !== "default") throw new WrkstError("ERR_NOT_FOUND", `there is no source "${name}"`);
       platform.syncs.push({ source: name, ...request });

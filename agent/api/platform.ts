@@ -65,6 +65,8 @@ export interface Platform {
   /** Account of a function, live or removed. */
   ownerOf(name: string): string | undefined;
   events(query: EventQuery): Promise<EventPage>;
+  /** What happened last to the function that has the name now. */
+  lastEvent(name: string): PlatformEvent | undefined;
   sources(): SourceStatus[];
   /** @throws WrkstError ERR_NOT_FOUND */
   sync(source: string, request: SyncRequest): Promise<PassReport | Job>;

@@ -106,6 +106,12 @@ export class Platform {
     return { events, cursor: last ? String(last.id) : null };
   }
 
+  /** What happened last to the function that has the name now. */
+  lastEvent(name: string): PlatformEvent | undefined {
+    const record = this.#find(name);
+    return record && this.#deps.registry.events({ functionId: record.id, limit: 1 })[0];
+  }
+
   sources(): SourceStatus[] {
     return [this.#source];
   }
@@ -147,19 +153,20 @@ export class Platform {
     if (record.state === "quarantined") {
       const hold = this.#deps.registry.hold(record.id, "latest");
       await this.#setState(name, restingState(record.latest, record.split, hold));
-      this.note({ kind: "function.released", function: name, message: `"${name}" was released by ${author}` });
+      this.note({ kind: "function.released", ...of(record), message: `"${name}" was released by ${author}` });
     }
     return this.#statusOf(this.#expect(name));
   }
 
   /** Takes a function out of service until a new version or a person releases it. */
   async quarantine(name: string, reason: string): Promise<void> {
-    if (!this.#deps.registry.functionByName(name)) return;
+    const record = this.#deps.registry.functionByName(name);
+    if (!record) return;
     const error = new WrkstError("ERR_RUNTIME", reason, {
       hint: `push a new version, or release it: wrkst resume ${name}`,
     });
     await this.#setState(name, "quarantined", error);
-    this.note({ kind: "function.quarantined", function: name, message: reason });
+    this.note({ kind: "function.quarantined", ...of(record), message: reason });
   }
 
   note(event: NewEvent): void {
@@ -254,3 +261,6 @@ export class Platform {
     };
   }
 }
+
+/** Whom an event belongs to. */
+const of = ({ id: functionId, name, account }: FunctionRecord) => ({ function: name, functionId, account });

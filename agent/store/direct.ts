@@ -52,7 +52,7 @@ export interface DirectChange {
   hosts?: AskedHosts;
   /** What is wrong though the change is made: the function counts as failed. */
   error?: FunctionRecord["error"];
-  events: Omit<NewEvent, "function" | "actor">[];
+  events: Omit<NewEvent, "function" | "functionId" | "account" | "actor">[];
 }
 
 export interface DirectResult {
@@ -87,7 +87,8 @@ export function createDirect(deps: DirectDeps): (change: DirectChange) => Direct
     functions.save(after);
     const deployment =
       change.latest === undefined && !change.secrets ? undefined : noteDeployment(before, after, change, at);
-    for (const event of change.events) events.addEvent({ ...event, function: change.name, actor: change.by });
+    for (const event of change.events)
+      events.addEvent({ ...event, function: change.name, functionId, account: after.account, actor: change.by });
     settings.bumpRouteGeneration();
     return { functionId, deployment };
   }

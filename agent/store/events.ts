@@ -1,4 +1,5 @@
-// The log of what happened and the deployments. Both are only ever appended to; the log keeps its newest entries.
+// The log of what happened and the deployments. Both are only ever appended to; the log keeps its newest entries. Invariant:
+// an event belongs to the account and the id that the function had, not to its name, which another account may have later.
 
 import type { ErrorReport } from "../errors.js";
 import type { Actor, Deployment, PlatformEvent, TrafficSplit } from "../model.js";
@@ -8,7 +9,10 @@ import { optional, toJson } from "./json.js";
 /** How many events are kept. */
 export const MAX_EVENTS = 10_000;
 
-export type NewEvent = Omit<PlatformEvent, "id" | "at">;
+export interface NewEvent extends Omit<PlatformEvent, "id" | "at"> {
+  /** Without it, that of whoever owns the name now. */
+  functionId?: string;
+}
 
 export interface EventQuery {
   /** Events with a greater id, oldest first; otherwise the newest first. */
@@ -16,7 +20,9 @@ export interface EventQuery {
   /** Events with a smaller id. */
   before?: number;
   kinds?: string[];
+  /** Its name: also of another function that had it. */
   function?: string;
+  functionId?: string;
   source?: string;
   limit: number;
 }
@@ -38,11 +44,15 @@ interface EventRow {
   kind: string;
   source: string | null;
   function: string | null;
+  account: string | null;
   revision: string | null;
   message: string;
   error: string | null;
   actor: string | null;
 }
+
+/** Account of what sources declare. */
+const OF_SOURCES = "main";
 
 interface DeploymentRow extends Omit<Deployment, "split" | "message" | "credential" | "address"> {
   split: string | null;
@@ -53,14 +63,19 @@ interface DeploymentRow extends Omit<Deployment, "split" | "message" | "credenti
 
 export function createEvents(db: Db, now: () => number, maxEvents = MAX_EVENTS): Events & EventRows {
   const insert = db.prepare(
-    "INSERT INTO events (at, kind, source, function, revision, message, error, actor) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    `INSERT INTO events (at, kind, source, function, function_id, account, revision, message, error, actor)
+     VALUES (@at, @kind, @source, @function, @functionId, @account, @revision, @message, @error, @actor)`,
+  );
+  const ownerOf = db.prepare<[string], { id: string; account: string }>(
+    "SELECT id, account FROM functions WHERE name = ? AND state <> 'name-taken'",
   );
   const trim = db.prepare("DELETE FROM events WHERE id <= ?");
   const select = (order: "ASC" | "DESC") =>
     db.prepare<[Record<string, unknown>], EventRow>(
       `SELECT * FROM events
        WHERE id > coalesce(@after, 0) AND (@before IS NULL OR id < @before)
-         AND (@function IS NULL OR function = @function) AND (@source IS NULL OR source = @source)
+         AND (@function IS NULL OR function = @function) AND (@functionId IS NULL OR function_id = @functionId)
+         AND (@source IS NULL OR source = @source)
          AND (@kinds IS NULL OR kind IN (SELECT value FROM json_each(@kinds)))
        ORDER BY id ${order} LIMIT @limit`,
     );
@@ -77,19 +92,32 @@ export function createEvents(db: Db, now: () => number, maxEvents = MAX_EVENTS):
        split, message, credential, address FROM deployments WHERE function_id = ? ORDER BY seq DESC LIMIT ?`,
   );
 
+  /** Whom the event belongs to. A source may speak of a name that it could not get: that is not the owner's event. */
+  function belongs({ function: name, functionId, account, source }: NewEvent) {
+    if (name === undefined || (functionId !== undefined && account !== undefined)) return { functionId, account };
+    const owner = ownerOf.get(name);
+    const isOwn = owner && owner.account === (account ?? (source === undefined ? owner.account : OF_SOURCES));
+    if (isOwn) return { functionId: functionId ?? owner.id, account: owner.account };
+    return { functionId, account: account ?? (source === undefined ? undefined : OF_SOURCES) };
+  }
+
   return {
     events: (asked) => {
-      const { after = null, before = null, kinds, function: name = null, source = null, limit } = asked;
+      const { after = null, before = null, kinds, source = null, limit } = asked;
+      const of = { function: asked.function ?? null, functionId: asked.functionId ?? null };
       const statement = after === null ? newestFirst : oldestFirst;
-      return statement.all({ after, before, kinds: toJson(kinds), function: name, source, limit }).map(eventOf);
+      return statement.all({ after, before, kinds: toJson(kinds), ...of, source, limit }).map(eventOf);
     },
     addEvent: (event) => {
       const at = now();
+      const { functionId, account } = belongs(event);
       const { kind, source = null, function: name = null, revision = null, message, error, actor } = event;
-      const row = [at, kind, source, name, revision, message, toJson(error), toJson(actor)];
-      const id = Number(insert.run(...row).lastInsertRowid);
+      const texts = { kind, source, function: name, revision, message, error: toJson(error), actor: toJson(actor) };
+      const row = { ...texts, at, functionId: functionId ?? null, account: account ?? null };
+      const id = Number(insert.run(row).lastInsertRowid);
       trim.run(id - maxEvents);
-      return { ...event, id, at };
+      const { functionId: _, ...told } = event;
+      return { ...told, ...(account === undefined ? {} : { account }), id, at };
     },
     deployments: (functionId, limit = 100) => deployments.all(functionId, limit).map(deploymentOf),
     addDeployment: ({ split, message = null, credential = null, address = null, ...deployment }, functionId) =>
@@ -104,6 +132,7 @@ function eventOf(row: EventRow): PlatformEvent {
     kind: row.kind,
     ...(row.source === null ? {} : { source: row.source }),
     ...(row.function === null ? {} : { function: row.function }),
+    ...(row.account === null ? {} : { account: row.account }),
     ...(row.revision === null ? {} : { revision: row.revision }),
     message: row.message,
     ...optional<"error", ErrorReport>("error", row.error),

@@ -48,6 +48,30 @@ test("a removed function is kept for the retention, then forgotten with its vers
   assert.notEqual(registry.functionByName("hello")?.id, id, "the name is free again, for another function");
 });
 
+test("B7a what happened to a forgotten function stays its account's, whoever has the name afterwards", (t) => {
+  const { registry, clock } = newRegistry(t);
+  const noted = (kind: string) => ({ kind, function: "hello", message: "" });
+  const of = (account: string, label: string) => {
+    const versions = [version("hello", label, { account })];
+    push(registry, null, {}, { functions: [change("hello", label, { account, source: null })], versions });
+    registry.addEvent(noted(`by.${account}`));
+    return registry.functionByName("hello")!.id;
+  };
+  const before = of("ann", "1");
+  push(registry, null, {}, { functions: [change("hello", undefined, { account: "ann", state: "removed" })] });
+  registry.removeExpired(clock.now + RETENTION + 1, RETENTION);
+  registry.addEvent(noted("by.nobody"));
+  const after = of("bob", "2");
+  const told = (query: object) =>
+    registry.events({ limit: 9, ...query }).map(({ kind, account }) => [kind, account ?? "-"].join(" "));
+  assert.deepEqual(told({ function: "hello" }), ["by.bob bob", "by.nobody -", "by.ann ann"]);
+  assert.deepEqual([told({ functionId: after }), told({ functionId: before })], [["by.bob bob"], ["by.ann ann"]]);
+  assert.deepEqual(registry.deployments(after).length, 1);
+  registry.addEvent({ ...noted("function.failed"), source: "default" });
+  assert.deepEqual(told({ limit: 1 }), ["function.failed main"]);
+  assert.deepEqual(told({ functionId: after }), ["by.bob bob"]);
+});
+
 test("an artifact that another version shares stays", (t) => {
   const { registry, clock } = newRegistry(t);
   const artifact = digest("shared");

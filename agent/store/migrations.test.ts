@@ -25,6 +25,43 @@ for (let step = 0; step <= MIGRATIONS.length; step++) {
   });
 }
 
+test("B7a events of an older file belong to whoever had the name then, as far as that is known", () => {
+  const db = openSqlite(":memory:");
+  migrate(
+    db,
+    MIGRATIONS.slice(
+      0,
+      MIGRATIONS.findIndex((sql) => sql.includes("events_function_id")),
+    ),
+  );
+  const add = db.prepare(
+    "INSERT INTO functions (id, account, name, state, created_at, updated_at) VALUES (?, ?, ?, 'ready', ?, ?)",
+  );
+  add.run("f1", "ann", "shop", 100, 100);
+  add.run("f2", "main", "hello", 100, 100);
+  const note = db.prepare(
+    "INSERT INTO events (at, kind, source, function, message) VALUES (?, 'function.x', ?, ?, '')",
+  );
+  const rows: [number, string | null, string | null][] = [
+    [100, null, "shop"],
+    [99, null, "shop"],
+    [200, "default", "shop"],
+    [200, "default", "hello"],
+    [200, "default", "gone"],
+    [200, "default", null],
+  ];
+  for (const row of rows) note.run(...row);
+  migrate(db);
+  assert.deepEqual(db.prepare("SELECT function_id, account FROM events ORDER BY id").raw().all(), [
+    ["f1", "ann"],
+    [null, null],
+    [null, "main"],
+    ["f2", "main"],
+    [null, "main"],
+    [null, null],
+  ]);
+});
+
 test("a step that fails changes nothing, and the next start goes on from there", () => {
   const db = openSqlite(":memory:");
   const first = "CREATE TABLE a (x)";

@@ -185,6 +185,17 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX kept_writes_at ON kept_writes (at);
   `,
   DATABASES_SCHEMA,
+  `
+  -- What happened belongs to account and id. Of names that nobody has any more, only what a source said is known for sure.
+  ALTER TABLE events ADD COLUMN function_id TEXT;
+  ALTER TABLE events ADD COLUMN account TEXT;
+  UPDATE events SET (function_id, account) = (SELECT f.id, f.account FROM functions f
+    WHERE f.name = events.function AND f.state <> 'name-taken' AND f.created_at <= events.at
+      AND (events.source IS NULL OR f.account = 'main'))
+    WHERE function IS NOT NULL;
+  UPDATE events SET account = 'main' WHERE function IS NOT NULL AND account IS NULL AND source IS NOT NULL;
+  CREATE INDEX events_function_id ON events (function_id, id);
+  `,
 ];
 
 /**

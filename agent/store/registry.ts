@@ -93,7 +93,10 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
       ...(by ? { by } : {}),
       functions: [{ account, name, source: null, folder: null, state: "ready", latest }],
       events: [
-        { kind: "function.restored", function: name, message: `"${name}" was restored`, ...(by ? { actor: by } : {}) },
+        {
+          ...{ kind: "function.restored", function: name, functionId: found.id, account },
+          ...{ message: `"${name}" was restored`, ...(by ? { actor: by } : {}) },
+        },
       ],
     });
   }

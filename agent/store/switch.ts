@@ -224,7 +224,13 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
     if (!hold || latest === undefined || holdsBack(hold, latest)) return hold;
     holds.deleteHold(before.id, "latest");
     const message = `the ${hold.kind} of "${before.name}" by ${hold.author} ended: version ${latest.slice(0, 8)} is another than the one rejected`;
-    events.addEvent({ kind: "function.hold-ended", function: before.name, message });
+    events.addEvent({
+      kind: "function.hold-ended",
+      function: before.name,
+      functionId: before.id,
+      account: before.account,
+      message,
+    });
     return undefined;
   }
 

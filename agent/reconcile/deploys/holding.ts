@@ -120,12 +120,19 @@ export function createHolding(context: DeployContext, reading: Reading, moving: 
     return record.declared === record.latest && !record.split ? undefined : record.declared;
   }
 
-  async function withdraw({ name, folder }: FunctionRecord, by: Actor, message: string): Promise<void> {
+  async function withdraw(
+    { id: functionId, account, name, folder }: FunctionRecord,
+    by: Actor,
+    message: string,
+  ): Promise<void> {
     registry.applySwitch({
       ...{ cause: "unpin", author: by.name, by },
       functions: [{ name, source: null, folder, state: "removed" }],
       events: [
-        { kind: "function.removed", function: name, message: `${message}; git declares it no longer`, actor: by },
+        {
+          ...{ kind: "function.removed", function: name, functionId, account },
+          ...{ message: `${message}; git declares it no longer`, actor: by },
+        },
       ],
     });
     await context.publish();

@@ -206,7 +206,10 @@ export function createOwning(context: DeployContext, reading: Reading) {
       ...{ cause: "removal", author: by.name, by },
       functions: [{ ...of, source: null, folder: record.folder, state: "removed" }],
       events: [
-        { kind: "function.removed", function: of.name, message: `"${of.name}" was removed by ${by.name}`, actor: by },
+        {
+          ...{ kind: "function.removed", function: of.name, functionId: record.id, account: of.account },
+          ...{ message: `"${of.name}" was removed by ${by.name}`, actor: by },
+        },
       ],
     });
     await context.publish();
