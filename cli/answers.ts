@@ -58,3 +58,39 @@ export interface User {
   disabled?: boolean;
   lastLogin?: string | null;
 }
+
+/** What `/api/v1/databases` answers. */
+export interface Database {
+  id: string;
+  account: string;
+  name: string;
+  /** Bytes. */
+  size: number;
+  tables: number | null;
+  uses: { function: string; bindings: string[]; isOwner: boolean }[];
+  createdAt: string;
+  removedAt: string | null;
+}
+
+export interface Snapshot {
+  id: string;
+  at: string;
+  cause: string;
+  size: number;
+  migrations: string[];
+}
+
+export interface Activity {
+  queries: number;
+  errors: number;
+  rowsRead: number;
+  rowsWritten: number;
+  milliseconds: number;
+  slowest: { sql: string; milliseconds: number; rowsRead: number; at: string }[];
+}
+
+export interface Migrations {
+  applied: { name: string; at: string }[];
+  pending: string[];
+  declared: { binding: string; folder: string; table: string } | null;
+}

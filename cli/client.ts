@@ -6,7 +6,9 @@ import { describeError, HINTS, printable, says, TEXT, VERSION } from "./wording.
 export interface Ask {
   /** JSON, unless it is a form. */
   body?: unknown;
-  /** Milliseconds. */
+  /** In place of a body: bytes, read anew for every attempt. */
+  stream?: () => AsyncIterable<Uint8Array>;
+  /** Milliseconds; 0: no limit. */
   timeout?: number;
   headers?: Record<string, string>;
 }
@@ -80,16 +82,21 @@ interface Sending {
 }
 
 async function sendOnce({ url, signal }: ClientDeps, { method, path, token, options }: Sending): Promise<Response> {
-  const { body, timeout = 30_000, headers = {} } = options;
+  const { body, stream, timeout = 30_000, headers = {} } = options;
   const isForm = body instanceof FormData;
   const content = body === undefined || isForm ? {} : { "content-type": "application/json" };
+  const sent = stream
+    ? { body: stream(), duplex: "half" as const }
+    : body === undefined
+      ? {}
+      : { body: isForm ? body : JSON.stringify(body) };
   const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
   return fetch(new URL(path, url), {
     method,
     headers: { accept: "application/json", "user-agent": `wrkst/${VERSION}`, ...content, ...authorization, ...headers },
     redirect: "manual",
     signal: timeout ? AbortSignal.any([signal, AbortSignal.timeout(timeout)]) : signal,
-    ...(body === undefined ? {} : { body: isForm ? body : JSON.stringify(body) }),
+    ...sent,
   }).catch((error) => {
     throw signal.aborted ? error : new Failure(says.unreachable(url.origin, reasonOf(error)), TEXT.isItRunning);
   });

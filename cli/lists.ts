@@ -4,7 +4,7 @@ import type { Alias, CloudflareDeployment, Token, User, Version } from "./answer
 import { formatPairs, formatTable } from "./table.js";
 import { printable, says } from "./wording.js";
 
-interface Clock {
+export interface Clock {
   now: () => number;
 }
 
@@ -117,6 +117,6 @@ export function listUsers(users: User[], clock: Clock): string {
   );
 }
 
-function ago(time: string | number | null | undefined, { now }: Clock, otherwise = "-"): string {
+export function ago(time: string | number | null | undefined, { now }: Clock, otherwise = "-"): string {
   return time === null || time === undefined ? otherwise : says.ago(now() - new Date(time).getTime());
 }

@@ -6,6 +6,7 @@ import { addTokens, addUsers } from "./commands/access.js";
 import { addAlias, addPins } from "./commands/alias.js";
 import { addCompletion } from "./commands/completion.js";
 import { addConfig } from "./commands/config.js";
+import { addD1 } from "./commands/d1.js";
 import { addDeploy } from "./commands/deploy.js";
 import { addDeployments, addRollback } from "./commands/deployments.js";
 import { addDelete, addOpen, addRestore, addResume } from "./commands/functions.js";
@@ -32,6 +33,7 @@ const COMMANDS: [words: string[], declare: Declare][] = [
   [["alias"], addAlias],
   [["pin", "unpin"], addPins],
   [["secret"], addSecret],
+  [["d1"], addD1],
   [["delete"], addDelete],
   [["restore"], addRestore],
   [["resume"], addResume],

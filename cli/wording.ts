@@ -71,6 +71,61 @@ export const COMMANDS = {
     about: "set several secrets in one step",
     examples: ["wrkst secret bulk .env --name greet", 'echo \'{"A":"1","B":null}\' | wrkst secret bulk'],
   },
+  d1: { group: GROUPS.deploy, about: "databases: look at them, ask them, copy them, go back in time" },
+  "d1 list": { about: "list databases", examples: ["wrkst d1 list", "wrkst d1 list --removed"] },
+  "d1 create": { about: "make an empty database, open to all functions of the account" },
+  "d1 info": {
+    about: "show size, tables, who uses it, what was asked, the slowest statements, what is pending",
+    examples: ["wrkst d1 info shop", "wrkst d1 info DB      # the binding, in the folder of the function"],
+  },
+  "d1 delete": { about: "delete a database; it can be brought back for a while" },
+  "d1 undelete": { about: "bring a deleted database back", examples: ["wrkst d1 undelete shop"] },
+  "d1 execute": {
+    about: "run statements, all of them in one transaction",
+    examples: [
+      "wrkst d1 execute shop --command 'SELECT * FROM orders LIMIT 5'",
+      "wrkst d1 execute shop --file seed.sql",
+      "wrkst d1 execute shop --command 'SELECT count(*) AS n FROM orders' --json",
+    ],
+  },
+  "d1 import": {
+    about: "run a file of SQL, all of it in one transaction, after a snapshot",
+    examples: ["wrkst d1 import shop dump.sql"],
+  },
+  "d1 export": {
+    about: "write a database as SQL",
+    examples: ["wrkst d1 export shop --output shop.sql", "wrkst d1 export shop --no-data --table orders"],
+  },
+  "d1 backup": {
+    about: "take a snapshot now; with --output fetch it, a whole SQLite file",
+    examples: ["wrkst d1 backup shop", "wrkst d1 backup shop --output shop.sqlite"],
+  },
+  "d1 snapshots": { about: "list the snapshots of a database, newest first" },
+  "d1 restore": {
+    about: "go back to a snapshot or a time; the state before is kept as a snapshot",
+    examples: ["wrkst d1 restore shop 00000199c2f0a1b2-3f2a91c0", "wrkst d1 restore shop 2h      # two hours ago"],
+  },
+  "d1 time-travel": { about: "the same as backup and restore, in wrangler's words; it goes as far as the snapshots" },
+  "d1 time-travel info": {
+    about: "show the bookmark of a time; without one a snapshot of now is taken",
+    examples: ["wrkst d1 time-travel info shop --timestamp 2026-11-23T10:00:00Z"],
+  },
+  "d1 time-travel restore": {
+    about: "go back to a bookmark or a time",
+    examples: ["wrkst d1 time-travel restore shop --bookmark 00000199c2f0a1b2-3f2a91c0"],
+  },
+  "d1 share": {
+    about: "let another function of the account use a database",
+    examples: ["wrkst d1 share shop stock"],
+  },
+  "d1 unshare": { about: "take that back, at once" },
+  "d1 migrations": { about: "changes of the schema that functions bring" },
+  "d1 migrations list": { about: "list what was applied, what is pending, and what was not pushed yet" },
+  "d1 migrations apply": { about: "apply what the serving version brings and is pending, after a snapshot" },
+  "d1 migrations create": {
+    about: "write the next numbered file into the folder that the wrangler file names",
+    examples: ["wrkst d1 migrations create DB 'add orders'"],
+  },
   delete: {
     group: GROUPS.deploy,
     about: "delete a function; it can be restored for a while",
@@ -167,6 +222,22 @@ export const TEXT = {
   address: 'address of the server, e.g. "https://functions.example.com"',
   secret: "name of a secret",
   secretFile: 'file with a JSON object or lines KEY=value; "-" is stdin',
+  database: "name or id of a database, or its binding where the wrangler file is here",
+  databaseName: "name of the database",
+  removed: "those that were deleted and can be brought back",
+  forceDatabase: "also where functions are bound to it",
+  command: "statements to run",
+  sqlFile: "file with statements",
+  output: "file to write; stdout without it",
+  outputBackup: "file to write the snapshot to",
+  noData: "leave the rows out",
+  noSchema: "leave the tables out",
+  table: "only this table; may be repeated",
+  restoreTo: 'id of a snapshot, a time, or how long ago, e.g. "2h"',
+  bookmark: "id of a snapshot",
+  timestamp: "time of RFC 3339, or seconds since 1970",
+  shareWith: "function that may use it",
+  migration: "what it changes, in few words",
   tokenName: "name that tells you what it is for",
   tokenId: "id of a token",
   userId: "id of a user",
@@ -230,6 +301,15 @@ export const TEXT = {
   badSecrets: "expected names and values",
   secretsForm: "give a JSON object of strings (null deletes), or lines KEY=value",
   notDeleted: "nothing was deleted",
+  notRestored: "nothing was restored",
+  commandOrFile: "expected either --command or --file",
+  bookmarkOrTime: "expected either --bookmark or --timestamp",
+  noSnapshot: "there is no snapshot that old",
+  seeSnapshots: 'see "wrkst d1 snapshots"',
+  declareDatabase: "declare it in the wrangler file: [[d1_databases]]",
+  badMigration: "expected letters, digits, spaces and . _ -",
+  noDatabase: "no database yet",
+  slowest: "slowest statements of the day:",
   // what is not there
   nothing: "no function yet",
 } as const;
@@ -241,6 +321,7 @@ export const HINTS: Record<string, string> = {
   ERR_SPLIT: 'end the split first: "wrkst versions deploy <version>"',
   ERR_VERSION_NOT_FOUND: 'see "wrkst versions list"',
   ERR_FORBIDDEN: 'see "wrkst whoami"',
+  ERR_DATABASE_NOT_FOUND: 'see "wrkst d1 list"',
 };
 
 /** What the browser shows at the end of a login. */
@@ -324,6 +405,40 @@ export const says = {
   deleted: (name: string) => `deleted "${name}"; for a while "wrkst restore ${name}" brings it back`,
   nowServes: ({ name, state, version, url }: { name: string; state: string; version: string | null; url: string }) =>
     `${printable(name)}: ${state}${version === null ? "" : `, ${version.slice(0, 8)}`}  ${printable(url)}\n`,
+  databaseMade: (name: string, id: string) => `${printable(name)}  ${id}\n`,
+  confirmDatabase: (name: string) => `delete the database "${name}"?`,
+  databaseDeleted: (name: string) => `deleted "${name}"; "wrkst d1 undelete ${name}" brings it back`,
+  databaseBack: (name: string) => `"${name}" is back`,
+  shared: (name: string, other: string) => `"${other}" may use "${name}"`,
+  unshared: (name: string, other: string) => `"${other}" may not use "${name}" any more`,
+  sending: (file: string, bytes: number) => `sending ${file}, ${size(bytes)}`,
+  sent: (bytes: number, of: number) => `  ${Math.floor((100 * bytes) / of)} %, ${size(bytes)}`,
+  imported: (queries: number, snapshot: string) =>
+    `ran ${count(queries, "statement")}; the state before is snapshot ${snapshot}\n`,
+  wrote: (file: string, bytes: number) => `wrote ${file}, ${size(bytes)}`,
+  fetched: (bytes: number) => `  ${size(bytes)}`,
+  ran: (meta: { changes: number; rows_read: number; rows_written: number; duration: number }, rows: number | null) =>
+    `${rows === null ? `${count(meta.changes, "row")} changed` : count(rows, "row")}, ${meta.duration.toFixed(1)} ms, ` +
+    `${meta.rows_read} read, ${meta.rows_written} written\n`,
+  snapshotTaken: (name: string, id: string) => `${printable(name)}: snapshot ${id}\n`,
+  confirmRestore: (name: string, to: string) => `let "${name}" be as it was at ${to}? what is there now is kept`,
+  restored: (name: string, at: string, before: string) =>
+    `${printable(name)} is as it was at ${at}; the state before is snapshot ${before}\n`,
+  bookmark: (name: string, id: string) => `${id}\n\nto go back to it:\n  wrkst d1 restore ${printable(name)} ${id}\n`,
+  badTime: (raw: string) => `expected a time such as "2026-11-23T10:00:00Z" or "2h", received "${raw}"`,
+  notDeclared: (name: string) => `the wrangler file here declares no database "${name}"`,
+  migrated: (name: string, applied: string[], snapshot: string | null) =>
+    applied.length === 0
+      ? `${printable(name)}: nothing is pending\n`
+      : `${applied.map((one) => `applied ${printable(one)}\n`).join("")}the state before is snapshot ${snapshot}\n`,
+  activity: (day: { queries: number; errors: number; rowsRead: number; rowsWritten: number; milliseconds: number }) =>
+    `${count(day.queries, "query", "queries")}, ${count(day.errors, "error")}, ${count(day.rowsRead, "row")} read, ` +
+    `${count(day.rowsWritten, "row")} written, ${day.milliseconds} ms`,
+  migrationsOf: (applied: number, pending: string[]) =>
+    `${applied} applied${pending.length ? `, pending: ${pending.join(", ")}` : ""}`,
+  owner: "owner",
+  slow: (one: { milliseconds: number; rowsRead: number; sql: string }) =>
+    `  ${one.milliseconds} ms, ${count(one.rowsRead, "row")} read: ${printable(one.sql)}\n`,
   listening: (name: string) => `listening to "${name}", Ctrl-C ends it`,
   tailEnded: (name: string) => `the server ended the tail of "${name}"`,
   urlSet: (url: string) => `server is ${url}`,
@@ -351,13 +466,13 @@ export function examples(lines: readonly string[]): string {
 }
 
 /** Bytes for people. */
-function size(bytes: number): string {
+export function size(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
   return bytes < 1024 ** 2 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
 }
 
-function count(number: number, word: string): string {
-  return `${number} ${word}${number === 1 ? "" : "s"}`;
+function count(number: number, word: string, several = `${word}s`): string {
+  return `${number} ${number === 1 ? word : several}`;
 }
 
 /** `file:line:column: message`, as far as known. */

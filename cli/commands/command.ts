@@ -8,11 +8,11 @@ import { COMMANDS, examples, TEXT } from "../wording.js";
 /** Which group of the help a command stands in, and its words. */
 export type CommandPath = keyof typeof COMMANDS;
 
-/** A command by its path, e.g. `versions list`; a parent that is not there yet is made. */
+/** A command by its path, e.g. `versions list`; its parents are declared before it. */
 export function addCommand(program: Command, path: CommandPath): Command {
   const words = path.split(" ");
   const name = words.pop() ?? "";
-  const parent = words.length ? (program.commands.find((one) => one.name() === words[0]) ?? program) : program;
+  const parent = words.reduce((above, word) => above.commands.find((one) => one.name() === word) ?? above, program);
   const { about, ...more } = COMMANDS[path] as { about: string; examples?: string[]; group?: string };
   const command = parent.command(name).description(about);
   if (more.group) command.helpGroup(more.group);
@@ -28,6 +28,11 @@ export function addAsking(program: Command, path: CommandPath): Command {
 /** A command about one function: that of the wrangler file here, unless it is named. */
 export function addOfFunction(program: Command, path: CommandPath): Command {
   return addAsking(program, path).option("--name <function>", TEXT.name).option("--env <name>", TEXT.env);
+}
+
+/** A command about one database. */
+export function addOfDatabase(program: Command, path: CommandPath): Command {
+  return addAsking(program, path).argument("<database>", TEXT.database).option("--env <name>", TEXT.env);
 }
 
 export interface OfFunction extends Common {
