@@ -1,6 +1,6 @@
 // What a command works with: the server that is meant, the account, and where answers go.
 
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { type Ask, type Client, createClient, type Method, Refusal } from "./client.js";
 import { type ConfigFile, openConfigFile } from "./config-file.js";
 import { findCredential, isLoopback } from "./credentials.js";
@@ -37,6 +37,8 @@ export interface Session {
   script<T>(method: Method, name: string, path: string, options?: Ask): Promise<T>;
   /** The answer as JSON or for people, to stdout. */
   print(answer: unknown, view: string): void;
+  /** That it is done: to stderr for people, and with `--json` what was done, to stdout. */
+  confirm(done: object, line: string): void;
   /** To stderr. */
   say(line: string): void;
   warn(sentence: string): void;
@@ -72,6 +74,10 @@ export function openSession(options: Common, io: Io): Session {
     account,
     script: async (method, name, path, ask) => client.ask(method, await scriptPath(account, name, path), ask),
     print: (answer, view) => io.out(options.json ? `${formatJson(answer ?? null, 2)}\n` : view),
+    confirm: (done, line) => {
+      io.err(`${line}\n`);
+      if (options.json) io.out(`${formatJson(done, 2)}\n`);
+    },
     say: (line) => io.err(`${line}\n`),
     warn,
   };
@@ -79,13 +85,23 @@ export function openSession(options: Common, io: Io): Session {
 
 /** The server that is meant: named, of the environment, of the file. */
 export function resolveUrl({ url }: Common, { env }: Io, config: ConfigFile): URL {
-  return parseUrl(url ?? (env.WRKST_URL || config.read().url || DEFAULT_URL));
+  if (url !== undefined) return parseUrl(url);
+  const raw = env.WRKST_URL || config.read().url || DEFAULT_URL;
+  const known = urlIn(raw);
+  if (known) return known;
+  throw new Failure(says.badUrl(raw));
 }
 
+/** Of an argument: a wrong one is wrong usage. */
 export function parseUrl(raw: string): URL {
+  const url = urlIn(raw);
+  if (url) return url;
+  throw new InvalidArgumentError(says.badUrl(raw));
+}
+
+function urlIn(raw: string): URL | undefined {
   const url = URL.canParse(raw) ? new URL(raw) : undefined;
-  if (url && /^https?:$/.test(url.protocol) && !url.username && !url.password) return url;
-  throw new Failure(says.badUrl(raw));
+  return url && /^https?:$/.test(url.protocol) && !url.username && !url.password ? url : undefined;
 }
 
 interface Parts {

@@ -1,6 +1,6 @@
 // `wrkst tokens` and `users`: who gets in.
 
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Token, User } from "../answers.js";
 import { parseExpiry } from "../duration.js";
 import type { Io } from "../io.js";
@@ -10,7 +10,7 @@ import { says, TEXT } from "../wording.js";
 import { addAsking, addCommand } from "./command.js";
 
 interface CreateOptions extends Common {
-  scopes: string;
+  scopes: string[];
   expires?: string;
 }
 
@@ -18,14 +18,14 @@ export function addTokens(program: Command, io: Io): void {
   addCommand(program, "tokens");
   addAsking(program, "tokens create")
     .argument("<name>", TEXT.tokenName)
-    .option("--scopes <list>", TEXT.scopes, "read,deploy")
+    .option("--scopes <list>", TEXT.scopes, parseScopes, ["read", "deploy"])
     .option("--expires <duration>", TEXT.expires)
     .action(async (name: string, { scopes, expires, ...options }: CreateOptions) => {
       const { client, print, say } = openSession(options, io);
       const account = options.account ?? io.env.WRKST_ACCOUNT;
       const body = {
         name,
-        scopes: scopes.split(",").map((scope) => scope.trim()),
+        scopes,
         ...(expires === undefined ? {} : { expires: parseExpiry(expires, io.now()) }),
         ...(account && { account }),
       };
@@ -41,10 +41,19 @@ export function addTokens(program: Command, io: Io): void {
   addAsking(program, "tokens revoke")
     .argument("<id>", TEXT.tokenId)
     .action(async (id: string, options: Common) => {
-      const { client, say } = openSession(options, io);
+      const { client, confirm } = openSession(options, io);
       await client.ask("DELETE", `/api/v1/tokens/${encodeURIComponent(id)}`);
-      say(says.tokenRevoked(id));
+      confirm({ id, revoked: true }, says.tokenRevoked(id));
     });
+}
+
+const SCOPES = ["read", "deploy", "git", "admin"];
+
+function parseScopes(raw: string): string[] {
+  const scopes = raw.split(",").map((scope) => scope.trim());
+  const unknown = scopes.find((scope) => !SCOPES.includes(scope));
+  if (unknown === undefined) return scopes;
+  throw new InvalidArgumentError(`expected ${SCOPES.join(", ")}, received "${unknown}".`);
 }
 
 interface UserOptions extends Common {

@@ -30,9 +30,9 @@ export function addAlias(program: Command, io: Io): void {
   addOfFunction(program, "alias delete")
     .argument("<alias>", TEXT.alias)
     .action(async (alias: string, options: OfFunction) => {
-      const { name, script, say } = await openFunction(options, io);
+      const { name, script, confirm } = await openFunction(options, io);
       await script("DELETE", name, `aliases/${encodeURIComponent(alias)}`);
-      say(says.aliasDeleted(name, alias));
+      confirm({ function: name, alias, deleted: true }, says.aliasDeleted(name, alias));
     });
 }
 
@@ -61,9 +61,9 @@ export function addPins(program: Command, io: Io): void {
     .argument("[function]", TEXT.function)
     .option("--alias <name>", TEXT.pinAlias, "latest")
     .action(async (wanted: string | undefined, { alias, ...options }: OfFunction & { alias: string }) => {
-      const { name, client, say } = await openFunction(options, io, wanted);
+      const { name, client, confirm } = await openFunction(options, io, wanted);
       await client.ask("DELETE", pinPath(name, alias));
-      say(says.unpinned(name, alias));
+      confirm({ function: name, alias, released: true }, says.unpinned(name, alias));
     });
 }
 

@@ -12,12 +12,13 @@ export function addConfig(program: Command, io: Io): void {
   addCommand(program, "config");
   addCommand(program, "config set-url")
     .argument("<address>", TEXT.address)
-    .action(async (address: string) => {
+    .option("--json", TEXT.json)
+    .action(async (address: string, options: Common) => {
       const url = parseUrl(address);
       await openConfigFile(io).update((config) => {
         config.url = url.origin;
       });
-      io.err(`${says.urlSet(url.origin)}\n`);
+      openSession({ ...options, url: url.origin }, io).confirm({ url: url.origin }, says.urlSet(url.origin));
     });
   addCommon(addCommand(program, "config get")).action((options: Common) => {
     const { config, client, print } = openSession(options, io);

@@ -51,9 +51,14 @@ function withOptions(program: Command, path: CommandPath): Command {
     .option("--env <name>", TEXT.env)
     .option("--message <text>", TEXT.message)
     .option("--tag <text>", TEXT.tag)
-    .option("--alias <name>", path === "deploy" ? TEXT.aliasDeploy : TEXT.aliasUpload)
+    .option("--alias <name>", path === "deploy" ? TEXT.aliasDeploy : TEXT.aliasUpload, parseAlias)
     .option("--var <name:value>", TEXT.var, collectVar)
     .option("--dry-run", TEXT.dryRun);
+}
+
+function parseAlias(raw: string): string {
+  if (raw !== "latest") return raw;
+  throw new InvalidArgumentError('expected another name than "latest", which is what "wrkst deploy" moves without it.');
 }
 
 function collectVar(raw: string, sofar: Record<string, string> = {}): Record<string, string> {
@@ -85,8 +90,8 @@ async function upload(folder: string, options: DeployOptions, io: Io): Promise<v
 }
 
 /** Where a version that does not serve can be tried. */
-async function urlOf({ name, version }: Made, { alias }: DeployOptions, session: Session): Promise<string | null> {
-  if (!version || alias === undefined) return version?.url ?? null;
+async function urlOf({ name, version, project }: Made, { alias }: DeployOptions, session: Session) {
+  if (!version || alias === undefined) return (project.manifest.previewUrls && version?.url) || null;
   const address = await addressOf(session, name);
   return address === null ? null : address.replace(`://${name}.`, `://${alias}--${name}.`);
 }

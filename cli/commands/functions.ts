@@ -15,10 +15,10 @@ export function addDelete(program: Command, io: Io): void {
     .option("--yes", TEXT.yes)
     .option("--force", TEXT.forceDelete)
     .action(async (name: string, options: Common & { yes?: boolean; force?: boolean }) => {
-      const { client, say } = openSession(options, io);
+      const { client, confirm: done } = openSession(options, io);
       if (!options.yes && !(await confirm(says.confirmDelete(name), io))) throw new Failure(TEXT.notDeleted);
       await client.ask("DELETE", functionPath(name, options.force ? "?force=true" : ""));
-      say(says.deleted(name));
+      done({ function: name, deleted: true }, says.deleted(name));
     });
 }
 

@@ -30,9 +30,10 @@ export function addLogin(program: Command, io: Io): void {
     });
   addAsking(program, "logout").action(async (options: Common) => {
     const { logout } = await import("../login.js");
-    const { config, client } = openSession(options, io);
+    const { config, client, confirm } = openSession(options, io);
+    const { origin } = client.url;
     const wasIn = await logout({ io, config, url: client.url });
-    io.err(`${wasIn ? says.loggedOut(client.url.origin) : says.notLoggedIn(client.url.origin)}\n`);
+    confirm({ url: origin, loggedOut: wasIn }, wasIn ? says.loggedOut(origin) : says.notLoggedIn(origin));
   });
   addAsking(program, "whoami").action(async (options: Common) => {
     const session = openSession(options, io);

@@ -16,10 +16,10 @@ export function addSecret(program: Command, io: Io): void {
   addOfFunction(program, "secret put")
     .argument("<key>", TEXT.secret)
     .action(async (key: string, options: OfFunction) => {
-      const { name, script, say } = await openFunction(options, io);
+      const { name, script, confirm } = await openFunction(options, io);
       const text = await askSecret(says.askSecret(key, name), io);
       await script("PUT", name, "secrets", { body: { name: key, text, type: "secret_text" } });
-      say(says.secretSet(name, [key]));
+      confirm({ function: name, set: [key], deleted: [] }, says.secretSet(name, [key]));
     });
   addOfFunction(program, "secret list").action(async (options: OfFunction) => {
     const { name, script, print } = await openFunction(options, io);
@@ -29,14 +29,14 @@ export function addSecret(program: Command, io: Io): void {
   addOfFunction(program, "secret delete")
     .argument("<key>", TEXT.secret)
     .action(async (key: string, options: OfFunction) => {
-      const { name, script, say } = await openFunction(options, io);
+      const { name, script, confirm } = await openFunction(options, io);
       await script("DELETE", name, `secrets/${encodeURIComponent(key)}?url_encoded=true`);
-      say(says.secretDeleted(name, key));
+      confirm({ function: name, set: [], deleted: [key] }, says.secretDeleted(name, key));
     });
   addOfFunction(program, "secret bulk")
     .argument("[file]", TEXT.secretFile, "-")
     .action(async (file: string, options: OfFunction) => {
-      const { name, script, say } = await openFunction(options, io);
+      const { name, script, confirm } = await openFunction(options, io);
       const values = parseValues(file === "-" ? await readInput(io) : await readText(resolve(io.folder, file)));
       const secrets = Object.fromEntries(
         Object.entries(values).map(([key, text]) => [
@@ -46,7 +46,10 @@ export function addSecret(program: Command, io: Io): void {
       );
       const headers = { "content-type": "application/merge-patch+json" };
       await script("PATCH", name, "secrets-bulk", { body: { secrets }, headers });
-      say(says.secretSet(name, Object.keys(values)));
+      const keys = Object.keys(values);
+      const deleted = keys.filter((key) => values[key] === null);
+      const set = keys.filter((key) => values[key] !== null);
+      confirm({ function: name, set, deleted }, says.secretsChanged(name, set, deleted));
     });
 }
 

@@ -1,6 +1,6 @@
 // `wrkst tail` and `logs`: what functions say and throw, as it happens and as it was kept.
 
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { KeptLog, TailEvent } from "../../agent/model.js";
 import { readEvents } from "../event-stream.js";
 import type { Io } from "../io.js";
@@ -22,13 +22,27 @@ interface TailOptions extends Common {
 export function addTail(program: Command, io: Io): void {
   addAsking(program, "tail")
     .argument("[function]", TEXT.function)
-    .option("--status <list>", TEXT.tailStatus)
+    .option("--status <list>", TEXT.tailStatus, parseOutcomes)
     .option("--method <list>", TEXT.tailMethod)
     .option("--ip <list>", TEXT.tailIp)
     .option("--header <name:value>", TEXT.tailHeader)
     .option("--search <text>", TEXT.tailSearch)
-    .option("--sampling <rate>", TEXT.tailSampling)
+    .option("--sampling <rate>", TEXT.tailSampling, parseRate)
     .action((wanted: string | undefined, options: TailOptions) => tail(wanted, options, io));
+}
+
+const OUTCOMES = ["ok", "canceled", "error"];
+
+function parseOutcomes(raw: string): string {
+  const unknown = raw.split(",").find((outcome) => !OUTCOMES.includes(outcome));
+  if (unknown === undefined) return raw;
+  throw new InvalidArgumentError(`expected ${OUTCOMES.join(", ")}, received "${unknown}".`);
+}
+
+function parseRate(raw: string): string {
+  const rate = /^[\d.]+$/.test(raw) ? Number(raw) : Number.NaN;
+  if (rate > 0 && rate <= 1) return raw;
+  throw new InvalidArgumentError("expected a number above 0 and up to 1.");
 }
 
 /** Until Ctrl-C, which is its regular end. */
