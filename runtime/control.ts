@@ -42,11 +42,9 @@ export async function handleControl(router: Router, request: Request, keep: Keep
       return Response.json({ generation: body.generation });
     case CONTROL.prepare:
       return Response.json(await prepare(router, body as PrepareRequest, keep));
-    case CONTROL.trace: {
-      const { on, key } = body as TraceRequest;
-      router.trace(on ? key : undefined, keep);
+    case CONTROL.trace:
+      router.trace(body as TraceRequest, keep);
       return Response.json({});
-    }
     case CONTROL.wards:
       router.confine((body as WardsRequest).functions, keep);
       return Response.json({});

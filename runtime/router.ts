@@ -10,7 +10,14 @@ import { createRoutes, isRouteTable, type Target } from "./route-table.js";
 import { createTail } from "./tail.js";
 import type { Trace } from "./trace.js";
 import { inTurns } from "./turns.js";
-import { HEADER, type LogLine, type RouteChange, type RouteTable, type RuntimeState } from "./wire.js";
+import {
+  HEADER,
+  type LogLine,
+  type RouteChange,
+  type RouteTable,
+  type RuntimeState,
+  type TraceRequest,
+} from "./wire.js";
 
 /** What can keep a promise going beyond the answer. */
 type Lasting = Pick<ExecutionContext, "waitUntil">;
@@ -289,10 +296,12 @@ export function createRouter(bindings: RouterBindings, { trace, tailOf, database
       isReady = true;
       forget(keep);
     },
-    /** With a key, tells on stdout which functions run. Isolates that cannot tell, or tell needlessly, are replaced. */
-    trace(key: string | undefined, keep: Keep): void {
-      if (trace.isOn !== (key !== undefined)) isolates.evictWhere(() => true, keep);
+    /** Tells on stdout which functions run, or no longer. Isolates that cannot tell, or tell needlessly, are replaced. */
+    trace({ on, key }: TraceRequest, keep: Keep): void {
       trace.key = key;
+      if (trace.isOn === on) return;
+      trace.isOn = on;
+      isolates.evictWhere(() => true, keep);
       slots.clear();
     },
     /** Hands the functions to their wards, and takes back all others. */

@@ -159,6 +159,7 @@ export interface WardsRequest {
 }
 
 export interface TraceRequest {
+  /** Otherwise only the agent's own statements are told, since the watchdog waits longer for them. */
   on: boolean;
   /** Secret of this process, repeated in every line: functions write to the same stdout and would forge lines otherwise. */
   key: string;
@@ -216,7 +217,8 @@ export const TRACE_PREFIX = "wrkst-trace ";
 export type TraceLine =
   | { key: string; enter: string }
   | { key: string; exit: string }
-  /** Functions of which one sent the statements that run now, null when they are over. Nothing else runs between. */
+  /** Functions of which one sent the statements that run now, none where the agent did, null when they are over. Nothing
+   * else runs between. */
   | { key: string; statement: string[] | null };
 
 /** Lines that the router writes to stderr for the agent's log: `wrkst-log ` + JSON of a LogLine. Functions can write such lines too. */

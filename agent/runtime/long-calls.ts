@@ -1,6 +1,6 @@
 // The agent's calls about databases, to whichever process serves. A migration may keep the process busy for longer than a
-// function ever may: while such a call is under way, the watch is patient. Never for ever, and never for a process that was
-// silent before the call.
+// function ever may: while it runs statements of such a call, as the process tells before it does, the watch is patient. Never
+// for ever, and never with anything else that goes on beside the call.
 import type { D1Calls } from "./databases.js";
 import type { Life } from "./life.js";
 
@@ -8,15 +8,14 @@ import type { Life } from "./life.js";
 export const LONG_CALL_LIMIT = 30_000;
 
 /** Milliseconds of silence that are allowed a process now, beyond the usual. */
-export function patienceWith({ longCalls }: Life): number {
-  return longCalls > 0 ? LONG_CALL_LIMIT : 0;
+export function patienceWith({ longCalls, inFlight }: Life): number {
+  return longCalls > 0 && inFlight.senders()?.length === 0 ? LONG_CALL_LIMIT : 0;
 }
 
-export function createLongCalls(living: () => Promise<Life>, pingTimeout: number): D1Calls {
+export function createLongCalls(living: () => Promise<Life>): D1Calls {
   async function patiently<T>(work: (calls: D1Calls) => Promise<T>): Promise<T> {
     const life = await living();
-    // What hangs already must not be waited for because of a call that it never reads.
-    await life.control.state(pingTimeout);
+    await life.control.trace({ on: life.tracing, key: life.traceKey });
     life.longCalls++;
     try {
       return await work(life.control.d1);

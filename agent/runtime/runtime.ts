@@ -46,7 +46,7 @@ class Supervisor implements Runtime {
   constructor(options: RuntimeOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
-    this.d1 = createLongCalls(() => this.#living(), options.hangTimeout * 4);
+    this.d1 = createLongCalls(() => this.#living());
     this.#hearing = createHearing({ log: options.log, onLine: options.onTailLine ?? (async () => undefined) });
     this.#wards = createWards(options, {
       hear: (control) => this.#hearing.attach(control),
@@ -176,7 +176,7 @@ class Supervisor implements Runtime {
         this.#lastState = await life.control.state(hangTimeout * 4);
       },
       onSilent: () => {
-        life.endedFor ??= life.longCalls ? "long-call" : "hang";
+        life.endedFor ??= patienceWith(life) ? "long-call" : "hang";
         life.workerd.kill();
       },
       onTick: () => {

@@ -212,3 +212,17 @@ test("D1: an endless statement from a ward is ended where it runs, its function 
   assert.equal(await ask("sql?write"), "3");
   assert.equal(events.filter(({ kind }) => kind === "runtime.culprit").length, 1);
 });
+
+test("D1: a loop is ended as soon as ever while a call of the agent waits", async (t) => {
+  const { runtime, ask, event } = await startSupervised(t);
+  const write = (sql: string) => runtime.d1.call({ object: "busy.1", statements: [{ sql }] });
+  await write("CREATE TABLE t AS SELECT hex(zeroblob(8000000)) AS text");
+  const dump = await runtime.d1.dump({ object: "busy.1" });
+  t.after(() => dump.destroy());
+  const waiting = write("DELETE FROM t").catch(() => "ended");
+  await assert.rejects(ask("loop"));
+  await event("runtime.hung");
+  assert.equal(await waiting, "ended");
+  await event("runtime.started", 2);
+  assert.equal(await ask("hello"), "hello");
+});

@@ -16,8 +16,10 @@ export interface Calls {
   sendersOf(object: string, request: Request): string[];
   /** While an object answers a call, all that it may come from counts as in flight. */
   during<T>(senders: () => string[], answer: () => Promise<T>): Promise<T>;
-  /** Runs statements; nobody is to be suspected of those without a sender. */
+  /** Runs statements of one of these functions. */
   run<T>(senders: () => string[], statements: () => T): T;
+  /** Runs statements of the agent, of which nobody is to be suspected. Told also while the router does not trace. */
+  runAgents<T>(statements: () => T): T;
 }
 
 export function createCalls(): Calls {
@@ -53,14 +55,9 @@ export function createCalls(): Calls {
     },
     run(senders, statements) {
       const { trace } = calls;
-      if (!trace?.isOn) return statements();
-      trace.statement(senders());
-      try {
-        return statements();
-      } finally {
-        trace.statement(null);
-      }
+      return trace?.isOn ? told(trace, senders(), statements) : statements();
     },
+    runAgents: (statements) => (calls.trace ? told(calls.trace, [], statements) : statements()),
   };
   return calls;
 }
@@ -71,6 +68,15 @@ async function inFlight<T>(trace: Trace, senders: string[], answer: () => Promis
     return await answer();
   } finally {
     for (const name of senders) trace.exit(name);
+  }
+}
+
+function told<T>(trace: Trace, senders: string[], statements: () => T): T {
+  trace.statement(senders);
+  try {
+    return statements();
+  } finally {
+    trace.statement(null);
   }
 }
 

@@ -85,9 +85,9 @@ export class D1Database extends DurableObject<RouterBindings> {
     const reason = closed.reasonFor(this.#name, true);
     if (path === D1_CONTROL.dump) return reason ? refused(410, reason) : this.#dump(body as D1Dump);
     if (reason) return Response.json({ ok: false, error: reason, statement: 0, offset: 0 });
-    const run = <T>(statements: () => T) => calls.run(() => [], statements);
-    if (path === D1_CONTROL.call) return Response.json(run(() => this.#call(body as D1Call)));
-    if (path === D1_CONTROL.script) return Response.json(run(() => runScript(this.#execution, body as D1Script)));
+    const { runAgents } = calls;
+    if (path === D1_CONTROL.call) return Response.json(runAgents(() => this.#call(body as D1Call)));
+    if (path === D1_CONTROL.script) return Response.json(runAgents(() => runScript(this.#execution, body as D1Script)));
     return refused(404, "Not found");
   }
 
@@ -104,11 +104,11 @@ export class D1Database extends DurableObject<RouterBindings> {
   #dump(wanted: D1Dump): Response {
     let pieces: Generator<string>;
     try {
-      pieces = dumpOf(this.#sql, wanted);
+      pieces = calls.runAgents(() => dumpOf(this.#sql, wanted));
     } catch (error) {
       return refused(422, (error as Error).message);
     }
-    const { stream, ended } = streamOf(pieces);
+    const { stream, ended } = streamOf(pieces, calls.runAgents);
     this.#dumping = ended.then(() => {
       this.#dumping = undefined;
     });

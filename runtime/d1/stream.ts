@@ -4,8 +4,14 @@ const PIECE = 256 * 1024;
 /** Milliseconds that a reader may leave it lying; somebody may wait for the end. */
 const PATIENCE = 30_000;
 
-/** `ended` resolves when it was read to its end, given up by the reader, or could not be made whole. */
-export function streamOf(pieces: Generator<string>): { stream: ReadableStream<Uint8Array>; ended: Promise<void> } {
+/** What a stream is, and a promise that resolves when it was read to its end, given up, or could not be made whole. */
+export interface Ending {
+  stream: ReadableStream<Uint8Array>;
+  ended: Promise<void>;
+}
+
+/** Each time that pieces are made, it happens within `run`. */
+export function streamOf(pieces: Generator<string>, run: <T>(work: () => T) => T): Ending {
   let resolve = () => {};
   const ended = new Promise<void>((settle) => {
     resolve = settle;
@@ -30,7 +36,7 @@ export function streamOf(pieces: Generator<string>): { stream: ReadableStream<Ui
       pull(controller) {
         watch(controller);
         try {
-          const { text, isLast } = nextOf(pieces);
+          const { text, isLast } = run(() => nextOf(pieces));
           if (text) controller.enqueue(encoder.encode(text));
           if (!isLast) return;
           stop();
