@@ -5,7 +5,7 @@
 /**
  * @import { D1Database, D1DatabaseSession, D1Meta, D1PreparedStatement, D1Result } from "./index.d.ts"
  * @typedef {{ columns: string[], rows: unknown[][] }} Rows
- * @typedef {{ success: true, meta: D1Meta & Record<string, unknown>, results?: Rows | Record<string, unknown>[] }} Answer
+ * @typedef {{ success: true, meta: D1Meta & Record<string, unknown>, results?: Rows | Record<string, unknown>[], error?: string }} Answer
  * @typedef {{ sql: string, params?: unknown[] }} Query
  */
 
@@ -61,7 +61,11 @@ export class HostDatabase {
       lines.map((sql) => ({ sql })),
       "NONE",
     );
-    if (typeof answers === "string") throw failure("D1_EXEC_ERROR", `Error in line 1: ${lines[0]}: ${answers}`);
+    const failed = answers.findIndex(({ error }) => error);
+    if (failed >= 0) {
+      const message = `Error in line ${failed + 1}: ${lines[failed]}: ${answers[failed]?.error}`;
+      throw failure("D1_EXEC_ERROR", message);
+    }
     return { count: answers.length, duration: answers.reduce((sum, { meta }) => sum + meta.duration, 0) };
   }
 
@@ -205,17 +209,15 @@ class Connection {
   }
 
   /**
-   * The answer of every statement, or the words of the failure.
+   * The answer of every statement, or where they all failed, of one.
    * @param {string} path
    * @param {Query | Query[]} queries
    * @param {string} format
-   * @returns {Promise<Answer[] | string>}
+   * @returns {Promise<Answer[]>}
    */
   async ask(path, queries, format) {
     const response = await this.post(`${path}?resultsFormat=${format}`, JSON.stringify(queries));
-    const body = await response.text().catch(unreachable);
-    const answers = parseAnswers(body);
-    return answers.find((answer) => answer.error)?.error ?? /** @type {Answer[]} */ (answers);
+    return parseAnswers(await response.text().catch(unreachable));
   }
 
   /**
@@ -278,7 +280,7 @@ function isByte(value) {
 
 /**
  * @param {string} body
- * @returns {(Answer & { error?: string })[]}
+ * @returns {Answer[]}
  */
 function parseAnswers(body) {
   try {
@@ -291,11 +293,12 @@ function parseAnswers(body) {
 }
 
 /**
- * @param {Answer[] | string} answers
+ * @param {Answer[]} answers
  * @returns {Answer[]}
  */
 function succeeded(answers) {
-  if (typeof answers === "string") throw failure("D1_ERROR", answers);
+  const error = answers.find((answer) => answer.error)?.error;
+  if (error) throw failure("D1_ERROR", error);
   return answers;
 }
 
