@@ -6,6 +6,7 @@ import { openAuth } from "./auth/index.js";
 import type { ProcessConfig } from "./config.js";
 import type { Log } from "./log.js";
 import type { AccessRecords } from "./model-access.js";
+import type { Databases } from "./reconcile/databases.js";
 import type { Deploys } from "./reconcile/deploys.js";
 import type { Loop } from "./reconcile/loop.js";
 import type { Platform } from "./reconcile/platform.js";
@@ -29,6 +30,7 @@ export interface AgentApiOptions {
   publicUrl: () => string;
   /** What functions say. */
   tail: TailParts;
+  databases: Databases;
 }
 
 export interface AgentApi {
@@ -59,6 +61,7 @@ export async function openApi(options: AgentApiOptions): Promise<AgentApi> {
   await rm(uploads, { recursive: true, force: true });
   const { handler, upgrade } = createApi({
     tail: options.tail,
+    databases: options.databases,
     platform,
     deploys,
     auth,

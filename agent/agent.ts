@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { D1_DEFAULTS } from "../runtime/d1/wire.js";
 import { SECRETS_KEY_VARIABLE, type TailLine, WARDS } from "../runtime/wire.js";
 import { openApi } from "./agent-api.js";
+import { type AgentDatabases, openAgentDatabases } from "./agent-databases.js";
 import { type AgentTail, openAgentTail } from "./agent-tail.js";
 import { openArtifactStore } from "./artifact/index.js";
 import { openEncryptionKey } from "./auth/encryption-key.js";
@@ -19,6 +20,7 @@ import type { Log } from "./log.js";
 import { createDeclarationReader } from "./manifest/declarations.js";
 import type { Declaration } from "./model.js";
 import { logPass, logProgress } from "./pass-log.js";
+import type { Databases } from "./reconcile/databases.js";
 import { createExpiry } from "./reconcile/deploys/expiry.js";
 import { createDeploys } from "./reconcile/deploys/index.js";
 import type { Deploys } from "./reconcile/deploys.js";
@@ -46,6 +48,7 @@ import { openWorkFolder } from "./work-folder.js";
 export interface Agent {
   readonly platform: Platform;
   readonly deploys: Deploys;
+  readonly databases: Databases;
   readonly publicUrl: string;
   readonly tokenFile: string | undefined;
   /** Settles when the runtime serves and the first pass is done; rejects when the start failed. */
@@ -124,6 +127,13 @@ async function assemble(
   await mkdir(join(dataDir, "do"), { recursive: true, mode: 0o700 });
   const tail: AgentTail = openAgentTail({ dataDir, retention: config.logRetention, log, registry, artifacts, runtime });
   closers.push(() => tail.close());
+  const databases: AgentDatabases = openAgentDatabases({
+    ...{ dataDir, log, registry, artifacts, runtime, publisher },
+    backupInterval: config.databases.backupInterval,
+    retention: config.retention,
+    wake: () => loop.wake({ force: true }),
+  });
+  closers.push(() => databases.close());
   const passDeps: PassDeps = {
     source,
     registry,
@@ -133,6 +143,7 @@ async function assemble(
     now,
     ...builders.parts,
     account: MAIN_ACCOUNT,
+    migrating: databases.migrating,
     bundlerId: BUNDLER_ID,
     environment: config.wranglerEnv,
     pruneLimit: config.git.pruneLimit,
@@ -180,6 +191,7 @@ async function assemble(
       passDeps.kept.clear();
       const swept = await artifacts.sweep(registry.artifacts(), Date.now() - HOUR);
       if (swept) log.info({ swept }, "removed artifacts that no version refers to");
+      await databases.collecting.collect();
     });
     void tidy();
     return report;
@@ -194,6 +206,7 @@ async function assemble(
     loop,
     runDir,
     embedded,
+    databases: databases.databases,
     tail: { ...tail, idOf: (name) => registry.functionByName(name)?.id },
     access: registry.access,
     audit: (event) => void registry.addEvent(event),
@@ -212,6 +225,7 @@ async function assemble(
     if (config.port === 0) urls.publicUrl = defaultPublicUrl(config.baseDomain, runtime.ports().public ?? 0);
     platform.markPublished();
     expiry.look();
+    databases.start();
     const watch = await source.watch(() => api.wakeAfterPushes());
     closers.push(() => watch.close());
     const hourly = setInterval(() => loop.wake({ cause: "sync" }), HOUR);
@@ -222,6 +236,7 @@ async function assemble(
   return {
     platform,
     deploys,
+    databases: databases.databases,
     get publicUrl() {
       return urls.publicUrl;
     },

@@ -296,10 +296,12 @@ export interface FunctionOutcome {
   warnings: Warning[];
   /** Declared databases that were made for it, empty. */
   databases?: { id: string; name: string }[];
+  /** Migrations that were applied: name of the database, files, and the snapshot of what there was before, if anything. */
+  migrations?: { database: string; applied: string[]; snapshot: string | null }[];
 }
 
 /** Numbers of milliseconds by phase of a pass. */
-export type Phase = "fetch" | "plan" | "bundle" | "load" | "switch";
+export type Phase = "fetch" | "plan" | "bundle" | "migrate" | "load" | "switch";
 
 /** The answer of one pass of reconcile. */
 export interface PassReport {

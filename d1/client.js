@@ -5,7 +5,7 @@
 /**
  * @import { D1Database, D1DatabaseSession, D1Meta, D1PreparedStatement, D1Result } from "./index.d.ts"
  * @typedef {{ columns: string[], rows: unknown[][] }} Rows
- * @typedef {{ success: true, meta: D1Meta & Record<string, unknown>, results?: Rows | Record<string, unknown>[], error?: string }} Answer
+ * @typedef {{ success: true, meta: D1Meta & Record<string, unknown>, results?: Rows | Record<string, unknown>[] }} Answer
  * @typedef {{ sql: string, params?: unknown[] }} Query
  */
 
@@ -61,11 +61,7 @@ export class HostDatabase {
       lines.map((sql) => ({ sql })),
       "NONE",
     );
-    const failed = answers.findIndex(({ error }) => error);
-    if (failed >= 0) {
-      const message = `Error in line ${failed + 1}: ${lines[failed]}: ${answers[failed]?.error}`;
-      throw failure("D1_EXEC_ERROR", message);
-    }
+    if (typeof answers === "string") throw failure("D1_EXEC_ERROR", `Error in line 1: ${lines[0]}: ${answers}`);
     return { count: answers.length, duration: answers.reduce((sum, { meta }) => sum + meta.duration, 0) };
   }
 
@@ -209,15 +205,17 @@ class Connection {
   }
 
   /**
-   * The answer of every statement, or where they all failed, of one.
+   * The answer of every statement, or the words of the failure.
    * @param {string} path
    * @param {Query | Query[]} queries
    * @param {string} format
-   * @returns {Promise<Answer[]>}
+   * @returns {Promise<Answer[] | string>}
    */
   async ask(path, queries, format) {
     const response = await this.post(`${path}?resultsFormat=${format}`, JSON.stringify(queries));
-    return parseAnswers(await response.text().catch(unreachable));
+    const body = await response.text().catch(unreachable);
+    const answers = parseAnswers(body);
+    return answers.find((answer) => answer.error)?.error ?? /** @type {Answer[]} */ (answers);
   }
 
   /**
@@ -280,7 +278,7 @@ function isByte(value) {
 
 /**
  * @param {string} body
- * @returns {Answer[]}
+ * @returns {(Answer & { error?: string })[]}
  */
 function parseAnswers(body) {
   try {
@@ -293,12 +291,11 @@ function parseAnswers(body) {
 }
 
 /**
- * @param {Answer[]} answers
+ * @param {Answer[] | string} answers
  * @returns {Answer[]}
  */
 function succeeded(answers) {
-  const error = answers.find((answer) => answer.error)?.error;
-  if (error) throw failure("D1_ERROR", error);
+  if (typeof answers === "string") throw failure("D1_ERROR", answers);
   return answers;
 }
 

@@ -1,6 +1,7 @@
 // The front of the stage that knows files of databases, and SQL as text.
 
 export { objectName } from "../../runtime/d1/wire.js";
+export { type Activity, createActivity } from "./activity.js";
 export { type Copier, openCopier } from "./copier.js";
 export {
   beyond,
@@ -13,6 +14,6 @@ export {
   pendingOf,
   warnOfChanged,
 } from "./migrations.js";
-export { objectFile, objectFolder, removeObject, sizeOf, stateOf } from "./object-file.js";
+export { objectFile, objectFolder, removeObject, sizeOf, stateOf, writtenAt } from "./object-file.js";
 export { isSnapshotId, newSnapshotId, openSnapshotFiles, type SnapshotFiles, sweepHalves } from "./snapshot-files.js";
 export { createSplitter, firstWordFrom, placeOf, type SqlStatement } from "./sql-text.js";

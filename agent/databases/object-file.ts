@@ -38,6 +38,11 @@ export function stateOf(file: string): string {
     .join("/");
 }
 
+/** When it was written to last, in milliseconds since 1970; 0 where there is none. */
+export function writtenAt(file: string): number {
+  return Math.max(statOf(file).time, statOf(`${file}-wal`).time);
+}
+
 /** Removes the file with its log and index. Nothing may have it open. */
 export function removeObject(file: string): void {
   for (const suffix of ["-wal", "-shm", ""]) rmSync(`${file}${suffix}`, { force: true });

@@ -1,7 +1,7 @@
 // Snapshots as files: `<folder>/<database id>/<snapshot id>.sqlite`. A name is there only with a whole, synced file under it.
 import { randomBytes } from "node:crypto";
 import { constants, readdirSync, rmSync, statSync } from "node:fs";
-import { copyFile, mkdir, open, rename, rm } from "node:fs/promises";
+import { copyFile, link, mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { WrkstError } from "../errors.js";
 import type { Copier } from "./copier.js";
@@ -16,6 +16,8 @@ export interface SnapshotFiles {
    * @throws WrkstError ERR_STORE where the snapshot is damaged
    */
   place(database: string, id: string, target: string): Promise<void>;
+  /** Another name for the same bytes. */
+  link(database: string, from: string, to: string): Promise<void>;
   remove(database: string, id: string): void;
   /** Removes what a crash left: halves, and files that `isKnown` does not know. Nothing may be at work. */
   sweep(isKnown: (database: string, id: string) => boolean): void;
@@ -65,6 +67,14 @@ export function openSnapshotFiles(folder: string, copier: Copier): SnapshotFiles
         await settle(half, target);
       } catch (error) {
         removeWithLogs(half);
+        throw storeError(error);
+      }
+    },
+    async link(database, from, to) {
+      try {
+        await link(path(database, from), path(database, to));
+        await syncFile(dirname(path(database, to)));
+      } catch (error) {
         throw storeError(error);
       }
     },

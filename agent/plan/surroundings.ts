@@ -14,8 +14,8 @@ const TELLING_NAMES = [
   "yarn.lock",
 ];
 
-/** Names that a bundler's resolution can find; others may come and go without changing a build. */
-const RESOLVABLE = /\.(?:[cm]?[jt]sx?|json)$/;
+/** Names that a bundler's resolution can find, and migrations; others may come and go without changing a build. */
+const RESOLVABLE = /\.(?:[cm]?[jt]sx?|json|sql)$/;
 
 /** Loads everything that the builds' inputs mention, once, so that the plan can be decided without waiting. */
 export async function readSurroundings(

@@ -6,6 +6,7 @@ import { bindDatabases } from "./bind.js";
 import { type Built, buildVersion } from "./build.js";
 import { type Clock, mapLimited } from "./flow.js";
 import type { PassRun } from "./loop.js";
+import { migrateAll } from "./migrate.js";
 import { failedOutcome } from "./outcome.js";
 import type { Observed, PassDeps, StepResult } from "./pass.js";
 
@@ -38,11 +39,9 @@ export async function act(acting: Acting, clock: Clock): Promise<StepResult[]> {
       return result;
     });
   });
-  const bound = bindDatabases(deps, results);
-  for (const [index, result] of bound.entries()) {
-    if (result.kind === "fail" && result !== results[index]) tell(acting, result.step, result.error);
-  }
-  const prepared = await clock.measure("load", () => prepareAll(acting, bound));
+  const bound = tellFailures(acting, results, bindDatabases(deps, results));
+  const migrated = tellFailures(acting, bound, await clock.measure("migrate", () => migrateAll(acting, bound)));
+  const prepared = await clock.measure("load", () => prepareAll(acting, migrated));
   pass.signal.throwIfAborted();
   return prepared;
 }
@@ -64,6 +63,13 @@ function tell(acting: Acting, step: Step, error: ErrorReport): void {
   const url = deps.urlOf(step.declaration.name);
   acting.told.add(step);
   pass.observe({ kind: "outcome", outcome: failedOutcome(observed, step.declaration, error, url) });
+}
+
+function tellFailures(acting: Acting, before: StepResult[], after: StepResult[]): StepResult[] {
+  for (const [index, result] of after.entries()) {
+    if (result.kind === "fail" && result !== before[index]) tell(acting, result.step, result.error);
+  }
+  return after;
 }
 
 async function actOn(acting: Acting, step: Step): Promise<StepResult> {

@@ -1,5 +1,6 @@
 // Makes a version out of a declaration: dependencies, bundle, load check, artifact. Touches no registry and no route.
 import { type ArtifactStore, digestOf, encodeArtifact, encodeSourceMaps, versionId } from "../artifact/index.js";
+import { readMigrations } from "../manifest/migrations.js";
 import type { Bundle, BundleInputs, Declaration, Manifest, Snapshot, Version, Warning } from "../model.js";
 import { inputsOf } from "../plan/surroundings.js";
 import { checkLoad, type LoadChecker } from "./check-load.js";
@@ -41,11 +42,14 @@ export async function buildVersion(deps: BuildDeps, declaration: Declaration, co
   const { folder, manifest } = declaration;
   if (!manifest) throw new TypeError(`the declaration of "${declaration.name}" has no manifest`);
   const { root, signal, snapshot } = context;
+  const migrations = await readMigrations(snapshot, declaration);
   const installed = await deps.installer.install(folder, signal, () => context.onInstall(folder));
   const bundle = await deps.bundler.bundle({ root, folder, manifest }, signal);
   const version = await versionOf(deps, declaration.name, folder, manifest, bundle, signal);
-  const outsideFiles = [...bundle.outsideFiles, ...installed.files.filter((path) => !isInside(path, folder))];
-  const inputs = await inputsOf(snapshot, folder, { outsideFiles, outsideFolders: bundle.outsideFolders });
+  const isOutside = (path: string) => !isInside(path, folder);
+  const outsideFiles = [...bundle.outsideFiles, ...[...installed.files, ...migrations.files].filter(isOutside)];
+  const outsideFolders = [...bundle.outsideFolders, ...migrations.folders.filter(isOutside)];
+  const inputs = await inputsOf(snapshot, folder, { outsideFiles, outsideFolders });
   const treeId = await snapshot.treeId(folder);
   if (treeId === undefined) throw new TypeError(`the folder "${folder}" is not in the revision`);
   return { version, treeId, inputs, warnings: bundle.warnings };

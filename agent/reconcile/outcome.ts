@@ -2,6 +2,7 @@
 import { type ErrorReport, formatError } from "../errors.js";
 import { type Declaration, type FunctionOutcome, type Hold, holdsBack } from "../model.js";
 import type { FunctionChange, FunctionRecord, NewBuild, NewEvent, Switch } from "../store/index.js";
+import type { Migrated } from "./databases/index.js";
 import type { PassRequest } from "./loop.js";
 import type { Observed, StepResult } from "./pass.js";
 
@@ -38,7 +39,7 @@ export function outcomesOf(parts: {
     if (result.kind === "keep") {
       return { name, folder, result: "unchanged", version: result.version, url: urlOf(name), warnings: [] };
     }
-    const { created } = result;
+    const { created, migrated } = result;
     const databases = created && { databases: created.map(({ id, name }) => ({ id, name })) };
     const made = {
       name,
@@ -47,6 +48,7 @@ export function outcomesOf(parts: {
       url: urlOf(name),
       warnings: result.warnings,
       ...databases,
+      ...(migrated?.length ? { migrations: migrated.map(shownMigration) } : {}),
     };
     const hold = holdOf(observed, name);
     if (hold && holdsBack(hold, result.version.id)) {
@@ -63,6 +65,10 @@ export function outcomesOf(parts: {
     return { name, folder, result: "removed", warnings: [] };
   });
   return [...declared, ...removed];
+}
+
+function shownMigration({ database, applied, snapshot }: Migrated) {
+  return { database: database.name, applied, snapshot };
 }
 
 function holdOf({ records, holds }: Observed, name: string): Hold | undefined {

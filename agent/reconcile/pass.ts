@@ -29,6 +29,7 @@ import { readSurroundings } from "../plan/surroundings.js";
 import type { FunctionRecord, Registry } from "../store/index.js";
 import { type Acting, act } from "./act.js";
 import type { BuildDeps, Built } from "./build.js";
+import type { Migrated, Migrating } from "./databases/index.js";
 import { startClock } from "./flow.js";
 import type { KeptBuilds } from "./kept-builds.js";
 import type { PassRun } from "./loop.js";
@@ -48,6 +49,7 @@ export interface PassDeps extends BuildDeps {
   /** Commit that the platform filled the embedded repository with. */
   seed: string | undefined;
   registry: Registry;
+  migrating: Migrating;
   declarations: { read(snapshot: Snapshot, options: { environment?: string }): Promise<Declaration[]> };
   checkout: {
     readonly dir: string;
@@ -69,7 +71,15 @@ export interface PassDeps extends BuildDeps {
 
 /** What became of one step before the switch. */
 export type StepResult =
-  | { kind: "switch"; step: Step; version: Version; built?: Built; warnings: Warning[]; created?: Database[] }
+  | {
+      kind: "switch";
+      step: Step;
+      version: Version;
+      built?: Built;
+      warnings: Warning[];
+      created?: Database[];
+      migrated?: Migrated[];
+    }
   | { kind: "keep"; step: Step; version: string }
   | { kind: "fail"; step: Step; error: ErrorReport };
 
@@ -217,6 +227,8 @@ function refuseTakenName(deps: PassDeps, { records }: Observed, result: StepResu
 }
 
 function verdictOf(outcomes: FunctionOutcome[]): PassReport["result"] {
-  if (outcomes.some(({ result }) => !["unchanged", "failed", "held"].includes(result))) return "switched";
+  const isChange = ({ result, migrations }: FunctionOutcome) =>
+    migrations !== undefined || !["unchanged", "failed", "held"].includes(result);
+  if (outcomes.some(isChange)) return "switched";
   return outcomes.some(({ error }) => error) ? "failed" : "unchanged";
 }

@@ -35,6 +35,10 @@ function outcomeLines(outcome: FunctionOutcome): string[] {
   for (const { id, name } of outcome.databases ?? []) {
     lines.push(row("database", outcome.name, `created empty database "${name}" (id ${id})`));
   }
+  for (const { database, applied, snapshot } of outcome.migrations ?? []) {
+    lines.push(row("migrated", outcome.name, `"${database}": ${applied.join(", ")}`));
+    if (snapshot) lines.push(`${" ".repeat(14)}snapshot before: ${snapshot}`);
+  }
   for (const warning of outcome.warnings) lines.push(row("warning", outcome.name, formatWarning(warning)));
   return lines;
 }
@@ -66,6 +70,8 @@ export function countsOf(outcomes: FunctionOutcome[]): string {
     .map((word) => ({ word, count: outcomes.filter((outcome) => outcome.result === word).length }))
     .filter(({ count }) => count > 0)
     .map(({ word, count }) => `${count} ${word}`);
+  const migrated = outcomes.filter(({ migrations }) => migrations).length;
+  if (migrated) counts.push(`${migrated} migrated`);
   return counts.join(", ") || "no functions";
 }
 

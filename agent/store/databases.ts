@@ -46,6 +46,8 @@ export interface DatabaseRecords {
   restore(id: string): DatabaseRecord;
   /** The database is held by the object of that epoch, a higher one, from now on. */
   raiseEpoch(id: string, epoch: number): void;
+  /** Of a removed one nothing is known from then on. Its files are gone. */
+  forget(id: string): void;
   share(id: string, functionId: string, by: Actor): void;
   /** Whether it was shared. */
   unshare(id: string, functionId: string): boolean;
@@ -159,6 +161,7 @@ export function createDatabases(
   const { db, now, rows, settings } = deps;
   const bindings = createBindings(deps);
   const share = db.prepare("INSERT OR IGNORE INTO database_shares VALUES (?, ?, ?, ?)");
+  const forget = db.prepare("DELETE FROM databases WHERE id = ? AND removed_at IS NOT NULL");
   const unshare = db.prepare("DELETE FROM database_shares WHERE database_id = ? AND function_id = ?");
   const shares = db
     .prepare<[string], string>(
@@ -186,6 +189,7 @@ export function createDatabases(
     removed: rows.removed,
     create: (database) => raised(rows.create(database)),
     raiseEpoch: (id, epoch) => raised(rows.raiseEpoch(id, epoch)),
+    forget: (id) => void forget.run(id),
     ownOf: (functionId) => rows.defaultOf(functionId, "D1"),
     remove: (id) => raised(rows.remove(id)),
     restore(id) {

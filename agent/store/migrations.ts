@@ -4,6 +4,7 @@ import type { Database } from "better-sqlite3";
 import { WrkstError } from "../errors.js";
 import { ACCESS_SCHEMA } from "./access-schema.js";
 import { DATABASES_SCHEMA } from "./databases-schema.js";
+import { SNAPSHOTS_SCHEMA } from "./snapshots-schema.js";
 
 export const MIGRATIONS: readonly string[] = [
   `
@@ -196,6 +197,7 @@ export const MIGRATIONS: readonly string[] = [
   UPDATE events SET account = 'main' WHERE function IS NOT NULL AND account IS NULL AND source IS NOT NULL;
   CREATE INDEX events_function_id ON events (function_id, id);
   `,
+  SNAPSHOTS_SCHEMA,
 ];
 
 /**

@@ -16,6 +16,7 @@ import { createWrites, type WriteRecords } from "./kept-writes.js";
 import { createOwn, type Own } from "./own.js";
 import { createRouteState } from "./route-state.js";
 import { createSettings, type Settings } from "./settings.js";
+import { createSnapshots, type SnapshotRecords } from "./snapshots.js";
 import { createSources, type Sources } from "./sources.js";
 import { createSwitch, type Switch, type SwitchResult } from "./switch.js";
 import { createVersions, type Versions } from "./versions.js";
@@ -35,6 +36,8 @@ export interface Registry extends Settings, Omit<Sources, "recordRevision">, Fun
   /** Writes that carried an `Idempotency-Key`. */
   readonly writes: WriteRecords;
   readonly databases: DatabaseRecords;
+  /** Copies of databases, and the migrations that versions came with. */
+  readonly snapshots: SnapshotRecords;
   /** Records a pass, or a direct deploy, in one transaction. See `Switch`. */
   applySwitch(wanted: Switch): SwitchResult;
   /** Records what a person does to one function, in one transaction. See `DirectChange`. */
@@ -106,7 +109,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
     return events.deployments(functionId, KEPT_DEPLOYMENTS).find(({ from }) => from !== null)?.from ?? undefined;
   }
 
-  const registry: Omit<Registry, "access" | "writes" | "databases"> = {
+  const registry: Omit<Registry, "access" | "writes" | "databases" | "snapshots"> = {
     ...settings,
     ...sources,
     ...functions,
@@ -126,6 +129,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
     access: wordingErrors(file, createAccess(db)),
     writes: wordingErrors(file, createWrites(db, now)),
     databases: wordingErrors(file, databases.records),
+    snapshots: wordingErrors(file, createSnapshots(db, now)),
   };
 }
 

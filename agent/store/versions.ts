@@ -139,7 +139,8 @@ export function createVersions(db: Db, now: () => number): Versions & VersionRow
   const deleteAlias = db.prepare("DELETE FROM aliases WHERE function_id = ? AND name = ?");
   const artifacts = db
     .prepare<[], string>(
-      "SELECT artifact FROM versions UNION SELECT source_maps FROM versions WHERE source_maps IS NOT NULL",
+      `SELECT artifact FROM versions UNION SELECT source_maps FROM versions WHERE source_maps IS NOT NULL
+       UNION SELECT digest FROM version_migrations`,
     )
     .pluck();
 

@@ -1,2 +1,49 @@
-// All that can be done with databases by hand.
-export { createKeeping, type Keeping, type KeepingDeps } from "./keeping.js";
+// All that can be done with databases by hand, and what passes and the agent ask of them.
+import type { DatabaseActivity } from "../../model.js";
+import type { Databases } from "../databases.js";
+import { type Collecting, createCollecting } from "./collecting.js";
+import type { ContentDeps } from "./content-context.js";
+import { createContents } from "./contents.js";
+import { createDetailing } from "./detailing.js";
+import { createKeeping, type KeepingDeps } from "./keeping.js";
+import { createMigrating, type Migrating, type MigratingDeps } from "./migrating.js";
+import { createScheduling, type Scheduling } from "./scheduling.js";
+
+export type { Migrated, Migrating } from "./migrating.js";
+
+export interface DatabasesDeps extends Omit<ContentDeps, "expect">, MigratingDeps {
+  activityOf(database: string): DatabaseActivity;
+  registry: ContentDeps["registry"] & KeepingDeps["registry"];
+  /** Milliseconds; null: nothing by the clock. */
+  backupInterval: number | null;
+  /** Milliseconds that snapshots and removed databases are kept. */
+  retention: number;
+  log: { warn(fields: object, message: string): void };
+}
+
+export interface DatabaseParts {
+  databases: Databases;
+  migrating: Migrating;
+  scheduling: Scheduling;
+  collecting: Collecting;
+}
+
+export function createDatabases(deps: DatabasesDeps): DatabaseParts {
+  const keeping = createKeeping(deps);
+  const { expect, ...kept } = keeping;
+  const { contents, context, snapshotting } = createContents({ ...deps, expect });
+  const migrating = createMigrating(context, snapshotting, deps);
+  const databases: Databases = {
+    ...kept,
+    ...contents,
+    ...migrating.front,
+    ...createDetailing(context, keeping),
+    activity: (of) => deps.activityOf(expect(of).id),
+  };
+  return {
+    databases,
+    migrating,
+    scheduling: createScheduling(context, snapshotting, deps),
+    collecting: createCollecting(context, snapshotting, deps),
+  };
+}

@@ -1,0 +1,77 @@
+// Wires what is in databases: copies in processes of their own, snapshots, migrations, and the clock.
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import type { ArtifactStore } from "./artifact/index.js";
+import { createActivity, openCopier, openSnapshotFiles } from "./databases/index.js";
+import { reportOf } from "./errors.js";
+import type { Log } from "./log.js";
+import { createDatabases, type DatabaseParts } from "./reconcile/databases/index.js";
+import { createTurns } from "./reconcile/turns.js";
+import type { D1Calls } from "./runtime/databases.js";
+import type { Registry } from "./store/index.js";
+
+export interface AgentDatabases extends DatabaseParts {
+  /** The runtime serves: from now on snapshots are taken and numbers are kept. */
+  start(): void;
+  close(): Promise<void>;
+}
+
+export interface AgentDatabasesOptions {
+  dataDir: string;
+  /** Milliseconds; null: nothing by the clock. */
+  backupInterval: number | null;
+  /** Milliseconds. */
+  retention: number;
+  log: Log;
+  registry: Registry;
+  artifacts: Pick<ArtifactStore, "put" | "get">;
+  runtime: { d1: D1Calls; isRunning(): boolean };
+  publisher: { publish(): Promise<void> };
+  wake(): void;
+}
+
+/** Milliseconds between two looks at what happened in databases. */
+const DRAIN_INTERVAL = 15_000;
+
+/** Removes what a crash left behind; nothing may have an object open yet. */
+export function openAgentDatabases(options: AgentDatabasesOptions): AgentDatabases {
+  const { dataDir, registry, runtime, log } = options;
+  const temporary = join(dataDir, "tmp");
+  rmSync(temporary, { recursive: true, force: true });
+  const copier = openCopier();
+  const activity = createActivity(Date.now);
+  const parts = createDatabases({
+    ...options,
+    temporary,
+    runtime: runtime.d1,
+    files: openSnapshotFiles(join(dataDir, "backups"), copier),
+    turns: createTurns(),
+    now: Date.now,
+    activityOf: activity.of,
+    servingVersion: (id) => registry.functionById(id)?.latest ?? undefined,
+  });
+  parts.collecting.recover();
+
+  let draining: NodeJS.Timeout | undefined;
+  const drain = async () => {
+    if (!runtime.isRunning()) return;
+    try {
+      activity.add(await runtime.d1.stats());
+    } catch (error) {
+      log.debug({ err: reportOf(error) }, "the numbers of databases could not be read");
+    }
+  };
+  return {
+    ...parts,
+    start() {
+      parts.scheduling.start();
+      draining = setInterval(drain, DRAIN_INTERVAL);
+      draining.unref();
+    },
+    async close() {
+      clearInterval(draining);
+      await parts.scheduling.close();
+      await copier.close();
+    },
+  };
+}

@@ -1,0 +1,147 @@
+// A file of SQL into a database: all of it or nothing, and never all of it in memory.
+import { createReadStream, statSync } from "node:fs";
+import type { D1Meta } from "../../../runtime/d1/wire.js";
+import { createSplitter, removeObject, type SqlStatement } from "../../databases/index.js";
+import { WrkstError } from "../../errors.js";
+import type { Actor, Database, DatabaseRef } from "../../model.js";
+import { IMPORT_LIMIT } from "../databases.js";
+import { sqlError } from "./calling.js";
+import type { ContentContext } from "./content-context.js";
+import type { Restoring } from "./restoring.js";
+import type { Snapshotting } from "./snapshotting.js";
+
+/** Characters of SQL in one message, which is one transaction. */
+const PART = 8 * 2 ** 20;
+/** No statement is longer, by far. */
+const LONGEST_STATEMENT = 2 ** 20;
+const DEFER = "PRAGMA defer_foreign_keys = TRUE;\n";
+
+interface Done {
+  queries: number;
+  meta: D1Meta;
+}
+
+export function createImporting(context: ContentContext, snapshotting: Snapshotting, restoring: Restoring) {
+  const { runtime, registry } = context.deps;
+
+  async function importFile(of: DatabaseRef, file: string, by: Actor) {
+    const { size } = statSync(file);
+    if (size > IMPORT_LIMIT) throw tooLarge(size);
+    return context.inTurn(of, async (database) => {
+      const { id: snapshot } = await snapshotting.take(database, "import");
+      const message = `SQL was imported into the database "${database.name}" by ${by.name}; what was there is ${snapshot}`;
+      const event = { kind: "database.imported", message, actor: by };
+      if (size > PART) return { ...(await importLarge(database, file, event)), snapshot };
+      const done = await runAll(database, file);
+      registry.addEvent(event);
+      return { ...done, snapshot };
+    });
+  }
+
+  /**
+   * Several transactions, so on a copy, which becomes the database when all went well. Meanwhile functions are refused:
+   * what they wrote would be lost.
+   */
+  async function importLarge(
+    database: Database,
+    file: string,
+    event: { kind: string; message: string; actor: Actor },
+  ): Promise<Done> {
+    await runtime.pause([context.object(database)], true);
+    try {
+      const { id } = await snapshotting.take(database, "import");
+      const next = await restoring.placeNext(database, id);
+      const done = await runAll(next, file).catch(async (error) => {
+        await runtime.retire([context.object(next)]);
+        removeObject(context.file(next));
+        throw error;
+      });
+      await restoring.switchOver(database, next, event);
+      return done;
+    } catch (error) {
+      await runtime.pause([context.object(database)], false);
+      throw error;
+    }
+  }
+
+  async function runAll(database: Database, file: string): Promise<Done> {
+    let done: Done | undefined;
+    let isDeferred = false;
+    for await (const { text, line, count } of partsOf(file)) {
+      const sql = isDeferred ? DEFER + text : text;
+      const answer = await runtime.script({ object: context.object(database), sql, quiet: true });
+      if (!answer.ok) throw sqlError(sql, answer, isDeferred ? line - 1 : line);
+      done = sum(done, { queries: count, results: answer.results.map(({ meta }) => meta) });
+      isDeferred ||= /\bPRAGMA\s+defer_foreign_keys\s*=\s*(on|true|1)\b/i.test(text.slice(0, 4096));
+    }
+    if (!done) throw new WrkstError("ERR_INVALID", "there is no statement in the file");
+    return done;
+  }
+
+  return { import: importFile };
+}
+
+/** Whole statements, as many as fit into one message. */
+async function* partsOf(file: string): AsyncGenerator<{ text: string; line: number; count: number }> {
+  const splitter = createSplitter();
+  let part: SqlStatement[] = [];
+  let length = 0;
+  const flush = () => {
+    const flushed = { text: part.map(({ text }) => text).join(""), line: part[0]?.line ?? 1, count: part.length };
+    part = [];
+    length = 0;
+    return flushed;
+  };
+  const add = function* (statements: SqlStatement[]) {
+    for (const statement of statements) {
+      if (length + statement.text.length > PART && part.length) yield flush();
+      part.push(statement);
+      length += statement.text.length;
+    }
+  };
+  for await (const chunk of textOf(file)) {
+    yield* add(splitter.push(chunk));
+    if (splitter.waiting() > LONGEST_STATEMENT) {
+      throw new WrkstError("ERR_SQL", "statement too long: SQLITE_TOOBIG");
+    }
+  }
+  yield* add(splitter.end());
+  if (part.length) yield flush();
+}
+
+async function* textOf(file: string): AsyncGenerator<string> {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  try {
+    for await (const bytes of createReadStream(file, { highWaterMark: 2 ** 18 })) {
+      yield decoder.decode(bytes as Uint8Array, { stream: true });
+    }
+    yield decoder.decode();
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new WrkstError("ERR_INVALID", "the file is not UTF-8 text", { cause: error });
+  }
+}
+
+function sum(done: Done | undefined, { queries, results }: { queries: number; results: D1Meta[] }): Done | undefined {
+  const metas = done ? [done.meta, ...results] : results;
+  const last = metas.at(-1);
+  if (!last) return done;
+  const total = (key: "duration" | "changes" | "rows_read" | "rows_written") =>
+    metas.reduce((sum, meta) => sum + meta[key], 0);
+  const meta = {
+    ...last,
+    duration: total("duration"),
+    timings: { sql_duration_ms: total("duration") },
+    changes: total("changes"),
+    changed_db: metas.some(({ changed_db }) => changed_db),
+    rows_read: total("rows_read"),
+    rows_written: total("rows_written"),
+  };
+  return { queries: (done?.queries ?? 0) + queries, meta };
+}
+
+function tooLarge(size: number): WrkstError {
+  return new WrkstError("ERR_TOO_LARGE", `expected a file of at most ${IMPORT_LIMIT} bytes, received ${size}`, {
+    hint: "import it in parts",
+  });
+}

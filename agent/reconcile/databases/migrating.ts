@@ -1,0 +1,193 @@
+// Brings databases to the schema that a version wants. Each file is one transaction with its own note, so that whatever ends
+// the work, every file is applied or not, and the next try goes on from there.
+import type { D1Statement } from "../../../runtime/d1/wire.js";
+import type { ArtifactStore } from "../../artifact/index.js";
+import {
+  createTable,
+  hasTable,
+  isBlank,
+  listApplied,
+  migrationError,
+  noteApplied,
+  pendingOf,
+  sizeOf,
+  warnOfChanged,
+} from "../../databases/index.js";
+import { WrkstError } from "../../errors.js";
+import type { Actor, Database, DatabaseRef, Migration, MigrationSet, MigrationState, Warning } from "../../model.js";
+import type { MigrationsNote } from "../../store/index.js";
+import type { Databases, QueryResult } from "../databases.js";
+import type { ContentContext } from "./content-context.js";
+import type { Snapshotting } from "./snapshotting.js";
+
+export interface MigratingDeps {
+  artifacts: Pick<ArtifactStore, "put" | "get">;
+  /** Version that serves the function with this id; undefined where none does. */
+  servingVersion(functionId: string): string | undefined;
+}
+
+/** What was done to one database. */
+export interface Migrated {
+  database: { id: string; name: string };
+  applied: string[];
+  /** What there was before; null where nothing was applied, or the database was empty. */
+  snapshot: string | null;
+  warnings: Warning[];
+}
+
+export interface MigrateRequest {
+  set: MigrationSet;
+  /** For the events. */
+  about: { function?: string; revision?: string; actor?: Actor };
+  signal?: AbortSignal;
+}
+
+export interface Migrating {
+  front: Pick<Databases, "migrations" | "migrate">;
+  /** Applies what is pending. @throws WrkstError ERR_MIGRATION; what was applied before stays */
+  apply(of: DatabaseRef, request: MigrateRequest): Promise<Migrated>;
+  /** Remembers what a version came with. */
+  note(notes: { version: string; function: string; database: string; set: MigrationSet }[]): Promise<void>;
+  /** The live function, other than this one, whose serving version brings migrations for the database. */
+  otherBringer(database: Database, functionId: string): string | undefined;
+  /** Names that are applied. */
+  appliedNames(database: Database, table?: string): Promise<string[]>;
+  setOf(note: MigrationsNote): Promise<MigrationSet>;
+}
+
+const DEFAULT_TABLE = "d1_migrations";
+/** A script that ends the runtime after this many milliseconds was too long, and would be again. */
+const TOO_LONG = 20_000;
+
+export function createMigrating(context: ContentContext, snapshotting: Snapshotting, deps: MigratingDeps): Migrating {
+  const { runtime, registry, now } = context.deps;
+  const { snapshots } = registry;
+
+  async function ask(database: Database, ...statements: D1Statement[]): Promise<QueryResult[]> {
+    const answer = await runtime.call({ object: context.object(database), statements });
+    if (answer.ok) return answer.results;
+    throw new WrkstError("ERR_SQL", answer.error);
+  }
+
+  async function readApplied(database: Database, table: string): Promise<MigrationState["applied"]> {
+    if (sizeOf(context.file(database)) === 0) return [];
+    const [found] = await ask(database, hasTable(table));
+    if (!found?.rows.length) return [];
+    const [rows] = await ask(database, listApplied(table));
+    return (rows?.rows ?? []).map(([name, at]) => ({ name: String(name), at: String(at) }));
+  }
+
+  const appliedNames = async (database: Database, table = DEFAULT_TABLE) =>
+    (await readApplied(database, table)).map(({ name }) => name);
+
+  async function hasAnything(database: Database): Promise<boolean> {
+    if (sizeOf(context.file(database)) === 0) return false;
+    const [found] = await ask(database, { sql: "SELECT 1 FROM sqlite_schema LIMIT 1" });
+    return Boolean(found?.rows.length);
+  }
+
+  function apply(of: DatabaseRef, request: MigrateRequest): Promise<Migrated> {
+    return context.inTurn(of, async (database) => {
+      const { set, signal } = request;
+      const applied = await appliedNames(database, set.table);
+      const pending = pendingOf(set, applied);
+      const warnings = await changesOf(database, set, applied);
+      const { id, name } = database;
+      const done: Migrated = { database: { id, name }, applied: [], snapshot: null, warnings };
+      if (!pending.length) return done;
+      signal?.throwIfAborted();
+      if (await hasAnything(database)) done.snapshot = (await snapshotting.take(database, "migration")).id;
+      await ask(database, createTable(set.table));
+      try {
+        for (const migration of pending) {
+          signal?.throwIfAborted();
+          await applyOne(database, set, migration);
+          done.applied.push(migration.name);
+        }
+      } finally {
+        if (done.applied.length) tell(done, request);
+      }
+      return done;
+    });
+  }
+
+  async function applyOne(database: Database, set: MigrationSet, migration: Migration): Promise<void> {
+    const note = noteApplied(set.table, migration.name);
+    if (isBlank(migration)) return void (await ask(database, note));
+    const start = now();
+    // biome-ignore lint/suspicious/noThenProperty: the contract's word; nobody awaits a list.
+    const script = { object: context.object(database), sql: migration.sql, then: [note], quiet: true };
+    const answer = await runtime.script(script).catch((error: unknown) => {
+      if (now() - start < TOO_LONG) throw error;
+      throw migrationError(set, migration, { error: "it took too long, and the runtime was restarted", offset: 0 });
+    });
+    if (!answer.ok) throw migrationError(set, migration, answer);
+  }
+
+  async function changesOf(database: Database, set: MigrationSet, applied: string[]): Promise<Warning[]> {
+    const last = snapshots.migrationsOfDatabase(database.id).find(({ table }) => table === set.table);
+    return last ? warnOfChanged(set, await setOf(last), applied) : [];
+  }
+
+  function tell({ database: { name }, applied, snapshot }: Migrated, { about }: MigrateRequest): void {
+    const before = snapshot === null ? "" : `; what was there before is ${snapshot}`;
+    const message = `the database "${name}" was migrated: ${applied.join(", ")}${before}`;
+    registry.addEvent({ kind: "database.migrated", message, ...about });
+  }
+
+  async function note(
+    notes: { version: string; function: string; database: string; set: MigrationSet }[],
+  ): Promise<void> {
+    const rows = [];
+    for (const { set, ...note } of notes) {
+      const digest = await deps.artifacts.put(Buffer.from(JSON.stringify(set)));
+      rows.push({ ...note, table: set.table, digest });
+    }
+    if (rows.length) snapshots.noteMigrations(rows);
+  }
+
+  async function setOf({ digest }: MigrationsNote): Promise<MigrationSet> {
+    return JSON.parse(Buffer.from(await deps.artifacts.get(digest)).toString()) as MigrationSet;
+  }
+
+  /** Notes of versions that serve. */
+  function serving({ id }: Database): MigrationsNote[] {
+    return snapshots.migrationsOfDatabase(id).filter((note) => deps.servingVersion(note.function) === note.version);
+  }
+
+  async function current(database: Database): Promise<MigrationSet | null> {
+    const notes = serving(database);
+    const note = notes.find((one) => one.function === database.owner) ?? notes[0];
+    return note ? setOf(note) : null;
+  }
+
+  async function migrations(of: DatabaseRef) {
+    const database = context.expect(of);
+    const set = await current(database);
+    const table = set?.table ?? snapshots.migrationsOfDatabase(database.id)[0]?.table ?? DEFAULT_TABLE;
+    const applied = await readApplied(database, table);
+    const names = applied.map(({ name }) => name);
+    return { set, applied, pending: set ? pendingOf(set, names).map(({ name }) => name) : [] };
+  }
+
+  async function migrate(of: DatabaseRef, by: Actor) {
+    const database = context.expect(of);
+    const set = await current(database);
+    if (!set) {
+      throw new WrkstError("ERR_NOT_FOUND", `no function that serves brings migrations for "${database.name}"`, {
+        hint: 'name their folder by "migrations_dir" in the wrangler file, and push',
+      });
+    }
+    const { applied, snapshot } = await apply(of, { set, about: { actor: by } });
+    return { applied, snapshot };
+  }
+
+  return {
+    front: { migrations, migrate },
+    apply,
+    note,
+    otherBringer: (database, functionId) => serving(database).find((note) => note.function !== functionId)?.function,
+    appliedNames,
+    setOf,
+  };
+}

@@ -1,0 +1,80 @@
+// The step of a pass between the load check and the switch: migrations of what is about to serve. A failure is that of one
+// function, whose old version keeps serving.
+import { reportOf, WrkstError } from "../errors.js";
+import { readMigrations } from "../manifest/migrations.js";
+import { type Database, formatRevision, holdsBack, type MigrationSet, type Version } from "../model.js";
+import type { Acting } from "./act.js";
+import type { Migrated, Migrating } from "./databases/index.js";
+import { mapLimited } from "./flow.js";
+import type { StepResult } from "./pass.js";
+
+type Switching = Extract<StepResult, { kind: "switch" }>;
+
+/** Functions whose databases are migrated at a time. */
+const AT_ONCE = 4;
+
+/** What a person holds back is not going to serve, so that its migrations wait too. */
+export async function migrateAll(acting: Acting, results: StepResult[]): Promise<StepResult[]> {
+  const { registry } = acting.deps;
+  const holds = registry.latestHolds();
+  return mapLimited(results, AT_ONCE, async (result) => {
+    if (result.kind !== "switch") return result;
+    const record = registry.functionByName(result.version.function);
+    if (record && holdsBack(holds.get(record.id), result.version.id)) return result;
+    acting.pass.signal.throwIfAborted();
+    try {
+      return await migrateOne(acting, result);
+    } catch (error) {
+      acting.pass.signal.throwIfAborted();
+      return { kind: "fail", step: result.step, error: reportOf(error) };
+    }
+  });
+}
+
+async function migrateOne(acting: Acting, result: Switching): Promise<StepResult> {
+  const { deps, pass, snapshot, observed } = acting;
+  const { sets } = await readMigrations(snapshot, result.step.declaration);
+  if (!sets.length) return result;
+  const { version } = result;
+  const functionId = deps.registry.databases.functionId(version.account, version.function);
+  const found = sets.map((set) => ({ set, database: databaseOf(acting, functionId, version, set) }));
+  for (const { set, database } of found) refuseForeign(deps.migrating, functionId, database, set);
+  const migrated: Migrated[] = [];
+  for (const { set, database } of found) {
+    const about = { function: version.function, revision: formatRevision(observed.revision) };
+    const of = { account: version.account, database: database.id };
+    migrated.push(await deps.migrating.apply(of, { set, about, signal: pass.signal }));
+  }
+  const noted = found.map(({ set, database }) => ({ set, database: database.id }));
+  await deps.migrating.note(noted.map((note) => ({ ...note, version: version.id, function: functionId })));
+  const warnings = [...result.warnings, ...migrated.flatMap((one) => one.warnings)];
+  return { ...result, warnings, migrated: migrated.filter(({ applied }) => applied.length) };
+}
+
+function databaseOf({ deps }: Acting, functionId: string, version: Version, { binding }: MigrationSet): Database {
+  const bound = deps.registry.databases.boundTo(functionId, version.id)[binding];
+  const database = bound && deps.registry.databases.byId(bound.id);
+  if (database) return database;
+  throw new WrkstError("ERR_INTERNAL", `the binding "${binding}" of "${version.function}" has no database`);
+}
+
+/** Of two functions that bring migrations for one database, neither would know what the other one's do. */
+function refuseForeign(
+  migrating: Pick<Migrating, "otherBringer">,
+  functionId: string,
+  database: Database,
+  { folder, binding }: MigrationSet,
+): void {
+  const isForeign = database.owner !== null && database.owner !== functionId;
+  const other = isForeign ? database.owner : migrating.otherBringer(database, functionId);
+  if (!other) return;
+  const why = isForeign ? "belongs to another function" : "gets its migrations from another function";
+  throw new WrkstError(
+    "ERR_CONFLICT",
+    `"${folder}" has migrations for "${binding}", but the database "${database.name}" ${why}`,
+    {
+      hint: "keep the migrations of a shared database with its owner only",
+      position: { file: folder },
+    },
+  );
+}

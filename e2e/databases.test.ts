@@ -1,0 +1,173 @@
+// What is in databases through real pushes: migrations with the commit, snapshots, restore.
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import type { DatabaseSnapshot, MigrationState } from "../agent/model.js";
+import { createRepository, startAgent, type TestAgent, type TestRepository, until } from "./harness.js";
+
+let agent: TestAgent;
+let repository: TestRepository;
+let dataDir: string;
+
+const start = () => startAgent({ dataDir, env: { D1_BACKUP_INTERVAL: "1s" } });
+
+before(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), "wrkst-databases-"));
+  [agent, repository] = await Promise.all([start(), createRepository()]);
+});
+after(async () => {
+  await agent?.stop();
+  await Promise.all([repository?.remove(), rm(dataDir, { recursive: true, force: true })]);
+});
+
+const WRANGLER = `name = "notes"
+main = "index.js"
+compatibility_date = "2026-08-01"
+[[d1_databases]]
+binding = "DB"
+database_name = "notes"
+`;
+const code = (version: string) => `export default { async fetch(request, env) {
+  const { pathname, searchParams } = new URL(request.url);
+  if (pathname === "/version") return new Response(${JSON.stringify(version)});
+  try {
+    if (pathname === "/add") {
+      await env.DB.prepare("INSERT INTO notes (text) VALUES (?)").bind(searchParams.get("text")).run();
+      return new Response("added");
+    }
+    const { results } = await env.DB.prepare("SELECT text FROM notes ORDER BY id").all();
+    return new Response(results.map((row) => row.text).join());
+  } catch (error) { return new Response(error.message, { status: 500 }); }
+} };
+`;
+const FIRST = "-- the first one\nCREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL);\n";
+
+const served = async (path: string) => (await agent.request("notes", path)).text;
+const DB = "/api/v1/databases/notes";
+const post = <T>(path: string, body?: unknown) =>
+  agent.api<T>(`${DB}${path}`, {
+    method: "POST",
+    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+  });
+const migrations = () => agent.api<MigrationState>(`${DB}/migrations`);
+type Shown = Omit<DatabaseSnapshot, "at"> & { at: string };
+const snapshots = async () => (await agent.api<{ snapshots: Shown[] }>(`${DB}/snapshots`)).snapshots;
+const push = async (files: Record<string, string | null>) => {
+  await repository.commit(files);
+  return (await repository.push(agent)).output;
+};
+
+test("a push with migrations applies them before the version serves, says so, and notes them as wrangler does", async () => {
+  const output = await push({
+    "notes/wrangler.toml": WRANGLER,
+    "notes/index.js": code("1"),
+    "notes/migrations/0001_notes.sql": FIRST,
+    "notes/migrations/0002_only_words.sql": "-- nothing to do\n",
+  });
+  assert.match(output, /created empty database "notes"/);
+  assert.match(output, /migrated\s+notes\s+"notes": 0001_notes\.sql, 0002_only_words\.sql/);
+  assert.equal(await served("/add?text=a"), "added");
+  assert.equal(await served("/"), "a");
+  const { applied, pending } = await migrations();
+  assert.deepEqual([applied.map(({ name }) => name), pending], [["0001_notes.sql", "0002_only_words.sql"], []]);
+  const { results } = await post<{ results: { rows: unknown[][] }[] }>("/query", {
+    sql: "SELECT id, name FROM d1_migrations ORDER BY id",
+  });
+  assert.deepEqual(results[0]?.rows, [
+    [1, "0001_notes.sql"],
+    [2, "0002_only_words.sql"],
+  ]);
+  const event = (await agent.events()).find(({ kind }) => kind === "database.migrated");
+  assert.match(event?.message ?? "", /0001_notes\.sql/);
+});
+
+test("a commit that changes only SQL is applied and said, with a snapshot of what was there", async () => {
+  const version = (await agent.functionStatus("notes")).version;
+  const output = await push({ "notes/migrations/0003_more.sql": "ALTER TABLE notes ADD COLUMN more TEXT;" });
+  assert.match(output, /migrated\s+notes\s+"notes": 0003_more\.sql\s+snapshot before: [0-9a-f]{16}-[0-9a-f]{8}/);
+  assert.match(output, /1 migrated/);
+  assert.equal((await agent.functionStatus("notes")).version, version);
+  const [last] = await snapshots();
+  assert.deepEqual([last?.cause, last?.migrations], ["migration", ["0001_notes.sql", "0002_only_words.sql"]]);
+});
+
+test("a migration that fails is named with file and line, leaves the database as it was and the old version serving", async () => {
+  const output = await push({
+    "notes/index.js": code("2"),
+    "notes/migrations/0004_fine.sql": "CREATE TABLE fine (x);",
+    "notes/migrations/0005_bad.sql": "CREATE TABLE half (x);\n\n-- here\nINSERT INTO nowhere VALUES (1);\n",
+    "other/wrangler.toml": 'name = "other"\nmain = "index.js"\ncompatibility_date = "2026-08-01"\n',
+    "other/index.js": 'export default { fetch: () => new Response("other") };',
+  });
+  assert.match(output, /failed\s+notes\s+notes\/migrations\/0005_bad\.sql:4:1: .*no such table: nowhere/);
+  assert.deepEqual([await served("/version"), await served("/")], ["1", "a"]);
+  assert.equal((await agent.request("other")).text, "other");
+  const { error, state } = await agent.functionStatus("notes");
+  assert.deepEqual([state, error?.code], ["failed", "ERR_MIGRATION"]);
+  const { results } = await post<{ results: { rows: unknown[][] }[] }>("/query", {
+    sql: "SELECT name FROM sqlite_schema WHERE name IN ('fine', 'half')",
+  });
+  assert.deepEqual(results[0]?.rows, [["fine"]]);
+  const mended = await push({ "notes/migrations/0005_bad.sql": "CREATE TABLE half (x);" });
+  assert.match(mended, /migrated\s+notes\s+"notes": 0005_bad\.sql/);
+  assert.equal(await served("/version"), "2");
+});
+
+test("a file that changes after it was applied is a warning, and changes nothing", async () => {
+  const output = await push({ "notes/migrations/0001_notes.sql": `${FIRST}-- and a word more\n` });
+  assert.match(output, /warning\s+notes\s+notes\/migrations\/0001_notes\.sql: .*has changed since it was applied/);
+  assert.equal(await served("/"), "a");
+});
+
+test("what was acknowledged before a snapshot comes back with it, and what was there before the restore too", async () => {
+  await served("/add?text=b");
+  const kept = await post<Shown>("/snapshots");
+  await served("/add?text=c");
+  assert.equal(await served("/"), "a,b,c");
+  const { before } = await post<{ before: Shown }>("/restore", { snapshot: kept.id });
+  assert.equal(await served("/"), "a,b");
+  await served("/add?text=d");
+  assert.equal(await served("/"), "a,b,d");
+  await post("/restore", { snapshot: before.id });
+  assert.equal(await served("/"), "a,b,c");
+  assert.ok((await agent.events()).some(({ kind }) => kind === "database.restored"));
+});
+
+test("a database that changed has a snapshot by the clock", async () => {
+  await served("/add?text=e");
+  await until("a snapshot by the clock", async () => (await snapshots())[0]?.cause === "schedule");
+});
+
+test("a file of SQL is imported whole or not at all, and exported again", async () => {
+  const send = (sql: string) =>
+    agent.request("localhost", `${DB}/import`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${bearer}`, "content-type": "application/sql" },
+      body: sql,
+    });
+  const bearer = await agent.token();
+  const bad = await send("INSERT INTO notes (text) VALUES ('x');\nINSERT INTO nowhere VALUES (1);\n");
+  assert.equal(bad.status, 400, bad.text);
+  assert.match(bad.text, /no such table: nowhere.*line 2/);
+  assert.equal(await served("/"), "a,b,c,e");
+  const good = await send("INSERT INTO notes (text) VALUES ('f');\nINSERT INTO notes (text) VALUES ('g;');");
+  assert.equal(good.status, 200, good.text);
+  assert.equal((JSON.parse(good.text) as { queries: number }).queries, 2);
+  assert.equal(await served("/"), "a,b,c,e,f,g;");
+  const exported = await agent.request("localhost", `${DB}/export`, { headers: { authorization: `Bearer ${bearer}` } });
+  assert.match(exported.text, /INSERT INTO "?notes"?.*'g;'/);
+});
+
+test("an agent that was killed finds all that was acknowledged, and no file of what never was", async () => {
+  await served("/add?text=h");
+  const before = await snapshots();
+  await agent.kill();
+  agent = await start();
+  assert.equal(await served("/"), "a,b,c,e,f,g;,h");
+  const ids = new Set((await snapshots()).map(({ id }) => id));
+  assert.ok(before.every(({ id }) => ids.has(id)));
+  const folders = await readdir(join(dataDir, "backups"));
+  assert.equal(folders.length, 1);
+});
