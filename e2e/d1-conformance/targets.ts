@@ -1,0 +1,113 @@
+// Where the cases are run: one process for each target, and a database in it that is empty at first.
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { Miniflare } from "miniflare";
+import { ask, startServing, until } from "../../runtime/testing/workerd.js";
+
+export type Target = "wrkst" | "wrkst-d1" | "bundled" | "miniflare";
+
+/** Runs the case of that number; `gave` or `threw` of its answer is set. */
+export type Run = (index: number) => Promise<{ gave?: unknown; threw?: string }>;
+
+const workerd = (createRequire(import.meta.url)("workerd") as { default: string }).default;
+const DATE = "2026-08-01";
+
+/** `pick`: how the database is taken from `env`. */
+const worker = (pick: string, imports = "") => `import { cases } from "./cases.js";
+${imports}
+export default {
+  async fetch(request, env) {
+    const { run } = cases[Number(new URL(request.url).searchParams.get("case"))];
+    try {
+      return Response.json({ gave: await run(${pick}) });
+    } catch (error) {
+      return Response.json({ threw: String(error.message) });
+    }
+  },
+};
+`;
+const casesSource = () => readFile(new URL("./cases.js", import.meta.url), "utf8");
+
+export const targets: Record<Target, (t: TestContext) => Promise<Run>> = {
+  wrkst: (t) => startDynamic(t, { "index.js": worker("env.DB") }),
+  async "wrkst-d1"(t) {
+    const library = (name: string) => readFile(new URL(`../../../d1/${name}`, import.meta.url), "utf8");
+    const index = worker('getD1(env, "DB")', 'import { getD1 } from "./wrkst-d1/index.js";');
+    return startDynamic(t, {
+      "index.js": index,
+      "wrkst-d1/index.js": await library("index.js"),
+      "wrkst-d1/client.js": await library("client.js"),
+    });
+  },
+  bundled: startBundled,
+  miniflare: startMiniflare,
+};
+
+/** A function that the router loads, with the binding that it is given. */
+async function startDynamic(t: TestContext, sources: Record<string, string>): Promise<Run> {
+  const serving = await startServing(t);
+  const databases = { DB: "conformance.1", D1: "other.1" };
+  await serving.deploy({ cases: { ...sources, "cases.js": await casesSource() } }, { databases });
+  return async (index) => (await serving.get("cases.base.test", `/?case=${index}`)).json() as Awaited<ReturnType<Run>>;
+}
+
+/** workerd's own D1 server behind a static binding. */
+async function startBundled(t: TestContext): Promise<Run> {
+  const folder = await mkdtemp(join(tmpdir(), "wrkst-bundled-"));
+  const text = JSON.stringify;
+  const config = `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [(name = "main", worker = .main), (name = "d1", worker = .d1), (name = "disk", disk = (path = ${text(folder)}, writable = true))],
+  sockets = [(name = "public", address = "127.0.0.1:0", http = (), service = "main")],
+);
+const main :Workerd.Worker = (
+  modules = [(name = "index.js", esModule = ${text(worker("env.DB"))}), (name = "cases.js", esModule = embed "cases.js")],
+  compatibilityDate = "${DATE}",
+  bindings = [(name = "DB", wrapped = (moduleName = "cloudflare-internal:d1-api",
+    innerBindings = [(name = "fetcher", service = (name = "d1", props = (json = "{\\"database\\":\\"a\\"}")))]))],
+);
+const d1 :Workerd.Worker = (
+  modules = [(name = "d1.js", bundled = "/workerd/d1.js")],
+  compatibilityDate = "${DATE}",
+  compatibilityFlags = ["experimental"],
+  durableObjectNamespaces = [(className = "D1Database", uniqueKey = "d1", enableSql = true)],
+  durableObjectStorage = (localDisk = "disk"),
+  bindings = [(name = "DATABASE", durableObjectNamespace = "D1Database")],
+);
+`;
+  await writeFile(join(folder, "cases.js"), await casesSource());
+  await writeFile(join(folder, "config.capnp"), config);
+  const child = spawn(workerd, ["serve", "--experimental", "--control-fd=3", join(folder, "config.capnp")], {
+    stdio: ["ignore", "ignore", "ignore", "pipe"],
+  });
+  const ended = new Promise((resolve) => child.on("close", resolve));
+  t.after(async () => {
+    child.kill("SIGKILL");
+    await ended;
+    await rm(folder, { recursive: true, force: true });
+  });
+  let said = "";
+  child.stdio[3]!.on("data", (chunk) => {
+    said += chunk;
+  });
+  const port = await until(() => Number(/"port":(\d+)/.exec(said)?.[1]), "workerd listens");
+  return async (index) => (await ask({ port }, `/?case=${index}`)).json() as Awaited<ReturnType<Run>>;
+}
+
+async function startMiniflare(t: TestContext): Promise<Run> {
+  const miniflare = new Miniflare({
+    modules: [
+      { type: "ESModule", path: "index.js", contents: worker("env.DB") },
+      { type: "ESModule", path: "cases.js", contents: await casesSource() },
+    ],
+    compatibilityDate: "2026-05-01",
+    d1Databases: ["DB"],
+  });
+  t.after(() => miniflare.dispose());
+  const url = await miniflare.ready;
+  return async (index) => (await ask({ port: Number(url.port) }, `/?case=${index}`)).json() as Awaited<ReturnType<Run>>;
+}
