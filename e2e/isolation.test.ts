@@ -96,7 +96,8 @@ export default {
 test("a function holds its own vars and nothing of the router's or of another function's", async () => {
   await Promise.all([member(0), member(1)]);
   const seen = JSON.parse((await agent.request("spy")).text);
-  assert.deepEqual([seen.env, seen.imported, seen.props, seen.modules, seen.globals], [["OWN"], ["OWN"], [], [], []]);
+  const own = ["OWN", "D1"];
+  assert.deepEqual([seen.env, seen.imported, seen.props, seen.modules, seen.globals], [own, own, [], [], []]);
   assert.ok(
     seen.process.every((name: string) => name === "OWN"),
     String(seen.process),
