@@ -2,20 +2,6 @@
 // usage, 130 after Ctrl-C.
 
 import { Command, CommanderError, InvalidArgumentError } from "commander";
-import { addTokens, addUsers } from "./commands/access.js";
-import { addAlias, addPins } from "./commands/alias.js";
-import { addCompletion } from "./commands/completion.js";
-import { addConfig } from "./commands/config.js";
-import { addD1 } from "./commands/d1.js";
-import { addDeploy } from "./commands/deploy.js";
-import { addDeployments, addRollback } from "./commands/deployments.js";
-import { addDelete, addOpen, addRestore, addResume } from "./commands/functions.js";
-import { addInit } from "./commands/init.js";
-import { addLogin } from "./commands/login.js";
-import { addSecret } from "./commands/secret.js";
-import { addEvents, addStatus, addSync, addWhy } from "./commands/status.js";
-import { addLogs, addTail } from "./commands/tail.js";
-import { addVersions } from "./commands/versions.js";
 import { failureOf } from "./failure.js";
 import type { Io } from "./io.js";
 import { Interrupted } from "./prompt.js";
@@ -23,39 +9,40 @@ import { examples, says, TEXT, VERSION } from "./wording.js";
 
 type Declare = (program: Command, io: Io) => void;
 
-/** In the order of the help, by the first words that they answer to. */
-const COMMANDS: [words: string[], declare: Declare][] = [
-  [["init"], addInit],
-  [["deploy"], addDeploy],
-  [["versions"], addVersions],
-  [["deployments"], addDeployments],
-  [["rollback"], addRollback],
-  [["alias"], addAlias],
-  [["pin", "unpin"], addPins],
-  [["secret"], addSecret],
-  [["d1"], addD1],
-  [["delete"], addDelete],
-  [["restore"], addRestore],
-  [["resume"], addResume],
-  [["status"], addStatus],
-  [["why"], addWhy],
-  [["sync"], addSync],
-  [["events"], addEvents],
-  [["tail"], addTail],
-  [["logs"], addLogs],
-  [["open"], addOpen],
-  [["login", "logout", "whoami"], addLogin],
-  [["config"], addConfig],
-  [["tokens"], addTokens],
-  [["users"], addUsers],
+/** In the order of the help, by the first words that they answer to. What is not asked for is not loaded. */
+const COMMANDS: [words: string[], load: () => Promise<Declare>][] = [
+  [["init"], async () => (await import("./commands/init.js")).addInit],
+  [["deploy"], async () => (await import("./commands/deploy.js")).addDeploy],
+  [["versions"], async () => (await import("./commands/versions.js")).addVersions],
+  [["deployments"], async () => (await import("./commands/deployments.js")).addDeployments],
+  [["rollback"], async () => (await import("./commands/deployments.js")).addRollback],
+  [["alias"], async () => (await import("./commands/alias.js")).addAlias],
+  [["pin", "unpin"], async () => (await import("./commands/alias.js")).addPins],
+  [["secret"], async () => (await import("./commands/secret.js")).addSecret],
+  [["d1"], async () => (await import("./commands/d1.js")).addD1],
+  [["delete"], async () => (await import("./commands/functions.js")).addDelete],
+  [["restore"], async () => (await import("./commands/functions.js")).addRestore],
+  [["resume"], async () => (await import("./commands/functions.js")).addResume],
+  [["status"], async () => (await import("./commands/status.js")).addStatus],
+  [["why"], async () => (await import("./commands/status.js")).addWhy],
+  [["sync"], async () => (await import("./commands/status.js")).addSync],
+  [["events"], async () => (await import("./commands/status.js")).addEvents],
+  [["tail"], async () => (await import("./commands/tail.js")).addTail],
+  [["logs"], async () => (await import("./commands/tail.js")).addLogs],
+  [["open"], async () => (await import("./commands/functions.js")).addOpen],
+  [["login", "logout", "whoami"], async () => (await import("./commands/login.js")).addLogin],
+  [["config"], async () => (await import("./commands/config.js")).addConfig],
+  [["tokens"], async () => (await import("./commands/access.js")).addTokens],
+  [["users"], async () => (await import("./commands/access.js")).addUsers],
   // Completes all of them, so it needs all of them.
-  [[], addCompletion],
+  [[], async () => (await import("./commands/completion.js")).addCompletion],
 ];
 
 /** Runs one command. Never throws; the answer is the exit code. */
 export async function run(args: string[], io: Io): Promise<number> {
   try {
-    await createProgram(args, io).parseAsync(args, { from: "user" });
+    const program = await createProgram(args, io);
+    await program.parseAsync(args, { from: "user" });
     return 0;
   } catch (error) {
     if (io.signal.aborted || error instanceof Interrupted) return 130;
@@ -69,7 +56,7 @@ export async function run(args: string[], io: Io): Promise<number> {
 }
 
 /** Declares what the first word names, to start sooner; everything where it names nothing, for help and suggestions. */
-function createProgram(args: string[], io: Io): Command {
+async function createProgram(args: string[], io: Io): Promise<Command> {
   const program = new Command("wrkst").description(TEXT.program).version(VERSION);
   program.addHelpText("after", examples(TEXT.firstSteps));
   program.exitOverride().configureOutput({
@@ -78,7 +65,7 @@ function createProgram(args: string[], io: Io): Command {
     outputError: (text) => misused(inOurWords(text), io),
   });
   const named = COMMANDS.filter(([words]) => args[0] !== undefined && words.includes(args[0]));
-  for (const [, declare] of named.length ? named : COMMANDS) declare(program, io);
+  for (const [, load] of named.length ? named : COMMANDS) (await load())(program, io);
   return program;
 }
 
