@@ -12,7 +12,7 @@ import { createRepository, functionFiles, startAgent, type TestAgent, until } fr
 
 const run = promisify(execFile);
 const CLI = fileURLToPath(new URL("../../cli/dist/wrkst.cjs", import.meta.url));
-const EXAMPLES = ["assets-text", "env", "hello", "hono", "modules", "stream", "wasm", "websocket"];
+const EXAMPLES = ["assets-text", "env", "guestbook", "hello", "hono", "modules", "stream", "wasm", "websocket"];
 
 let agent: TestAgent;
 let dataDir: string;
@@ -43,6 +43,29 @@ test("every example of the first commit serves", async () => {
     const { status, text } = await agent.request(name);
     assert.ok(status === 200 || (name === "websocket" && status === 426), `${name}: ${status} ${text}`);
   }
+});
+
+test("the guest book keeps what is written into its form, whatever it is, and answers with a redirect", async () => {
+  const write = (fields: Record<string, string>) => {
+    const headers = { "content-type": "application/x-www-form-urlencoded" };
+    const body = new URLSearchParams(fields).toString();
+    return agent.request("guestbook", "/", {
+      method: "POST",
+      headers: { ...headers, "content-length": `${body.length}` },
+      body,
+    });
+  };
+  assert.match((await agent.request("guestbook")).text, /Nobody has written yet/);
+  const written = await write({ name: `Robert"); DROP TABLE entries;--`, message: "<script>alert(1)</script>\r\n👋" });
+  assert.deepEqual([written.status, written.headers.location], [303, "/"]);
+  const { text } = await agent.request("guestbook");
+  assert.match(text, /&lt;script&gt;alert\(1\)&lt;\/script&gt;\n👋/);
+  assert.match(text, /Robert&quot;\); DROP TABLE entries;--/);
+  const refused = await write({ name: "Ada", message: `${"x".repeat(500)}&` });
+  assert.equal(refused.status, 422);
+  assert.match(refused.text, /x{500}&amp;<\/textarea>/);
+  assert.equal((await write({ name: "Ada", message: "x".repeat(20_000) })).status, 413);
+  assert.equal((await agent.request("guestbook", "/", { method: "DELETE" })).status, 405);
 });
 
 test("the start tells the address, how to push and where the token lies, and not the token", async () => {
