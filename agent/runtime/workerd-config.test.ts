@@ -57,3 +57,12 @@ test("the checker has neither public socket nor data nor network", () => {
   assert.doesNotMatch(config, /disk|external|name = "public"|allow = \[\s*"/);
   assert.match(config, /globalOutbound = "none"/);
 });
+
+test("one process opens the databases: a ward has no disk of theirs, only the way to that process", () => {
+  const serving = servingConfig(OPTIONS);
+  assert.match(serving, /"do", disk = \(path = "\/data\/do", writable = true\)/);
+  assert.match(serving, /"databases", address = "unix:\/run\/d1\.sock"[^\n]*entrypoint = "Databases"/);
+  const ward = servingConfig({ ...OPTIONS, isWard: true });
+  assert.doesNotMatch(ward, /writable|durableObject|"DATABASES"|entrypoint = "Databases"/);
+  assert.match(ward, /"d1", external = \(address = "unix:\/run\/d1\.sock"/);
+});
