@@ -7,7 +7,7 @@ import { reportOf } from "./errors.js";
 import type { Log } from "./log.js";
 import { createDatabases, type DatabaseParts } from "./reconcile/databases/index.js";
 import { createTurns } from "./reconcile/turns.js";
-import type { D1Calls } from "./runtime/databases.js";
+import type { Runtime } from "./runtime/runtime.js";
 import type { Registry } from "./store/index.js";
 
 export interface AgentDatabases extends DatabaseParts {
@@ -25,7 +25,7 @@ export interface AgentDatabasesOptions {
   log: Log;
   registry: Registry;
   artifacts: Pick<ArtifactStore, "put" | "get">;
-  runtime: { d1: D1Calls; isRunning(): boolean };
+  runtime: Pick<Runtime, "d1" | "isRunning" | "status">;
   publisher: { publish(): Promise<void> };
   wake(): void;
 }
@@ -44,6 +44,7 @@ export function openAgentDatabases(options: AgentDatabasesOptions): AgentDatabas
     ...options,
     temporary,
     runtime: runtime.d1,
+    runtimeLife: () => runtime.status().pid,
     files: openSnapshotFiles(join(dataDir, "backups"), copier),
     turns: createTurns(),
     now: Date.now,

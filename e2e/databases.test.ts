@@ -160,12 +160,32 @@ test("a file of SQL is imported whole or not at all, and exported again", async 
   assert.match(exported.text, /INSERT INTO "?notes"?.*'g;'/);
 });
 
+test("a file that needs several transactions is imported whole or not at all as well", async () => {
+  const authorization = `Bearer ${await agent.token()}`;
+  const row = `INSERT INTO notes (text, more) VALUES ('-', '${"x".repeat(4000)}');\n`;
+  const send = (last: string) =>
+    agent.request("localhost", `${DB}/import`, {
+      method: "POST",
+      headers: { authorization, "content-type": "application/sql" },
+      body: row.repeat(1200) + last,
+    });
+  const bad = await send("INSERT INTO nowhere VALUES (1);\n");
+  assert.equal(bad.status, 400, bad.text);
+  assert.match(bad.text, /no such table: nowhere.*line 1201/);
+  assert.equal(await served("/add?text=h"), "added");
+  assert.equal(await served("/"), "a,b,c,e,f,g;,h");
+  const good = await send("DELETE FROM notes WHERE text = '-';");
+  assert.equal(good.status, 200, good.text);
+  assert.equal((JSON.parse(good.text) as { queries: number }).queries, 1201);
+  assert.equal(await served("/"), "a,b,c,e,f,g;,h");
+});
+
 test("an agent that was killed finds all that was acknowledged, and no file of what never was", async () => {
-  await served("/add?text=h");
+  await served("/add?text=i");
   const before = await snapshots();
   await agent.kill();
   agent = await start();
-  assert.equal(await served("/"), "a,b,c,e,f,g;,h");
+  assert.equal(await served("/"), "a,b,c,e,f,g;,h,i");
   const ids = new Set((await snapshots()).map(({ id }) => id));
   assert.ok(before.every(({ id }) => ids.has(id)));
   const folders = await readdir(join(dataDir, "backups"));

@@ -1,9 +1,9 @@
 // For the tests of databases: folders, small files, and a writer in another process. Nothing of a program.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
 import { openSqlite } from "../sqlite.js";
 
@@ -15,6 +15,7 @@ export function newFolder(t: Pick<TestContext, "after">): string {
 
 /** Runs SQL on a file as an object would keep it. */
 export function writeDatabase(file: string, sql: string): void {
+  mkdirSync(dirname(file), { recursive: true });
   const db = openSqlite(file);
   db.pragma("journal_mode = WAL");
   db.exec(sql);

@@ -8,7 +8,7 @@ export function runScript(execution: Execution, { sql, then = [], quiet = false 
   const statements = places.map(({ start, end }) => ({ sql: sql.slice(start, end) }));
   try {
     const results = execution.run([...statements, ...then], { rows: !quiet, room: MAX_CALL });
-    return { ok: true, results: quiet ? results.map(withoutRows) : results };
+    return { ok: true, results: quiet ? [sumOf(results)] : results };
   } catch (error) {
     if (!(error instanceof StatementFailure)) throw error;
     const failed = statements[error.statement] ?? then[error.statement - statements.length];
@@ -17,6 +17,17 @@ export function runScript(execution: Execution, { sql, then = [], quiet = false 
   }
 }
 
-function withoutRows({ meta }: Ran): Ran {
-  return { columns: [], rows: [], meta };
+/** Of thousands of statements, in one: as of the last one, with what all of them did. */
+function sumOf(results: Ran[]): Ran {
+  const last = results.at(-1)!.meta;
+  const total = (key: "duration" | "changes" | "rows_read" | "rows_written") =>
+    results.reduce((sum, { meta }) => sum + meta[key], 0);
+  const duration = total("duration");
+  const sums = { changes: total("changes"), rows_read: total("rows_read"), rows_written: total("rows_written") };
+  const changed_db = results.some(({ meta }) => meta.changed_db);
+  return {
+    columns: [],
+    rows: [],
+    meta: { ...last, ...sums, duration, timings: { sql_duration_ms: duration }, changed_db },
+  };
 }

@@ -86,7 +86,7 @@ export interface D1Script {
   sql: string;
   /** Run at the end, in the same transaction: the note that a migration was applied. */
   then?: D1Statement[];
-  /** Leave the rows out of the answer. */
+  /** Leave the rows out of the answer, which is then one result that sums up what all statements did. */
   quiet?: boolean;
 }
 /** `statement` is the text of the one that failed, `offset` where it begins in `sql`, in UTF-16 units. */

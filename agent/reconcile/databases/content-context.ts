@@ -27,6 +27,8 @@ export interface ContentDeps {
   /** Folder for files that are written for a client; in it nothing outlives a restart. */
   temporary: string;
   runtime: DatabaseCalls;
+  /** Differs after every restart of the runtime. */
+  runtimeLife(): unknown;
   files: SnapshotFiles;
   registry: Pick<Registry, "snapshots" | "databases" | "addEvent">;
   publisher: { publish(): Promise<void> };

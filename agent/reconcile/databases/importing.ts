@@ -1,7 +1,7 @@
 // A file of SQL into a database: all of it or nothing, and never all of it in memory.
 import { createReadStream, statSync } from "node:fs";
 import type { D1Meta } from "../../../runtime/d1/wire.js";
-import { createSplitter, removeObject, type SqlStatement } from "../../databases/index.js";
+import { createSplitter, type SqlStatement } from "../../databases/index.js";
 import { WrkstError } from "../../errors.js";
 import type { Actor, Database, DatabaseRef } from "../../model.js";
 import { IMPORT_LIMIT } from "../databases.js";
@@ -11,7 +11,7 @@ import type { Restoring } from "./restoring.js";
 import type { Snapshotting } from "./snapshotting.js";
 
 /** Characters of SQL in one message, which is one transaction. */
-const PART = 8 * 2 ** 20;
+const PART = 4 * 2 ** 20;
 /** No statement is longer, by far. */
 const LONGEST_STATEMENT = 2 ** 20;
 const DEFER = "PRAGMA defer_foreign_keys = TRUE;\n";
@@ -28,40 +28,47 @@ export function createImporting(context: ContentContext, snapshotting: Snapshott
     const { size } = statSync(file);
     if (size > IMPORT_LIMIT) throw tooLarge(size);
     return context.inTurn(of, async (database) => {
+      if (size > PART) return importLarge(database, file, by);
       const { id: snapshot } = await snapshotting.take(database, "import");
-      const message = `SQL was imported into the database "${database.name}" by ${by.name}; what was there is ${snapshot}`;
-      const event = { kind: "database.imported", message, actor: by };
-      if (size > PART) return { ...(await importLarge(database, file, event)), snapshot };
       const done = await runAll(database, file);
-      registry.addEvent(event);
+      registry.addEvent(eventOf(database, snapshot, by));
       return { ...done, snapshot };
     });
+  }
+
+  function eventOf({ name }: Database, snapshot: string, actor: Actor) {
+    const message = `SQL was imported into the database "${name}" by ${actor.name}; what was there is ${snapshot}`;
+    return { kind: "database.imported", message, actor };
   }
 
   /**
    * Several transactions, so on a copy, which becomes the database when all went well. Meanwhile functions are refused:
    * what they wrote would be lost.
    */
-  async function importLarge(
-    database: Database,
-    file: string,
-    event: { kind: string; message: string; actor: Actor },
-  ): Promise<Done> {
-    await runtime.pause([context.object(database)], true);
+  async function importLarge(database: Database, file: string, by: Actor) {
+    const pause = (on: boolean) => runtime.pause([context.object(database)], on);
+    await pause(true);
+    const life = context.deps.runtimeLife();
     try {
-      const { id } = await snapshotting.take(database, "import");
-      const next = await restoring.placeNext(database, id);
-      const done = await runAll(next, file).catch(async (error) => {
-        await runtime.retire([context.object(next)]);
-        removeObject(context.file(next));
+      const { id: snapshot } = await snapshotting.take(database, "import");
+      const next = await restoring.placeNext(database, snapshot);
+      try {
+        const done = await runAll(next, file);
+        if (context.deps.runtimeLife() !== life) throw restarted(database);
+        await restoring.switchOver(database, next, eventOf(database, snapshot, by));
+        return { ...done, snapshot };
+      } catch (error) {
+        if (!isHeldBy(next)) await restoring.drop(next);
         throw error;
-      });
-      await restoring.switchOver(database, next, event);
-      return done;
+      }
     } catch (error) {
-      await runtime.pause([context.object(database)], false);
+      if (isHeldBy(database)) await pause(false);
       throw error;
     }
+  }
+
+  function isHeldBy({ account, id, epoch }: Database): boolean {
+    return context.expect({ account, database: id }).epoch === epoch;
   }
 
   async function runAll(database: Database, file: string): Promise<Done> {
@@ -138,6 +145,13 @@ function sum(done: Done | undefined, { queries, results }: { queries: number; re
     rows_written: total("rows_written"),
   };
   return { queries: (done?.queries ?? 0) + queries, meta };
+}
+
+/** Functions were not refused for a moment, and may have written what the copy does not have. */
+function restarted({ name }: Database): WrkstError {
+  return new WrkstError("ERR_CONFLICT", `the runtime was restarted while SQL was imported into "${name}"`, {
+    hint: "nothing was changed: import it again",
+  });
 }
 
 function tooLarge(size: number): WrkstError {

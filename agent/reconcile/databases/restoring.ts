@@ -11,6 +11,8 @@ export interface Restoring {
   restore: Databases["restore"];
   /** Puts the snapshot where an object that was never opened will find it; answers the database as that object holds it. */
   placeNext(database: Database, snapshot: string): Promise<Database>;
+  /** Ends an object that was placed and is not to be the database. */
+  drop(next: Database): Promise<void>;
   /** Makes what another object holds the database from now on. Resolves when functions see that, and only that. */
   switchOver(database: Database, next: Database, event: NewEvent): Promise<void>;
 }
@@ -27,6 +29,10 @@ export function createRestoring(context: ContentContext, snapshotting: Snapshott
       throw error;
     }
     return next;
+  }
+
+  async function drop(next: Database): Promise<void> {
+    await runtime.retire([context.object(next)]).finally(() => removeObject(context.file(next)));
   }
 
   async function switchOver(database: Database, next: Database, event: NewEvent): Promise<void> {
@@ -62,5 +68,5 @@ export function createRestoring(context: ContentContext, snapshotting: Snapshott
     return stateOf(context.file(database)) === before.state ? before : snapshotting.take(database, "restore");
   }
 
-  return { restore, placeNext, switchOver };
+  return { restore, placeNext, drop, switchOver };
 }
