@@ -25,6 +25,8 @@ export type UploadBinding =
   | { kind: "text"; name: string; text: string }
   | { kind: "json"; name: string; json: unknown }
   | { kind: "secret"; name: string; text: string }
+  /** Without a name of the database, one of that id must be there. */
+  | { kind: "d1"; name: string; id?: string; databaseName?: string }
   /** Taken from the version before. */
   | { kind: "inherit"; name: string };
 export type BindingKind = Exclude<UploadBinding["kind"], "inherit">;
@@ -42,6 +44,7 @@ export interface Upload {
   /** As `[wrkst]` of a wrangler file says. */
   health?: string;
   egress?: "none" | "public";
+  share?: string[];
   message?: string;
   tag?: string;
   /** Alias that is set to the new version. */

@@ -53,7 +53,7 @@ export function createMemoryDeploys(): MemoryDeploys {
     );
     const version = {
       ...{ id: randomUUID(), function: of.name, account: of.account, artifact: "sha256:0", size: 1, createdAt: 1 },
-      ...{ entrypoints: ["default"], aliases: [], percentage: 0, commit: null, url: null, startup: 1 },
+      ...{ entrypoints: ["default"], aliases: [], percentage: 0, commit: null, url: null, databases: [], startup: 1 },
       manifest: testManifest({ name: of.name, vars: Object.fromEntries(vars) }),
       brought: upload.bundle,
       upload: {

@@ -22,17 +22,22 @@ export function checkModuleName(name: string): void {
     throw invalid(`the module name ${shown} is reserved`, "rename the module");
 }
 
-/** Names of vars and secrets. @throws WrkstError ERR_INVALID */
+/** Names in `env`. @throws WrkstError ERR_INVALID */
 export function checkBindingName(name: string): void {
   const shown = JSON.stringify(name.slice(0, 100));
   if (name.length > MAX_BINDING_NAME || !BINDING_NAME.test(name)) {
     throw invalid(
-      `expected names of vars and secrets to be 1 to ${MAX_BINDING_NAME} letters, digits or "_$.-", received ${shown}`,
+      `expected names of bindings to be 1 to ${MAX_BINDING_NAME} letters, digits or "_$.-", received ${shown}`,
     );
   }
   if (name.startsWith(RESERVED_PREFIX) || name === "__proto__") {
     throw invalid(`the binding name ${shown} is reserved`, "choose a name that does not begin with __");
   }
+}
+
+/** Names of vars and secrets: none is the binding that every function has. @throws WrkstError ERR_INVALID */
+export function checkValueName(name: string): void {
+  checkBindingName(name);
   if (name === "D1") {
     throw invalid('"D1" would hide the function\'s database, which "env.D1" always is', "choose another name");
   }

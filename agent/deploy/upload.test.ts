@@ -116,16 +116,16 @@ test("what an upload does not say is that of the version before, but for its hea
     health: "/h",
     workersDev: false,
   });
-  const manifest = manifestOf("a", upload(), {}, before);
+  const manifest = manifestOf("a", upload(), { vars: {}, databases: [] }, before);
   assert.deepEqual(
     [manifest.compatibilityDate, manifest.compatibilityFlags, manifest.egress, manifest.health, manifest.workersDev],
     ["2025-01-01", ["f"], "none", undefined, false],
   );
   assert.equal(
-    manifestOf("a", upload({ compatibilityDate: "2026-01-01" }), {}, before).compatibilityDate,
+    manifestOf("a", upload({ compatibilityDate: "2026-01-01" }), { vars: {}, databases: [] }, before).compatibilityDate,
     "2026-01-01",
   );
-  assert.deepEqual(manifestOf("a", upload(), {}).hosts, []);
+  assert.deepEqual(manifestOf("a", upload(), { vars: {}, databases: [] }).hosts, []);
 });
 
 const version = (id: string, tag?: string): Version => ({

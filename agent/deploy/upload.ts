@@ -1,7 +1,14 @@
 // Decides what version an upload makes: which names and sizes pass, what is kept from the version before. Pure.
 import { WrkstError } from "../errors.js";
-import type { BindingKind, Manifest, SealedSecrets, Upload } from "../model.js";
-import { checkBindingName, checkModuleName, invalid } from "./names.js";
+import {
+  type BindingKind,
+  type D1Binding,
+  isDatabaseName,
+  type Manifest,
+  type SealedSecrets,
+  type Upload,
+} from "../model.js";
+import { checkBindingName, checkModuleName, checkValueName, invalid } from "./names.js";
 
 /** Limits of what a client may bring (SECURITY.md B2). Bytes, unless said otherwise. */
 export const UPLOAD_LIMITS = {
@@ -19,6 +26,7 @@ export const UPLOAD_LIMITS = {
 
 /** The version that a client builds on. */
 export interface Before {
+  /** Databases by their ids, so that what is kept stays the same database. */
   manifest: Manifest;
   secrets: SealedSecrets;
 }
@@ -30,6 +38,7 @@ export interface Environment {
   kept: SealedSecrets;
   /** New ones, in clear. */
   fresh: Record<string, string>;
+  databases: D1Binding[];
 }
 
 /** Where no client and no version before says one; the day of the runtime that this release ships. */
@@ -60,17 +69,19 @@ export function checkUpload({ bundle, message, tag }: Upload): void {
  * ERR_TOO_LARGE
  */
 export function environmentOf({ bindings, keep }: Pick<Upload, "bindings" | "keep">, before?: Before): Environment {
-  const env: Environment = { vars: {}, kept: {}, fresh: {} };
+  const env: Environment = { vars: {}, kept: {}, fresh: {}, databases: [] };
   const named = new Set<string>();
   const missing: string[] = [];
   for (const binding of bindings) {
-    const { name } = binding;
-    checkBindingName(name);
+    const { name, kind } = binding;
+    if (kind === "d1" || kind === "inherit") checkBindingName(name);
+    else checkValueName(name);
     if (named.has(name)) throw invalid(`the binding "${name}" is there twice`);
     named.add(name);
     if (binding.kind === "text") env.vars[name] = binding.text;
     else if (binding.kind === "secret") env.fresh[name] = binding.text;
     else if (binding.kind === "json") env.vars[name] = checkDepth(name, binding.json);
+    else if (binding.kind === "d1") env.databases.push(databaseOf(binding));
     else if (!inherit(env, name, before)) missing.push(name);
   }
   if (missing.length) {
@@ -83,8 +94,22 @@ export function environmentOf({ bindings, keep }: Pick<Upload, "bindings" | "kee
   return env;
 }
 
+/** @throws WrkstError ERR_INVALID */
+function databaseOf({ name, id, databaseName }: Extract<Upload["bindings"][number], { kind: "d1" }>): D1Binding {
+  if (databaseName !== undefined && !isDatabaseName(databaseName)) {
+    throw invalid(`expected the database of "${name}" to have a name of letters, digits, "-" and "_", at most 64`);
+  }
+  return {
+    binding: name,
+    ...(databaseName === undefined ? {} : { databaseName }),
+    ...(id === undefined ? {} : { databaseId: id }),
+  };
+}
+
 function inherit(env: Environment, name: string, before: Before | undefined): boolean {
-  if (before && Object.hasOwn(before.secrets, name)) env.kept[name] = before.secrets[name]!;
+  const database = before?.manifest.d1Databases.find(({ binding }) => binding === name);
+  if (database) env.databases.push(database);
+  else if (before && Object.hasOwn(before.secrets, name)) env.kept[name] = before.secrets[name]!;
   else if (before && Object.hasOwn(before.manifest.vars, name)) env.vars[name] = before.manifest.vars[name];
   else return false;
   return true;
@@ -94,24 +119,29 @@ function keptNames(keep: BindingKind[], before: Before | undefined): string[] {
   if (!before) return [];
   const kindOf = (value: unknown): BindingKind => (typeof value === "string" ? "text" : "json");
   const vars = Object.entries(before.manifest.vars).filter(([, value]) => keep.includes(kindOf(value)));
-  return [...vars.map(([name]) => name), ...(keep.includes("secret") ? Object.keys(before.secrets) : [])];
+  return [
+    ...vars.map(([name]) => name),
+    ...(keep.includes("d1") ? before.manifest.d1Databases.map(({ binding }) => binding) : []),
+    ...(keep.includes("secret") ? Object.keys(before.secrets) : []),
+  ];
 }
 
 /** The manifest that a wrangler file would have given, with the defaults of one for all that an upload does not say. */
 export function manifestOf(
   name: string,
   upload: Omit<Upload, "bindings" | "keep" | "client">,
-  vars: Record<string, unknown>,
+  { vars, databases }: Pick<Environment, "vars" | "databases">,
   before?: Manifest,
 ): Manifest {
   const { compatibilityDate, compatibilityFlags, health, observability } = upload;
+  const share = upload.share ?? before?.share ?? [];
   return {
     name,
     main: upload.bundle.main,
     compatibilityDate: compatibilityDate ?? before?.compatibilityDate ?? DEFAULT_COMPATIBILITY_DATE,
     compatibilityFlags: compatibilityFlags ?? before?.compatibilityFlags ?? [],
     vars,
-    ...{ d1Databases: [], rules: [], alias: {}, define: {}, hosts: [] },
+    ...{ d1Databases: databases, rules: [], alias: {}, define: {}, hosts: [] },
     ...{ noBundle: true, findAdditionalModules: false, minify: false, keepNames: true, preserveFileNames: false },
     workersDev: before?.workersDev ?? true,
     previewUrls: before?.previewUrls ?? true,
@@ -119,6 +149,7 @@ export function manifestOf(
     ...(health === undefined ? {} : { health }),
     egress: upload.egress ?? before?.egress ?? "public",
     preview: before?.preview ?? true,
+    ...(share.length ? { share } : {}),
   };
 }
 

@@ -23,6 +23,8 @@ export interface VersionDetail extends Version {
   commit: string | null;
   /** Origin of its own host, `https://<8 hex>--<function>.<base>`; null where no host leads to it. */
   url: string | null;
+  /** Of the bindings that it declares. */
+  databases: { binding: string; id: string; name: string }[];
   /** Milliseconds that the check took to load it; only in the answer to `upload`. */
   startup?: number;
 }
@@ -53,7 +55,7 @@ export interface Deploys {
   /**
    * Checks and stores a version; deploys nothing. A function that is not there is made when `create` is set. The version
    * before, which `keep` and `inherit` take from, is the one that was made last, whether it serves or not.
-   * @throws WrkstError ERR_LOAD, ERR_NAME_TAKEN, ERR_INHERIT (what `inherit` names and the version before lacks, in Cloudflare's
+   * @throws WrkstError ERR_LOAD, ERR_NAME_TAKEN, ERR_DATABASE_NOT_FOUND, ERR_CONFLICT (a database that is another function's), ERR_INHERIT (what `inherit` names and the version before lacks, in Cloudflare's
    * words, several joined by "; "), ERR_INVALID, ERR_TOO_LARGE
    */
   upload(of: FunctionRef, upload: Upload, options: { create: boolean }, by: Actor): Promise<VersionDetail>;

@@ -28,6 +28,7 @@ export const OWN_BINDING = "D1";
 /** What a switch does in its own transaction. */
 export interface BindingRows {
   functionId(account: string, name: string): string;
+  reservedId(account: string, name: string): string | undefined;
   resolve(wanted: BindingsWanted[]): BindingsFound[];
   boundTo(functionId: string, versionId: string): Record<string, RoutedDatabase | null>;
   /** The id that was reserved, which is a function's from now on; undefined where none was. */
@@ -84,11 +85,13 @@ export function createBindings(
     "SELECT name, id FROM reserved_functions WHERE account = ?",
   );
 
+  const reservedId = (account: string, name: string) => reserved.get(account, name) as string | undefined;
+
   function functionId(account: string, name: string): string {
     const owner = functions.owner(name);
     if (owner?.account === account) return owner.id;
-    const known = reserved.get(account, name);
-    if (known !== undefined) return String(known);
+    const known = reservedId(account, name);
+    if (known !== undefined) return known;
     const id = newId();
     reserve.run(account, name, id);
     return id;
@@ -110,6 +113,7 @@ export function createBindings(
       const created: Database[] = [];
       db.transaction(() => {
         if (functions.byId(wanted.function.id)?.removedAt != null) restoreOf(wanted.function.id);
+        if (!wanted.declared.some((declared) => declared.binding === OWN_BINDING)) ensureOwn(wanted.function);
         const before = new Map(bound.all(wanted.version).map((row) => [row.binding, row.id]));
         for (const declared of wanted.declared) {
           binding = declared.binding;
@@ -119,7 +123,6 @@ export function createBindings(
           rows.declare(database.id);
           bind.run(wanted.version, binding, wanted.function.id, database.id);
         }
-        if (!wanted.declared.some((declared) => declared.binding === OWN_BINDING)) ensureOwn(wanted.function);
       })();
       return { created };
     } catch (error) {
@@ -213,6 +216,7 @@ export function createBindings(
 
   return {
     functionId,
+    reservedId,
     resolve: db.transaction(resolve).immediate,
     boundTo,
     takeReserved: (account, name) => unreserve.get(account, name) as string | undefined,

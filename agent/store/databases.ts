@@ -57,6 +57,8 @@ export interface DatabaseRecords {
   uses(id: string): DatabaseUse[];
   /** The id that a function of the account has, or will have. */
   functionId(account: string, name: string): string;
+  /** The id that was reserved for a function that is about to be made. */
+  reservedId(account: string, name: string): string | undefined;
   /** Finds, or makes, what the bindings of versions stand for. See `BindingsWanted`. */
   resolve(wanted: BindingsWanted[]): BindingsFound[];
   /** All that the work writes, or nothing. */
@@ -110,7 +112,9 @@ export function createDatabaseRows({ db, now, newId }: Omit<DatabaseDeps, "setti
     "UPDATE databases SET removed_at = ?, removed_with = ? WHERE id = ? AND removed_at IS NULL",
   );
   const restore = db.prepare(
-    "UPDATE databases SET removed_at = NULL, removed_with = 0, name = ?, default_for = ? WHERE id = ?",
+    `UPDATE databases SET removed_at = NULL, removed_with = 0, name = ?, default_for = ?,
+       owner = (SELECT id FROM functions f WHERE f.id = owner UNION SELECT id FROM reserved_functions r WHERE r.id = owner)
+     WHERE id = ?`,
   );
   const raise = db.prepare("UPDATE databases SET epoch = @epoch WHERE id = @id AND epoch < @epoch");
 
@@ -208,6 +212,7 @@ export function createDatabases(
       });
     },
     functionId: bindings.functionId,
+    reservedId: bindings.reservedId,
     resolve: (wanted) => (wanted.length ? raised(bindings.resolve(wanted)) : []),
     together: (work) => db.transaction(work).immediate(),
     boundTo: bindings.boundTo,

@@ -81,7 +81,7 @@ export function createDirect(deps: DirectDeps): (change: DirectChange) => Direct
     const at = now();
     const before = openFunction(change, at);
     const functionId = before.id;
-    if (change.version) addVersion(change.version, functionId, at);
+    if (change.version) addVersion(change.version, before, at);
     changeOwn(change, functionId, at);
     const after = functionAfter(before, change, at);
     functions.save(after);
@@ -128,7 +128,15 @@ export function createDirect(deps: DirectDeps): (change: DirectChange) => Direct
     return created;
   }
 
-  function addVersion({ version, secrets }: NonNullable<DirectChange["version"]>, functionId: string, at: number) {
+  function addVersion(
+    { version, secrets }: NonNullable<DirectChange["version"]>,
+    owner: FunctionRecord,
+    at: number,
+  ): void {
+    const { id: functionId } = owner;
+    const { d1Databases: declared, share = [] } = version.manifest;
+    const [bound] = bindings.resolve([{ function: owner, version: version.id, declared, share, isStrict: true }]);
+    if (bound && "error" in bound) throw bound.error;
     const number = own.countUpload(functionId);
     const { upload, ...rest } = version;
     versions.addVersion({ ...rest, ...(upload ? { upload: { ...upload, number } } : {}) }, functionId, at, secrets);

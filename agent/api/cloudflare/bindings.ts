@@ -5,6 +5,7 @@ import { RESERVED_PREFIX } from "../../../runtime/wire.js";
 import { WrkstError } from "../../errors.js";
 import { UNSUPPORTED } from "../../manifest/bindings/kinds.js";
 import type { BindingKind, UploadBinding } from "../../model.js";
+import type { VersionDetail } from "../../reconcile/deploys.js";
 import { isBindingName } from "../requests.js";
 
 /** `{ name, text }` without a type is a var, as earlier clients send it. */
@@ -13,6 +14,9 @@ export const bindingSchema = z.looseObject({
   type: z.string().max(64).optional(),
   text: z.string().optional(),
   json: z.json().optional(),
+  /** Of a database; without either, the function's own of that binding. */
+  id: z.string().max(128).optional(),
+  database_name: z.string().max(64).optional(),
 });
 export type RawBinding = z.infer<typeof bindingSchema>;
 
@@ -36,14 +40,14 @@ export function readBindings(raw: RawBinding[]): UploadBinding[] {
   refuseUnsupported(raw);
   const names = new Set<string>();
   return raw.map((binding) => {
-    checkName(binding.name);
+    checkName(binding);
     if (names.has(binding.name)) throw new WrkstError("ERR_INVALID", `binding "${binding.name}" is there twice`);
     names.add(binding.name);
     return readOne(binding);
   });
 }
 
-const SUPPORTED = new Set(["plain_text", "json", "secret_text", "inherit"]);
+const SUPPORTED = new Set(["plain_text", "json", "secret_text", "d1", "inherit"]);
 
 function refuseUnsupported(raw: RawBinding[]): void {
   const refused = raw.filter(({ type }) => type !== undefined && !SUPPORTED.has(type));
@@ -57,26 +61,36 @@ function refuseUnsupported(raw: RawBinding[]): void {
 }
 
 function describe({ name, type = "" }: RawBinding): { text: string; hint?: string | undefined } {
-  if (type === "d1") return { text: `D1 database "${name}"`, hint: "databases come with a later release" };
   const kind = UNSUPPORTED.find(({ key }) => key === KEY_OF_TYPE[type]);
   return { text: `${kind?.label ?? `binding of type "${type}"`} "${name}"`, hint: kind?.hint };
 }
 
-function checkName(name: string): void {
+function checkName({ name, type }: RawBinding): void {
   if (!isBindingName(name)) throw new WrkstError("ERR_INVALID", `expected a name like "API_URL", received "${name}"`);
   if (name.startsWith(RESERVED_PREFIX)) {
     throw new WrkstError("ERR_INVALID", `binding name "${name}" is reserved`, {
       hint: `choose a name that does not begin with ${RESERVED_PREFIX}`,
     });
   }
-  if (name === "D1") {
+  if (name === "D1" && type !== "d1" && type !== "inherit") {
     throw new WrkstError("ERR_INVALID", `binding "D1" would hide the function's database, which "env.D1" always is`, {
       hint: "choose another name",
     });
   }
 }
 
-function readOne({ name, type = "plain_text", text, json }: RawBinding): UploadBinding {
+function readOne({
+  name,
+  type = "plain_text",
+  text,
+  json,
+  id,
+  database_name: databaseName,
+}: RawBinding): UploadBinding {
+  if (type === "d1") {
+    const named = databaseName === undefined ? {} : { databaseName };
+    return { kind: "d1", name, ...(id === undefined ? {} : { id }), ...named };
+  }
   if (type === "json") {
     if (json === undefined) throw new WrkstError("ERR_INVALID", `binding "${name}": expected "json"`);
     return { kind: "json", name, json };
@@ -87,7 +101,7 @@ function readOne({ name, type = "plain_text", text, json }: RawBinding): UploadB
 }
 
 const KINDS: Record<string, BindingKind | undefined> = {
-  ...{ plain_text: "text", json: "json", secret_text: "secret", secret_key: "secret" },
+  ...{ plain_text: "text", json: "json", secret_text: "secret", secret_key: "secret", d1: "d1" },
 };
 
 /** What is kept of the version before; secrets are, where the client says nothing. */
@@ -96,12 +110,14 @@ export function readKeep(types: string[] | undefined): BindingKind[] {
   return [...new Set(kinds)];
 }
 
-/** Vars and names of secrets as an answer has them. */
-export function showBindings(vars: Record<string, unknown>, secrets: readonly string[]): object[] {
+/** Vars, databases and names of secrets as an answer has them. */
+export function showBindings({ manifest, databases }: VersionDetail, secrets: readonly string[]): object[] {
+  const { vars } = manifest;
   return [
     ...Object.entries(vars).map(([name, value]) =>
       typeof value === "string" ? { name, type: "plain_text", text: value } : { name, type: "json", json: value },
     ),
+    ...databases.map(({ binding, id, name }) => ({ name: binding, type: "d1", id, database_name: name })),
     ...secrets.map((name) => ({ name, type: "secret_text" })),
   ];
 }

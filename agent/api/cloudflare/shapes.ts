@@ -24,7 +24,7 @@ export function showVersion(version: VersionDetail, { number, secrets }: { numbe
     },
     annotations: annotationsOf(version),
     resources: {
-      bindings: showBindings(manifest.vars, secrets),
+      bindings: showBindings(version, secrets),
       script: { etag: version.artifact, handlers: handlersOf(entrypoints), last_deployed_from: "wrangler" },
       script_runtime: {
         compatibility_date: manifest.compatibilityDate,

@@ -48,6 +48,7 @@ const metadataSchema = z.looseObject({
     .strictObject({
       egress: z.enum(["none", "public"]).optional(),
       health: z.string().max(300).regex(/^\//).optional(),
+      share: z.array(text(53)).max(1000).optional(),
     })
     .optional(),
   tail_consumers: z.array(z.unknown()).nullish(),
@@ -90,6 +91,7 @@ export async function readUpload(req: IncomingMessage, { space, client }: Upload
       observability: metadata.observability?.enabled,
       health: metadata.wrkst?.health,
       egress: metadata.wrkst?.egress,
+      share: metadata.wrkst?.share,
       message: message || undefined,
       tag: tag || undefined,
       alias: alias || undefined,

@@ -3,10 +3,11 @@ import { randomUUID } from "node:crypto";
 import type { ArtifactStore } from "../../artifact/index.js";
 import { resolveVersion } from "../../deploy/resolve.js";
 import { type ErrorReport, reportOf, WrkstError } from "../../errors.js";
-import type { FunctionRef, Hold, Version } from "../../model.js";
+import type { FunctionRef, Hold, Manifest, Version } from "../../model.js";
 import type { RouteOptions } from "../../route/index.js";
 import type { Sealing } from "../../secrets/sealing.js";
 import type { DirectChange, DirectResult, FunctionRecord, Registry } from "../../store/index.js";
+import { wantedOf } from "../bind.js";
 import type { LoadChecker } from "../check-load.js";
 import type { Turns } from "../turns.js";
 
@@ -95,8 +96,21 @@ export class DeployContext {
     }
   }
 
+  /** The version's manifest with the databases that its bindings stand for, so that a version made from it has the same. */
+  boundManifest({ id }: FunctionRecord, { id: version, manifest }: Version): Manifest {
+    const bound = this.deps.registry.databases.boundTo(id, version);
+    const d1Databases = manifest.d1Databases.map((declared) => {
+      const database = bound[declared.binding];
+      return database ? { databaseName: database.name, ...declared, databaseId: database.id } : declared;
+    });
+    return { ...manifest, d1Databases };
+  }
+
   /** Versions that do not serve yet are loaded where they will serve, and asked whether they are well. */
   async prepare(versions: Version[]): Promise<void> {
+    const { registry } = this.deps;
+    const found = registry.databases.resolve(versions.map((version) => wantedOf(registry, version)));
+    for (const one of found) if ("error" in one) throw one.error;
     const [refused] = (await this.deps.prepare(versions, this.deps.signal)).values();
     if (refused) throw new WrkstError(refused.code, refused.message, refused);
   }

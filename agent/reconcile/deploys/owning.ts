@@ -1,6 +1,6 @@
 // What belongs to a function beside its versions: secrets, settings, custom hosts, and its life.
 import { decodeArtifact, decodeSourceMaps } from "../../artifact/index.js";
-import { checkBindingName, invalid } from "../../deploy/names.js";
+import { checkValueName, invalid } from "../../deploy/names.js";
 import { moveOf } from "../../deploy/traffic.js";
 import { UPLOAD_LIMITS } from "../../deploy/upload.js";
 import { WrkstError } from "../../errors.js";
@@ -38,7 +38,7 @@ export function createOwning(context: DeployContext, reading: Reading) {
     options: SecretOptions,
     by: Actor,
   ): Promise<VersionDetail | null> {
-    for (const name of Object.keys(changes)) checkBindingName(name);
+    for (const name of Object.keys(changes)) checkValueName(name);
     const record = context.expect(of);
     if (record.source !== null) return setSecretsOfGit(record, changes, by);
     const { latest, split } = record;
@@ -69,7 +69,7 @@ export function createOwning(context: DeployContext, reading: Reading) {
     const { account, name } = record;
     const secrets = changed(record, sealedOf(registry, record, base), changes, base);
     const { entrypoints, milliseconds } = await load(record, base, secrets);
-    const { createdAt: _, ...kept } = base;
+    const { createdAt: _, ...kept } = { ...base, manifest: context.boundManifest(record, base) };
     const upload = originOf("secret", options, Object.keys(secrets), by);
     const id = context.newId();
     const { message } = options;
@@ -104,9 +104,11 @@ export function createOwning(context: DeployContext, reading: Reading) {
     const entries = Object.entries(changes);
     const set = Object.fromEntries(entries.flatMap(([name, value]) => (value === null ? [] : [[name, value]])));
     for (const name of Object.keys(set)) {
-      if (!base || !Object.hasOwn(base.manifest.vars, name)) continue;
-      throw new WrkstError("ERR_CONFLICT", `"${function_}" has a var "${name}": one name stands for one value`, {
-        hint: "remove the var first, or choose another name",
+      const isVar = base && Object.hasOwn(base.manifest.vars, name);
+      if (!isVar && !base?.manifest.d1Databases.some(({ binding }) => binding === name)) continue;
+      const what = isVar ? "var" : "database";
+      throw new WrkstError("ERR_CONFLICT", `"${function_}" has a ${what} "${name}": one name stands for one value`, {
+        hint: `remove the ${what} first, or choose another name`,
       });
     }
     if (entries.length === 1 && !Object.keys(set).length && !Object.hasOwn(before, entries[0]![0])) {

@@ -22,7 +22,17 @@ export function createReading(context: DeployContext) {
       percentage: shares.find((share) => share.version === version.id)?.percentage ?? 0,
       commit: registry.firstRevision(version.id)?.commit ?? null,
       url: isOpen ? urlOf(record.name, version.id.slice(0, 8)) : null,
+      databases: databasesOf(record, version),
     };
+  }
+
+  function databasesOf({ id }: FunctionRecord, { id: version, manifest }: Version): VersionDetail["databases"] {
+    if (!manifest.d1Databases.length) return [];
+    const bound = registry.databases.boundTo(id, version);
+    return manifest.d1Databases.flatMap(({ binding }) => {
+      const database = bound[binding];
+      return database ? [{ binding, id: database.id, name: database.name }] : [];
+    });
   }
 
   function settingsOf(record: FunctionRecord): FunctionSettings {

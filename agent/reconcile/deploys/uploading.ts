@@ -30,12 +30,13 @@ export function createUploading(context: DeployContext, reading: Reading) {
     if (!record) checkName(of);
     if (!record && registry.functionByName(of.name)) throw nameTaken(of.name);
     const before = record && beforeOf(record);
-    const { vars, kept, fresh } = environmentOf(brought, before);
-    const owner = record?.id ?? removedId(of) ?? context.newId();
+    const environment = environmentOf(brought, before);
+    const { kept, fresh } = environment;
+    const owner = record?.id ?? removedId(of) ?? registry.databases.reservedId(of.account, of.name) ?? context.newId();
     const clear = { ...sealing.open(owner, kept), ...fresh };
     const { bundle, alias } = brought;
     const artifact = encodeArtifact(bundle);
-    const manifest = manifestOf(of.name, brought, vars, before?.manifest);
+    const manifest = manifestOf(of.name, brought, environment, before?.manifest);
     const loadable = { artifact, bundle, manifest, secrets: clear, hint: HINT };
     const { entrypoints, milliseconds } = await checkLoad(checker, loadable, context.deps.signal);
     const secrets = { ...kept, ...sealing.seal(owner, fresh) };
@@ -69,7 +70,7 @@ export function createUploading(context: DeployContext, reading: Reading) {
   /** What the next version builds on: the one that was made last. */
   function beforeOf(record: FunctionRecord): Before | undefined {
     const [last] = registry.versions(record.id);
-    return last && { manifest: last.manifest, secrets: sealedOf(registry, record, last) };
+    return last && { manifest: context.boundManifest(record, last), secrets: sealedOf(registry, record, last) };
   }
 
   /** A removed function of the account comes back under its own id, which its secrets are sealed for. */
