@@ -57,7 +57,7 @@ export function answers(text: string): string {
 }
 
 /** A module that answers all of its `env` as JSON. */
-export const TELLS_ENV = "export default { fetch: (_request, env) => Response.json(env) };\n";
+export const TELLS_ENV = "export default { fetch: (_request, { D1, ...env }) => Response.json(env) };\n";
 
 export function secret(name: string, text: string): UploadBinding {
   return { kind: "secret", name, text };

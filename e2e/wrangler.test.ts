@@ -33,7 +33,7 @@ function fine(ran: Ran): Ran {
 const idIn = ({ output }: Ran) => /Version ID:\s+([0-9a-f-]{36})/.exec(output)?.[1] ?? assert.fail(output);
 const text = async (host: string, headers = {}) => (await agent.request(host, "/", { headers })).text;
 
-const TELLS = "export default { fetch: (request, env) => Response.json(env) };\n";
+const TELLS = "export default { fetch: (request, { D1, ...env }) => Response.json(env) };\n";
 
 test("wrangler says who it is, and deploys functions with all kinds of modules", { concurrency: true }, async (t) => {
   const tests = [

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { type ErrorCode, WrkstError } from "../errors.js";
 import type { BundleModule, Upload, Version } from "../model.js";
 import { testManifest } from "../test-manifest.js";
-import { checkBindingName, checkModuleName } from "./names.js";
+import { checkModuleName, checkValueName } from "./names.js";
 import { resolveVersion } from "./resolve.js";
 import { checkUpload, environmentOf, manifestOf, UPLOAD_LIMITS } from "./upload.js";
 
@@ -55,7 +55,7 @@ test("names of modules as bundlers make them pass", () => {
 
 for (const name of ["__wrkstX", "__proto__", "D1", "", "a b", "a\n", "x".repeat(129), "é"]) {
   test(`B10: a var or secret named ${JSON.stringify(name.slice(0, 30))} is refused`, () => {
-    assert.throws(() => checkBindingName(name), is("ERR_INVALID"));
+    assert.throws(() => checkValueName(name), is("ERR_INVALID"));
   });
 }
 

@@ -4,6 +4,7 @@ import {
   type BindingKind,
   type D1Binding,
   isDatabaseName,
+  isFunctionName,
   type Manifest,
   type SealedSecrets,
   type Upload,
@@ -45,7 +46,7 @@ export interface Environment {
 export const DEFAULT_COMPATIBILITY_DATE = "2026-08-01";
 
 /** @throws WrkstError ERR_INVALID, ERR_TOO_LARGE with the limit named */
-export function checkUpload({ bundle, message, tag }: Upload): void {
+export function checkUpload({ bundle, message, tag, share = [] }: Upload): void {
   const { main, modules, sourceMaps } = bundle;
   within(modules.length, UPLOAD_LIMITS.count, "modules");
   within(sum(modules.map(({ bytes }) => bytes.byteLength)), UPLOAD_LIMITS.modules, "bytes of modules");
@@ -58,6 +59,10 @@ export function checkUpload({ bundle, message, tag }: Upload): void {
   }
   if (!names.has(main))
     throw invalid(`expected the main module ${JSON.stringify(main.slice(0, 100))} among the modules`);
+  const wrong = share.find((name) => name !== "*" && !isFunctionName(name));
+  if (wrong !== undefined) {
+    throw invalid(`expected "share" to be names of functions, received ${JSON.stringify(wrong.slice(0, 100))}`);
+  }
   for (const [what, text] of Object.entries({ message, tag })) {
     if ((text?.length ?? 0) > UPLOAD_LIMITS.text) throw invalid(`expected a ${what} of at most 1,000 characters`);
   }

@@ -192,14 +192,27 @@ test("names every binding that is not supported", async () => {
   const bindings = [
     { name: "CACHE", type: "kv_namespace", namespace_id: "1" },
     { name: "FILES", type: "r2_bucket", bucket_name: "b" },
-    { name: "DB", type: "d1", id: "1" },
     { name: "ODD", type: "antigravity" },
     { name: "FINE", type: "plain_text", text: "x" },
   ];
   const { status, number, says = "" } = await put([metadata({ bindings }), main]);
   assert.deepEqual([status, number], [422, 10021]);
-  for (const name of ["CACHE", "FILES", "DB", "ODD"]) assert.ok(says.includes(`"${name}"`), says);
+  for (const name of ["CACHE", "FILES", "ODD"]) assert.ok(says.includes(`"${name}"`), says);
   assert.ok(!says.includes("FINE"));
+});
+
+test("reads databases by id, by name and by neither, under any name", async () => {
+  const bindings = [
+    { name: "DB", type: "d1", id: "1" },
+    { name: "SHOP", type: "d1", database_name: "shop" },
+    { name: "D1", type: "d1" },
+  ];
+  assert.equal((await put([metadata({ bindings }), main])).status, 200);
+  assert.deepEqual(deploys.uploads.at(-1)?.bindings, [
+    { kind: "d1", name: "DB", id: "1" },
+    { kind: "d1", name: "SHOP", databaseName: "shop" },
+    { kind: "d1", name: "D1" },
+  ]);
 });
 
 test("keeps secrets where the client says nothing of keeping, and exactly what it names where it does", async () => {
