@@ -35,7 +35,7 @@ test("a removed function is kept for the retention, then forgotten with its vers
   registry.setAlias(id, "stable", "hello@1");
   push(registry, "b", { hello: null });
   const removedAt = clock.now;
-  const nothing = { functions: [], databases: [], versions: [], artifacts: [] };
+  const nothing = { functions: [], versions: [], artifacts: [] };
   assert.deepEqual(registry.removeExpired(removedAt + RETENTION, RETENTION), nothing);
   const garbage = registry.removeExpired(removedAt + RETENTION + 1, RETENTION);
   assert.deepEqual(garbage.functions, [{ id, account: "main", name: "hello" }]);

@@ -9,8 +9,6 @@ export const KEPT_DEPLOYMENTS = 20;
 export interface Garbage {
   /** Functions whose removal is older than the retention; their data may go now. */
   functions: { id: string; account: string; name: string }[];
-  /** Ids of databases whose removal is older than the retention. */
-  databases: string[];
   /** Ids of versions that are gone. */
   versions: string[];
   /** Digests of artifacts and source maps that no version refers to any more; the caller deletes the files. */
@@ -39,11 +37,10 @@ export function createGarbage(db: Db): (now: number, retention: number) => Garba
   const removed = db.prepare<[number], Garbage["functions"][number]>(
     "DELETE FROM functions WHERE removed_at < ? RETURNING id, account, name",
   );
-  const removedDatabases = db
-    .prepare<[number], string>("DELETE FROM databases WHERE removed_at < ? RETURNING id")
-    .pluck();
-  // What somebody brought back without its function is open to all of its account.
-  const freeOwned = db.prepare("UPDATE databases SET owner = NULL, default_for = NULL WHERE owner = ?");
+  // Databases are forgotten apart, with their files. What somebody brought back without its function is open to all of its account.
+  const freeOwned = db.prepare(
+    "UPDATE databases SET owner = NULL, default_for = NULL WHERE owner = ? AND removed_at IS NULL",
+  );
   const unbind = db.prepare("DELETE FROM version_databases WHERE version_id NOT IN (SELECT id FROM versions)");
   const versionsOfRemoved = db.prepare<[number], VersionRow>(
     `SELECT v.id, v.artifact, v.source_maps FROM versions v JOIN functions f ON f.id = v.function_id
@@ -94,14 +91,13 @@ export function createGarbage(db: Db): (now: number, retention: number) => Garba
     const ofRemoved = versionsOfRemoved.all(before);
     const functions = removed.all(before);
     for (const { id } of functions) freeOwned.run(id);
-    const databases = removedDatabases.all(before) as string[];
     const orphans = unreferenced.all(before);
     for (const { id } of orphans) deleteVersion.run(id);
     unbind.run();
     const gone = [...ofRemoved, ...orphans];
     const digests = new Set(gone.flatMap((row) => [row.artifact, row.source_maps ?? row.artifact]));
     const artifacts = [...digests].filter((digest) => refersTo.get(digest, digest) === 0);
-    return { functions, databases, versions: gone.map((row) => row.id), artifacts };
+    return { functions, versions: gone.map((row) => row.id), artifacts };
   }
 
   const transaction = db.transaction(removeExpired);
