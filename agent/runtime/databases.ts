@@ -11,13 +11,13 @@ import {
   type D1Stats,
 } from "../../runtime/d1/wire.js";
 import { WrkstError } from "../errors.js";
-import type { SocketClient } from "./socket-client.js";
+import { RefusedOpening, type SocketClient } from "./socket-client.js";
 
 /** All throw ERR_RUNTIME when the process ends meanwhile or refuses, ERR_TIMEOUT when there is no answer. */
 export interface D1Calls {
   call(call: D1Call): Promise<D1CallAnswer>;
   script(script: D1Script): Promise<D1ScriptAnswer>;
-  /** SQL text as it is made; errors when it could not be made whole. */
+  /** SQL text as it is made; errors when it could not be made whole. ERR_SQL where there is what cannot be written as SQL. */
   dump(dump: D1Dump): Promise<Readable>;
   /** By name. From then on they refuse everything, for as long as the process lives. */
   retire(objects: string[]): Promise<void>;
@@ -41,7 +41,14 @@ export function d1Calls(client: SocketClient): D1Calls {
   return {
     call: (call) => ask(D1_CONTROL.call, call),
     script: (script) => ask(D1_CONTROL.script, script),
-    dump: (dump) => client.open({ path: D1_CONTROL.dump, body: JSON.stringify(dump), headers, timeout: TIMEOUT }),
+    async dump(dump) {
+      const request = { path: D1_CONTROL.dump, body: JSON.stringify(dump), headers, timeout: TIMEOUT };
+      return client.open(request).catch((error: Error) => {
+        const { cause } = error;
+        if (!(cause instanceof RefusedOpening) || cause.status !== 422) throw error;
+        throw new WrkstError("ERR_SQL", (JSON.parse(cause.text) as { error: string }).error);
+      });
+    },
     retire: async (objects) => void (await ask(D1_CONTROL.retire, { objects })),
     pause: async (objects, on) => void (await ask(D1_CONTROL.pause, { objects, on })),
     stats: () => ask(D1_CONTROL.stats),

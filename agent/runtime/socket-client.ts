@@ -19,7 +19,8 @@ export interface SocketAnswer {
 export interface SocketClient {
   /** Throws ERR_TIMEOUT, or ERR_RUNTIME when the connection fails. */
   send(request: SocketRequest): Promise<SocketAnswer>;
-  /** Resolves with an answer whose body is still to come, for as long as it takes. Throws as `send`. */
+  /** Resolves with an answer whose body is still to come, for as long as it takes. Throws as `send`, and ERR_RUNTIME with a
+   * RefusedOpening as its cause where the answer is not 200. */
   open(request: SocketRequest): Promise<IncomingMessage>;
   close(): void;
 }
@@ -69,10 +70,20 @@ function ask<T>(
   });
 }
 
+export class RefusedOpening extends Error {
+  readonly status: number;
+  readonly text: string;
+
+  constructor({ status, body }: SocketAnswer) {
+    super(`it answered ${status}`);
+    this.status = status;
+    this.text = body.toString();
+  }
+}
+
 async function opened(incoming: IncomingMessage): Promise<IncomingMessage> {
   if (incoming.statusCode === 200) return incoming;
-  incoming.destroy();
-  throw new Error(`it answered ${incoming.statusCode}`);
+  throw new RefusedOpening(await collect(incoming));
 }
 
 async function collect(incoming: IncomingMessage): Promise<SocketAnswer> {

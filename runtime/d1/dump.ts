@@ -20,14 +20,21 @@ export function dumpOf(sql: SqlStorage, wanted: Wanted): Generator<string> {
 type Entry = { name: string; sql: string };
 
 function* statementsOf(sql: SqlStorage, wanted: Wanted, schema: { tables: Entry[]; rest: Entry[] }): Generator<string> {
-  // Rows of a table may come before those that they refer to.
   yield "PRAGMA defer_foreign_keys=TRUE;\n";
-  for (const { name, sql: text } of schema.tables) {
-    if (!wanted.noSchema) yield `${creationOf(name, text)}\n`;
+  // All tables first: put off is the check of rows, but a table that rows refer to must be there when they come.
+  const [own, others] = [schema.tables.filter(isSqlites), schema.tables.filter((table) => !isSqlites(table))];
+  if (!wanted.noSchema) for (const { sql: text } of others) yield `${creationOf(text)}\n`;
+  if (!wanted.noData) for (const { name } of others) yield* rowsOf(sql, name);
+  for (const { name } of own) {
+    if (!wanted.noSchema)
+      yield name === "sqlite_sequence" ? "DELETE FROM sqlite_sequence;\n" : "ANALYZE sqlite_schema;\n";
     if (!wanted.noData) yield* rowsOf(sql, name);
   }
   for (const { sql: text } of schema.rest) yield `${text};\n`;
 }
+
+/** What exists already, or comes with what makes it. */
+const isSqlites = ({ name }: Entry) => name.startsWith("sqlite_");
 
 const NO_VIRTUAL = "D1 Export error: cannot export databases with Virtual Tables (fts5)";
 const TABLES = `SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND sql NOT NULL
@@ -35,10 +42,7 @@ const TABLES = `SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND sql
 const REST = `SELECT name, sql FROM sqlite_schema WHERE type IN ('index', 'trigger', 'view') AND sql NOT NULL
   ORDER BY type COLLATE NOCASE, rowid`;
 
-/** Tables of SQLite's own exist already, or come with what makes them. */
-function creationOf(name: string, text: string): string {
-  if (name === "sqlite_sequence") return "DELETE FROM sqlite_sequence;";
-  if (/^sqlite_stat./.test(name)) return "ANALYZE sqlite_schema;";
+function creationOf(text: string): string {
   return /^CREATE TABLE ['"]/.test(text)
     ? `CREATE TABLE IF NOT EXISTS ${text.slice("CREATE TABLE ".length)};`
     : `${text};`;
