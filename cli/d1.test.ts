@@ -114,7 +114,7 @@ test("writes migrations where the wrangler file says, numbered as wrangler does"
   const first = (await make("STOCK", "first")).out.trim();
   assert.equal(first, join(folder, "greet/sql/0001_first.sql"));
   assert.equal(await readFile(first, "utf8"), "-- Migration number: 0001 \t 1970-01-01T00:17:40.000Z\n");
-  assert.equal((await make("shop", "../../x")).code, 1);
+  assert.equal((await make("shop", "../../x")).code, 2);
   assert.equal((await make("unknown", "x")).code, 1);
   assert.equal((await run(["d1", "migrations", "create", "shop", "x"])).code, 1);
 });

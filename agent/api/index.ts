@@ -46,8 +46,7 @@ export type { TailParts } from "./tails.js";
 export interface ApiOptions {
   platform: Platform;
   deploys: Deploys;
-  /** Absent: its routes are not there. */
-  databases?: Databases;
+  databases: Databases;
   auth: Auth;
   /** Keeps an audit event. */
   audit: Audit;
@@ -121,11 +120,8 @@ export function createApi(options: ApiOptions): Api {
   const uploads = createUploadSpace(options.uploads);
   const transfers = createTransfers({ folder: options.uploads, publicUrl: options.publicUrl, now });
   addTransferRoutes(routes, transfers);
-  const { databases } = options;
-  if (databases) {
-    addDatabaseRoutes(routes, { databases });
-    addDatabaseFileRoutes(routes, { databases, uploads: options.uploads });
-  }
+  addDatabaseRoutes(routes, options);
+  addDatabaseFileRoutes(routes, options);
   addCloudflareRoutes(routes, { ...options, transfers, uploads, baseDomain: config.baseDomain });
   const calls = createTailCalls(options.tail, options.publicUrl);
   addTailRoutes(routes, { calls, platform, auth: options.auth });

@@ -3,7 +3,7 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { type ResultSet, viewResults } from "../database-views.js";
 import { type DatabaseSession, type OfDatabase, openDatabase } from "../databases.js";
 import { saveTo } from "../download.js";
@@ -34,7 +34,7 @@ export function addContents(program: Command, io: Io): void {
     .option("--file <path>", TEXT.sqlFile)
     .action(async (wanted: string, options: ExecuteOptions) => {
       const { command, file } = options;
-      if (command === undefined && file === undefined) throw new Failure(TEXT.commandOrFile);
+      if (command === undefined && file === undefined) throw new InvalidArgumentError(TEXT.commandOrFile);
       const session = await openDatabase(wanted, options, io);
       if (file !== undefined) return importFile(file, session);
       const body = { sql: command };

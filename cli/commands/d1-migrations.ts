@@ -2,7 +2,7 @@
 
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import type { Migrations } from "../answers.js";
 import { listMigrations } from "../database-views.js";
 import { findDeclared, type OfDatabase, openDatabase } from "../databases.js";
@@ -34,7 +34,7 @@ export function addMigrations(program: Command, io: Io): void {
     .argument("<message>", TEXT.migration)
     .option("--env <name>", TEXT.env)
     .action(async (wanted: string, message: string, options: OfDatabase) => {
-      if (!/^[\p{L}\p{N} ._-]{1,200}$/u.test(message)) throw new Failure(TEXT.badMigration);
+      if (!/^[\p{L}\p{N} ._-]{1,200}$/u.test(message)) throw new InvalidArgumentError(TEXT.badMigration);
       const folder = await folderHere(wanted, options, io);
       await mkdir(folder, { recursive: true });
       const number = nextNumber(await namesIn(folder));

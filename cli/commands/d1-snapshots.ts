@@ -1,6 +1,6 @@
 // `wrkst d1 backup`, `snapshots`, `restore`, `time-travel`: copies of a database, and the way back.
 
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Snapshot } from "../answers.js";
 import { listSnapshots } from "../database-views.js";
 import { type DatabaseSession, type OfDatabase, openDatabase } from "../databases.js";
@@ -66,7 +66,7 @@ function addTimeTravel(program: Command, io: Io): void {
     .option("--timestamp <time>", TEXT.timestamp)
     .option("--yes", TEXT.yes)
     .action(async (wanted: string, { bookmark, timestamp, ...options }: TravelOptions) => {
-      if (bookmark === undefined && timestamp === undefined) throw new Failure(TEXT.bookmarkOrTime);
+      if (bookmark === undefined && timestamp === undefined) throw new InvalidArgumentError(TEXT.bookmarkOrTime);
       const point = bookmark === undefined ? { time: timeOf(timestamp ?? "", io) } : { snapshot: bookmark };
       await restore(await openDatabase(wanted, options, io), point, options.yes);
     });

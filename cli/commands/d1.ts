@@ -70,16 +70,15 @@ function addLife(program: Command, io: Io): void {
     .option("--yes", TEXT.yes)
     .option("--force", TEXT.forceDatabase)
     .action(async (wanted: string, options: OfDatabase & { yes?: boolean; force?: boolean }) => {
-      const { client, path, reference, say } = await openDatabase(wanted, options, io);
+      const { client, path, reference, confirm: done } = await openDatabase(wanted, options, io);
       if (!options.yes && !(await confirm(says.confirmDatabase(reference), io))) throw new Failure(TEXT.notDeleted);
       await client.ask("DELETE", await path("", options.force ? { force: "true" } : {}));
-      say(says.databaseDeleted(reference));
+      done({ database: reference, deleted: true }, says.databaseDeleted(reference));
     });
   addOfDatabase(program, "d1 undelete").action(async (wanted: string, options: OfDatabase) => {
-    const { ask, print, say } = await openDatabase(wanted, options, io);
+    const { ask, confirm: done } = await openDatabase(wanted, options, io);
     const back = await ask<Database>("POST", "/undelete");
-    say(says.databaseBack(back.name));
-    print(back, "");
+    done(back, says.databaseBack(back.name));
   });
 }
 
@@ -91,9 +90,9 @@ function addShares(program: Command, io: Io): void {
     addOfDatabase(program, path)
       .argument("<function>", TEXT.shareWith)
       .action(async (wanted: string, name: string, options: OfDatabase) => {
-        const { ask, reference, say } = await openDatabase(wanted, options, io);
+        const { ask, reference, confirm: done } = await openDatabase(wanted, options, io);
         await ask(method, `/shares/${encodeURIComponent(name)}`);
-        say(said(reference, name));
+        done({ database: reference, function: name, shared: method === "PUT" }, said(reference, name));
       });
   }
 }

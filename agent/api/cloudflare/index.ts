@@ -32,7 +32,7 @@ export function isCloudflareShaped(path: string): boolean {
 export interface CloudflareDeps {
   platform: Platform;
   deploys: Deploys;
-  databases?: Databases | undefined;
+  databases: Databases;
   transfers: Transfers;
   uploads: UploadSpace;
   /** Origin without trailing slash. */
@@ -62,11 +62,9 @@ export function addCloudflareRoutes(routes: Routes, deps: CloudflareDeps): void 
   addSecretRoutes(add, deps);
   addTriggerRoutes(add, deps);
   const { databases, transfers } = deps;
-  if (databases) {
-    addD1Routes(add, databases);
-    addD1FileRoutes(add, { databases, transfers, jobs: createJobs() });
-    addTimeTravelRoutes(add, databases);
-    addAnalyticsRoute(add, databases);
-  }
+  addD1Routes(add, databases);
+  addD1FileRoutes(add, { databases, transfers, jobs: createJobs() });
+  addTimeTravelRoutes(add, databases);
+  addAnalyticsRoute(add, databases);
   addUnsupportedRoutes(add);
 }
