@@ -6,12 +6,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { Miniflare } from "miniflare";
+import { startBundledD1 } from "../../d1/testing/bundled-d1.js";
 import { ask, startServing, until } from "../../runtime/testing/workerd.js";
 
-export type Target = "wrkst" | "wrkst-d1" | "bundled" | "miniflare";
+export type Target = "wrkst" | "wrkst-d1" | "host" | "bundled" | "miniflare";
 
 /** Runs the case of that number; `gave` or `threw` of its answer is set. */
 export type Run = (index: number) => Promise<{ gave?: unknown; threw?: string }>;
+
+import { cases, type Db } from "./cases.js";
 
 const workerd = (createRequire(import.meta.url)("workerd") as { default: string }).default;
 const DATE = "2026-08-01";
@@ -43,6 +46,7 @@ export const targets: Record<Target, (t: TestContext) => Promise<Run>> = {
       "wrkst-d1/client.js": await library("client.js"),
     });
   },
+  host: startHost,
   bundled: startBundled,
   miniflare: startMiniflare,
 };
@@ -96,6 +100,18 @@ const d1 :Workerd.Worker = (
   });
   const port = await until(() => Number(/"port":(\d+)/.exec(said)?.[1]), "workerd listens");
   return async (index) => (await ask({ port }, `/?case=${index}`)).json() as Awaited<ReturnType<Run>>;
+}
+
+/** The older form of a binding, the name of a host: wrkst-d1 in Node, against workerd's own D1 server. */
+async function startHost(t: TestContext): Promise<Run> {
+  const server = await startBundledD1("export default {};");
+  t.after(() => server.stop());
+  const library = new URL("../../../d1/index.js", import.meta.url).href;
+  const { getD1 } = (await import(library)) as typeof import("../../d1/index.js");
+  const db = getD1({ D1: `127.0.0.1:${server.databasePort}` });
+  const asJson = (value: unknown) => (value === undefined ? {} : { gave: JSON.parse(JSON.stringify(value)) });
+  return (index) =>
+    (cases[index]?.run(db as Db) ?? Promise.resolve()).then(asJson, (error: Error) => ({ threw: error.message }));
 }
 
 async function startMiniflare(t: TestContext): Promise<Run> {
