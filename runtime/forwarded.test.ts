@@ -11,6 +11,8 @@ test("the client's address is read with and without port, in both families", () 
     ["[::1]:56", "::1"],
     ["[2001:db8::1]", "2001:db8::1"],
     ["2001:db8::1", "2001:db8::1"],
+    ["[::ffff:127.0.0.1]:56", "127.0.0.1"],
+    ["::FFFF:127.0.0.1", "127.0.0.1"],
   ];
   for (const [raw, address] of cases) assert.equal(withoutPort(raw!), address);
 });

@@ -11,8 +11,12 @@ interface Headers {
   get(name: string): string | null;
 }
 
-/** The address without its port: workerd names the client `1.2.3.4:5` or `[::1]:5`. */
+/** The address without its port: workerd names the client `1.2.3.4:5` or `[::1]:5`. IPv4 is IPv4 however it is written. */
 export function withoutPort(clientIp: string): string {
+  return hostOf(clientIp).replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, "");
+}
+
+function hostOf(clientIp: string): string {
   if (clientIp.startsWith("[")) return clientIp.slice(1, clientIp.indexOf("]"));
   const colon = clientIp.lastIndexOf(":");
   return colon === -1 || clientIp.indexOf(":") !== colon ? clientIp : clientIp.slice(0, colon);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { logIn } from "../auth/testing/provider.js";
 import { serveLogin } from "./test-login.js";
+import { serveApi } from "./testing.js";
 
 const people = { root: { email: "root@example.com", email_verified: true } };
 
@@ -148,4 +149,22 @@ test("whoami says who asks, for which accounts and by which credential", async (
   assert.deepEqual(await accountsOf(String((await make(root, { account: "ann" })).json.token)), ["ann"]);
   const { credential, subject } = (await send("GET", "/api/v1/whoami", undefined)).json;
   assert.deepEqual([credential, subject], [{ kind: "admin-token", id: null }, "admin"]);
+});
+
+test("a token is made for an account that is there, and for no more than five hundred times", async () => {
+  const { ask, registry, close } = await serveApi();
+  try {
+    const make = (account: string) =>
+      ask("/api/v1/tokens", { method: "POST", body: JSON.stringify({ name: "t", scopes: ["read"], account }) });
+    assert.deepEqual([(await make("nobody")).status, (await make("main")).status], [404, 201]);
+    const [token] = registry.access.apiTokens();
+    registry.access.transaction(() => {
+      for (let n = 0; n < 499; n++) registry.access.addApiToken(`digest ${n}`, { ...token!, id: `token-${n}` });
+    });
+    const { status, json } = await make("main");
+    assert.deepEqual([status, json.code], [409, "ERR_CONFLICT"]);
+    assert.equal((await make("other")).status, 201);
+  } finally {
+    await close();
+  }
 });

@@ -1,7 +1,7 @@
 // `/api/v1/tokens`, `/api/v1/users`, `/api/v1/whoami`: credentials and people. Every write is an audit event.
 
 import { z } from "zod";
-import { type Auth, actorOf, type Identity, MAIN, ROLES, SCOPES } from "../auth/index.js";
+import { type Auth, actorOf, effectiveScopes, type Identity, MAIN, ROLES, SCOPES } from "../auth/index.js";
 import { WrkstError } from "../errors.js";
 import { isFunctionName } from "../model.js";
 import type { ApiToken, User } from "../model-access.js";
@@ -43,7 +43,8 @@ function addWhoami(routes: Routes, { users }: Auth): void {
         : isBound
           ? [account]
           : [account, MAIN];
-      return { subject, name, email, role, account, accounts: [...new Set(accounts)], scopes, credential };
+      const shown = effectiveScopes(role, scopes);
+      return { subject, name, email, role, account, accounts: [...new Set(accounts)], scopes: shown, credential };
     },
   );
 }

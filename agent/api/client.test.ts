@@ -35,6 +35,11 @@ const cases: Record<string, Case> = {
   },
   "the first hop when all are trusted": { remote: "10.1.1.1", forwarded: "10.3.3.3", address: "10.3.3.3" },
   "IPv4 however it is written": { remote: "::ffff:10.1.1.1", forwarded: "::ffff:192.0.2.1", address: "192.0.2.1" },
+  "the router's word on IPv4, however it is written": {
+    via: "router",
+    connecting: "::ffff:192.0.2.1",
+    address: "192.0.2.1",
+  },
   "the router's word on the router's socket": {
     via: "router",
     connecting: "2001:db8::1",

@@ -32,7 +32,7 @@ export function clientOf(headers: IncomingHttpHeaders, options: ClientOptions): 
 function addressOf(headers: IncomingHttpHeaders, { via, remoteAddress, trustedProxies }: ClientOptions): string {
   if (via === "router") {
     const address = headers[HEADER.clientIp];
-    return typeof address === "string" && ipaddr.isValid(address) ? address : "unknown";
+    return typeof address === "string" && ipaddr.isValid(address) ? ipaddr.process(address).toString() : "unknown";
   }
   if (!remoteAddress) return "unknown";
   const forwarded = headers["x-forwarded-for"];

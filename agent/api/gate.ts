@@ -66,7 +66,7 @@ export function unknownFunction(name: string | undefined): WrkstError {
   });
 }
 
-function foreign(account: string | undefined): WrkstError {
+export function foreign(account: string | undefined): WrkstError {
   return new WrkstError("ERR_FORBIDDEN", `account "${account}" is not yours`, {
     hint: "ask for your accounts: GET /memberships",
   });

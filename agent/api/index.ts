@@ -25,7 +25,7 @@ import { addGitRoute, type GitHandler } from "./git-route.js";
 import { addHealthRoutes, HEALTH } from "./health-routes.js";
 import { createIdempotency } from "./idempotency.js";
 import type { Handler, ListenOptions } from "./listen.js";
-import { type Audit, addLoginRoutes } from "./login.js";
+import { type Audit, addLoginRoutes, isOfLogin, sendLoginError } from "./login.js";
 import { addOpenApiRoute } from "./openapi.js";
 import type { Platform } from "./platform.js";
 import { addPlatformRoutes } from "./platform-routes.js";
@@ -133,6 +133,8 @@ export function createApi(options: ApiOptions): Api {
     await dropSmallBody(req);
     if (res.destroyed) return;
     if (!foreseen(error)) log.error({ err: error, requestId }, "request failed");
+    const refusal = foreseen(error);
+    if (refusal && isOfLogin(req.path) && !res.headersSent) return sendLoginError({ req, res }, refusal);
     const problem = problemOf(error, requestId);
     if (isCloudflareShaped(req.path))
       sendProblem(res, problem, { type: "application/json", body: envelopeOf(problem, req.path) });

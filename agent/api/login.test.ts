@@ -287,3 +287,31 @@ test("neither codes nor tokens nor cookies are in any log (A4)", async (t) => {
     assert.ok(!logged().includes(String(secret)) && !events.includes(String(secret)));
   }
 });
+
+test("tells clients where the login is (RFC 8414), and nothing where there is none", async (t) => {
+  const { ask, publicUrl } = await serveLogin(t);
+  const { status, json } = await ask("/.well-known/oauth-authorization-server", { token: null });
+  assert.deepEqual([status, json.issuer, json.token_endpoint], [200, publicUrl, `${publicUrl}/oauth2/token`]);
+  assert.deepEqual(json.code_challenge_methods_supported, ["S256"]);
+  const without = await serveApi();
+  t.after(() => without.close());
+  assert.equal((await without.ask("/.well-known/oauth-authorization-server", { token: null })).status, 501);
+});
+
+test("refuses browsers with a page and clients in the form of OAuth, also who asks too often (A8)", async (t) => {
+  const { ask, close } = await serveApi();
+  t.after(close);
+  const html = { accept: "text/html,application/xhtml+xml,*/*;q=0.8" };
+  const page = await ask("/oauth2/auth", { token: null, headers: html });
+  assert.deepEqual([page.status, page.headers["content-type"]], [400, "text/html; charset=utf-8"]);
+  assert.match(String(page.headers["content-security-policy"]), /default-src 'none'/);
+  const many = async (headers = {}) => {
+    for (;;) {
+      const answer = await ask("/oauth2/token", { token: null, method: "POST", body: "code=x", headers });
+      if (answer.status === 429) return answer;
+    }
+  };
+  const { json, headers } = await many();
+  assert.deepEqual([json.error, typeof headers["retry-after"]], ["temporarily_unavailable", "string"]);
+  assert.equal((await many(html)).headers["content-type"], "text/html; charset=utf-8");
+});

@@ -4,7 +4,15 @@
 import { randomBytes } from "node:crypto";
 import { parse as parseCookies, serialize as serializeCookie } from "cookie";
 import { createAttempts } from "../auth/attempts.js";
-import { ALL_SCOPES, type Auth, isScope, type Parameters, type Refusal, scopesOf } from "../auth/index.js";
+import {
+  ALL_SCOPES,
+  type Auth,
+  effectiveScopes,
+  isScope,
+  type Parameters,
+  type Refusal,
+  scopesOf,
+} from "../auth/index.js";
 import { behaviourOf, WrkstError } from "../errors.js";
 import type { Log } from "../log.js";
 import type { Actor, PlatformEvent } from "../model.js";
@@ -47,6 +55,10 @@ function addPages(routes: Routes, deps: LoginDeps, { begin }: { begin: Begin }):
     routes.add({ ...OPEN, method, path, summary }, (call) => answering(call, log, () => handle(call)));
 
   add("GET", "/oauth2/auth", "Begins the login of a client", (call) => begin(call, codeRequest(auth, call.req.query)));
+  add("GET", "/.well-known/oauth-authorization-server", "What the login can do, for clients", (call) => {
+    loginsOf(auth);
+    call.res.json(metadataOf(deps.publicUrl()));
+  });
   add("GET", "/auth/callback", "Where the provider sends people back to", async (call) => {
     const query = new URL(call.req.originalUrl, deps.publicUrl()).searchParams;
     const { confirmation, user } = await loginsOf(auth).finish(query, browserOf(call));
@@ -61,7 +73,7 @@ function addPages(routes: Routes, deps: LoginDeps, { begin }: { begin: Begin }):
     const shown = confirmationPage({
       clientName: client?.name ?? request.clientId,
       user,
-      granted: scopesOf(request.scope),
+      granted: effectiveScopes(user.role, scopesOf(request.scope)),
       redirect: request.kind === "code" ? request.redirectUri : undefined,
       landing: client?.landing,
       userCode: request.kind === "device" ? shownCode(request.userCode) : undefined,
@@ -94,6 +106,23 @@ function addPages(routes: Routes, deps: LoginDeps, { begin }: { begin: Begin }):
     const { clientId, scope, userCode } = device;
     await begin(call, { kind: "device", clientId, scope, userCode });
   });
+}
+
+/** RFC 8414. */
+function metadataOf(issuer: string): object {
+  return {
+    issuer,
+    authorization_endpoint: `${issuer}/oauth2/auth`,
+    token_endpoint: `${issuer}/oauth2/token`,
+    revocation_endpoint: `${issuer}/oauth2/revoke`,
+    device_authorization_endpoint: `${issuer}/oauth2/device/auth`,
+    response_types_supported: ["code"],
+    grant_types_supported: ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"],
+    code_challenge_methods_supported: ["S256"],
+    token_endpoint_auth_methods_supported: ["none"],
+    revocation_endpoint_auth_methods_supported: ["none"],
+    scopes_supported: ALL_SCOPES.split(" "),
+  };
 }
 
 async function begin(
@@ -181,23 +210,37 @@ async function answering(call: Call, log: Log, handle: () => unknown): Promise<v
   } catch (thrown) {
     const error = foreseen(thrown);
     if (!error) throw thrown;
-    const { status } = behaviourOf(error.code);
-    if (status === 502) log.warn({ err: { code: error.code, message: error.message } }, "login failed");
-    if (call.req.accepts(["json", "html"]) === "html") {
-      sendPage(call, status, messagePage("This did not work", error.message, error.hint));
-    } else {
-      call.res.status(status).json({ error: oauthError(error), error_description: error.message, hint: error.hint });
+    if (error.code === "ERR_LOGIN_PROVIDER") {
+      log.warn({ err: { code: error.code, message: error.message } }, "login failed");
     }
+    sendLoginError(call, error);
+  }
+}
+
+/** Whether people and clients of the login ask there, who understand no problem document. */
+export function isOfLogin(path: string): boolean {
+  return /^\/(?:oauth2|auth|device|\.well-known)(?:\/|$)/.test(path);
+}
+
+/** As a page for browsers, in the form of OAuth (RFC 6749 5.2) for clients. */
+export function sendLoginError({ req, res }: Pick<Call, "req" | "res">, error: WrkstError): void {
+  const { status } = behaviourOf(error.code);
+  if (status === 429 && !res.hasHeader("retry-after")) res.setHeader("retry-after", "60");
+  if (req.accepts(["json", "html"]) === "html") {
+    sendPage({ res }, status, messagePage("This did not work", error.message, error.hint));
+  } else {
+    res.status(status).json({ error: oauthError(error), error_description: error.message, hint: error.hint });
   }
 }
 
 function oauthError({ code }: WrkstError): string {
   if (code === "ERR_FORBIDDEN") return "access_denied";
   if (code === "ERR_INVALID" || code === "ERR_TOO_LARGE") return "invalid_request";
+  if (code === "ERR_NO_ROUTE" || code === "ERR_NOT_FOUND") return "invalid_request";
   return code === "ERR_UNSUPPORTED" ? "login_not_set_up" : "temporarily_unavailable";
 }
 
-function sendPage({ res }: Call, status: number, { html, headers }: Page): void {
+function sendPage({ res }: Pick<Call, "res">, status: number, { html, headers }: Page): void {
   res.status(status).set(headers).send(html);
 }
 

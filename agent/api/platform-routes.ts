@@ -1,8 +1,8 @@
 // `/api/v1`: what runs, what happened, syncs. What a caller may not read is left out of every list.
 
-import { MAIN, permits } from "../auth/index.js";
+import { type Auth, MAIN, permits } from "../auth/index.js";
 import { WrkstError } from "../errors.js";
-import { unknownFunction } from "./gate.js";
+import { foreign, unknownFunction } from "./gate.js";
 import type { FunctionDetail, Job, Platform } from "./platform.js";
 import { parseName, present, QUERY } from "./requests.js";
 import { type Call, Reply, type Routes } from "./routes.js";
@@ -11,8 +11,13 @@ const SELF = { action: "self", of: "caller" } as const;
 const READ_MAIN = { action: "read", of: "main" } as const;
 const READ_FUNCTION = { action: "read", of: "function" } as const;
 
-export function addPlatformRoutes(routes: Routes, { platform }: { platform: Platform }): void {
-  addStatusRoutes(routes, platform);
+export interface PlatformRoutesDeps {
+  platform: Platform;
+  auth: Pick<Auth, "isAccount">;
+}
+
+export function addPlatformRoutes(routes: Routes, { platform, auth }: PlatformRoutesDeps): void {
+  addStatusRoutes(routes, platform, auth);
   addSourceRoutes(routes, platform);
 }
 
@@ -20,12 +25,22 @@ const readable = ({ identity }: Pick<Call, "identity">) => {
   return ({ account }: { account: string }) => permits(identity, "read", account);
 };
 
-function addStatusRoutes(routes: Routes, platform: Platform): void {
-  routes.add({ method: "GET", path: "/api/v1/status", rule: SELF, summary: "What runs" }, async (call) => {
-    const status = await platform.status();
-    const sources = permits(call.identity, "read", MAIN) ? status.sources : [];
-    return { ...status, sources, functions: status.functions.filter(readable(call)) };
-  });
+function addStatusRoutes(routes: Routes, platform: Platform, auth: Pick<Auth, "isAccount">): void {
+  routes.add(
+    { method: "GET", path: "/api/v1/status", rule: SELF, query: QUERY.status, summary: "What runs" },
+    async (call) => {
+      const { account } = call.query;
+      if (account !== undefined && !(permits(call.identity, "read", account) && auth.isAccount(account))) {
+        throw foreign(account);
+      }
+      const status = await platform.status();
+      const sources = permits(call.identity, "read", MAIN) && (account ?? MAIN) === MAIN ? status.sources : [];
+      const functions = status.functions
+        .filter(readable(call))
+        .filter((one) => one.account === (account ?? one.account));
+      return { ...status, sources, functions };
+    },
+  );
   routes.add(
     { method: "GET", path: "/api/v1/functions", rule: SELF, query: QUERY.functions, summary: "Functions, by name" },
     async (call) => {

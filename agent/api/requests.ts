@@ -24,6 +24,7 @@ const eventId = z
 export const QUERY = {
   none: z.strictObject({}),
   wait: z.strictObject({ wait: flag }),
+  status: z.strictObject({ account: name.optional() }),
   sync: z.strictObject({ wait: flag, prune: flag }),
   functions: z.strictObject({
     source: name.optional(),

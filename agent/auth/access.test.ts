@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Identity, permits, type Role } from "./access.js";
+import { effectiveScopes, type Identity, permits, type Role } from "./access.js";
 
 const who = (role: Role, account: string): Identity => ({
   ...{ subject: "u", name: "u", email: null, role, account, scopes: ["read"], isBound: false },
@@ -17,4 +17,13 @@ test("A7 lets nobody but admins hear the functions of an account that is not the
   assert.equal(permits(who("admin", "main"), "logs", "ben"), true);
   assert.equal(permits({ ...who("admin", "main"), isBound: true }, "logs", "ben"), false);
   assert.equal(permits({ ...who("viewer", "ana"), scopes: [] }, "logs"), false);
+});
+
+test("shows of the scopes what the role has of them", () => {
+  const all = ["read", "deploy", "git", "admin"] as const;
+  assert.deepEqual(effectiveScopes("viewer", all), ["read"]);
+  assert.deepEqual(effectiveScopes("deployer", all), ["read", "deploy"]);
+  assert.deepEqual(effectiveScopes("deployer", ["deploy", "git"]), ["deploy"]);
+  assert.deepEqual(effectiveScopes("admin", all), all);
+  assert.deepEqual(effectiveScopes("admin", ["git"]), ["git"]);
 });

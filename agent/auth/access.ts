@@ -65,6 +65,18 @@ function hasScope({ scopes }: Identity, action: Action): boolean {
   }
 }
 
+const OF_ROLE: Record<Role, readonly Scope[]> = {
+  viewer: ["read"],
+  deployer: ["read", "deploy"],
+  admin: ["read", "deploy", "git", "admin"],
+};
+
+/** What the scopes come to in that role, to be shown: `admin` stands for all that the role has. */
+export function effectiveScopes(role: Role, scopes: readonly Scope[]): Scope[] {
+  const asAll = scopes.includes("admin") && role !== "admin";
+  return OF_ROLE[role].filter((scope) => asAll || scopes.includes(scope));
+}
+
 /** The same person for deployments and audit events; `address` of the client. */
 export function actorOf({ name, email, credential }: Identity, address: string): Actor {
   const { kind, id } = credential;

@@ -1,14 +1,18 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { newAuth } from "./testing/new-auth.js";
+import { NO_ACCESS, newAuth } from "./testing/new-auth.js";
 
 const DAY = 86_400_000;
 const wanted = { name: "ci", scopes: ["read" as const, "deploy" as const], expiresAt: null, account: "main" };
 const bearer = (secret: string) => `Bearer ${secret}`;
 
+/** Makes an account "ann". */
+const RULE = { issuer: "https://ci.example.com", audience: "wrkst", claims: { repository: "a/b" }, account: "ann" };
+const ANN = { settings: { ...NO_ACCESS, ciRules: [{ ...RULE, scopes: ["deploy" as const] }] } };
+
 test("an API token is its owner with fewer scopes, bound to one account (A4)", async (t) => {
-  const { auth, admin } = await newAuth(t);
+  const { auth, admin } = await newAuth(t, ANN);
   const { token, secret } = auth.tokens.create(admin, { ...wanted, account: "ann" });
   assert.match(secret, /^wrkst_[\w-]{43}$/);
   const found = await auth.authenticate(bearer(secret), "192.0.2.1");
@@ -43,7 +47,7 @@ test("an API token ends when it expires, and is gone with all it made when it is
 });
 
 test("an API token makes none with more scopes or for another account than its own (A4)", async (t) => {
-  const { auth, admin } = await newAuth(t);
+  const { auth, admin } = await newAuth(t, ANN);
   const { secret } = auth.tokens.create(admin, { ...wanted, account: "ann" });
   const holder = (await auth.authenticate(bearer(secret), "192.0.2.1"))!;
   for (const more of [{ account: "main" }, { scopes: ["admin" as const] }, { scopes: ["git" as const] }]) {

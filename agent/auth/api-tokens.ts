@@ -12,6 +12,9 @@ export const ADMIN = "admin";
 /** How often the last use is written down: not every request is worth a write to disk. */
 const TOUCH_AFTER = 60_000;
 
+/** Of one account: more are a program that forgets to revoke. */
+const MOST_TOKENS = 500;
+
 export interface NewApiToken {
   name: string;
   scopes: Scope[];
@@ -41,10 +44,11 @@ export interface ApiTokensOptions {
   records: AccessRecords;
   /** Role of a user under the rules of now; undefined when disabled or not allowed. */
   roleOf: (userId: string) => { role: Role; account: string; name: string; email: string | null } | undefined;
+  isAccount: (account: string) => boolean;
   now: () => number;
 }
 
-export function createApiTokens({ records, roleOf, now }: ApiTokensOptions): ApiTokens {
+export function createApiTokens({ records, roleOf, isAccount, now }: ApiTokensOptions): ApiTokens {
   const holderOf = (owner: string) =>
     owner === ADMIN ? ({ role: "admin", account: MAIN, name: ADMIN, email: null } as const) : roleOf(owner);
 
@@ -77,6 +81,7 @@ export function createApiTokens({ records, roleOf, now }: ApiTokensOptions): Api
       const parent = by.credential.kind === "api-token" ? by.credential.id : null;
       const maker = parent === null ? undefined : records.apiTokens(by.subject).find(({ id }) => id === parent);
       refuseMore(by, wanted, maker);
+      refuseAccount(wanted.account);
       const { secret, digest } = createOpaque("apiToken");
       const made = { id: randomUUID(), owner: by.subject, parent, createdAt: now(), lastUsedAt: null };
       const token: ApiToken = { ...made, ...wanted };
@@ -92,6 +97,17 @@ export function createApiTokens({ records, roleOf, now }: ApiTokensOptions): Api
     },
     revoke: (token) => records.removeApiToken(token.id),
   };
+
+  function refuseAccount(account: string): void {
+    if (!isAccount(account)) {
+      throw new WrkstError("ERR_NOT_FOUND", `there is no account "${account}"`, { hint: "see: wrkst users list" });
+    }
+    const there = records.apiTokens().filter((token) => token.account === account).length;
+    if (there < MOST_TOKENS) return;
+    throw new WrkstError("ERR_CONFLICT", `expected at most ${MOST_TOKENS} tokens of account "${account}"`, {
+      hint: "revoke what is not used any more: wrkst tokens list",
+    });
+  }
 
   /** An API token sees those of its account only. */
   function visible(by: Identity): ApiToken[] {

@@ -18,7 +18,18 @@ import { createProvider } from "./provider.js";
 import { openSigningKey } from "./signing-key.js";
 import { createUsers, type Users } from "./users.js";
 
-export { type Action, actorOf, type Identity, MAIN, permits, ROLES, type Role, SCOPES, type Scope } from "./access.js";
+export {
+  type Action,
+  actorOf,
+  effectiveScopes,
+  type Identity,
+  MAIN,
+  permits,
+  ROLES,
+  type Role,
+  SCOPES,
+  type Scope,
+} from "./access.js";
 export type { ApiTokens } from "./api-tokens.js";
 export { ALL_SCOPES, type Client, isScope, scopesOf } from "./clients.js";
 export type { Grants, Parameters, Refusal } from "./grants.js";
@@ -81,7 +92,7 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
   const isAccount = (account: string) => isOfRules(account) || options.records.isAccountTaken(account);
   const records = { ...options.records, isAccountTaken: isAccount };
   const users = createUsers(records, settings, now);
-  const tokens = createApiTokens({ records, roleOf: users.active, now });
+  const tokens = createApiTokens({ records, roleOf: users.active, isAccount, now });
   const accessTokens = createAccessTokens({ key, publicUrl, now });
   const ciTokens = createCiTokens({ rules: ciRules, now, ...pick(options, "cooldown") });
   const provider = providerSettings && createProvider({ settings: providerSettings, publicUrl, now });

@@ -16,13 +16,15 @@ export function addStatus(program: Command, io: Io): void {
     .option("--check", TEXT.check)
     .action(async (name: string | undefined, options: Common & { check?: boolean }) => {
       const session = openSession(options, io);
-      const waiting = name === undefined ? await showAll(session) : await showOne(session, name);
+      const waiting = name === undefined ? await showAll(session, options) : await showOne(session, name);
       if (options.check && waiting.length) throw new Failure(says.notReady(waiting));
     });
 }
 
-async function showAll({ client, io, print }: Session): Promise<string[]> {
-  const status = await client.ask<Status>("GET", "/api/v1/status");
+/** Of one account only where it is named here: people look at all that they may see. */
+async function showAll({ client, io, print }: Session, { account }: Common): Promise<string[]> {
+  const query = account === undefined ? "" : `?account=${encodeURIComponent(account)}`;
+  const status = await client.ask<Status>("GET", `/api/v1/status${query}`);
   print(status, viewStatus(status, { colour: io.colour, now: io.now() }));
   return notReady(status);
 }

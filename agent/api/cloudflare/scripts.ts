@@ -98,7 +98,7 @@ function addContentRoutes(add: AddRoute, deps: CloudflareDeps): void {
     if (id === undefined) throw new WrkstError("ERR_VERSION_NOT_FOUND", `"${ref.name}" has no version`);
     const bundle = await deploys.bundle(ref, id);
     const { type, body } = formOf(bundle);
-    return sendBytes(call.res, body, { "content-type": type, "cf-entrypoint": bundle.main });
+    return sendBytes(call.res, body, { "content-type": type, "cf-entrypoint": headerOf(bundle.main) });
   });
   add({ method: "GET", path: `${S}/references`, rule: READ, summary: "What refers to the function" }, async (call) => {
     await findScript(deps, refOf(call));
@@ -111,4 +111,9 @@ function addContentRoutes(add: AddRoute, deps: CloudflareDeps): void {
     },
     () => [],
   );
+}
+
+/** A header is Latin-1 at most: other names are told as in a URL. */
+function headerOf(name: string): string {
+  return /^[\x20-\x7e]*$/.test(name) ? name : encodeURI(Buffer.from(name).toString());
 }

@@ -15,7 +15,9 @@ export function createReading(context: DeployContext) {
   function detailOf(record: FunctionRecord, version: Version, aliases = registry.aliases(record.id)): VersionDetail {
     const { latest, split } = record;
     const shares = split ?? (latest === null ? [] : [{ version: latest, percentage: 100 }]);
-    const isOpen = settingsOf(record).previews || shares.some((share) => share.version === version.id);
+    const previews = record.source === null ? registry.functionSettings(record.id).previews : undefined;
+    const serves = shares.some((share) => share.version === version.id);
+    const isOpen = serves || (previews ?? version.manifest.previewUrls);
     return {
       ...version,
       aliases: aliases.filter(({ versionId }) => versionId === version.id).map(({ name }) => name),
