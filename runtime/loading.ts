@@ -2,7 +2,7 @@
 // because the loader remembers a failure for ever.
 import { decodeArtifact, verifyDigest } from "./artifact.js";
 import type { RouterBindings } from "./bindings.js";
-import { handOver } from "./d1/binding.js";
+import { handOver, type Reach } from "./d1/binding.js";
 import type { Slot } from "./isolates.js";
 import { servingModules } from "./modules.js";
 import { createOpening } from "./secrets.js";
@@ -25,7 +25,7 @@ export interface LoadingHooks {
   /** Where the isolate tells what happened in an invocation of the function, if anywhere. */
   tailOf(slot: Slot): Fetcher | undefined;
   /** The object of that name, as this function may reach it. */
-  databaseOf(function_: string, object: string): Fetcher;
+  databaseOf(function_: string, object: string): Reach;
 }
 
 export function createLoading(bindings: RouterBindings, { tailOf, databaseOf }: LoadingHooks): Loading {

@@ -1,6 +1,7 @@
 // Takes a request to the version that its host names. For a loaded version it touches nothing but memory.
 import { assign } from "./assign.js";
 import type { RouterBindings } from "./bindings.js";
+import type { Reach } from "./d1/binding.js";
 import { createForwarding, withoutPort } from "./forwarded.js";
 import { createIsolates, inOwnContext, type Keep, type Slot } from "./isolates.js";
 import { type Code, createLoading } from "./loading.js";
@@ -57,7 +58,7 @@ export interface RouterHooks {
   /** Makes what is told when an invocation of a function is over, work in `waitUntil` included. */
   tailOf(speaker: Speaker): Fetcher;
   /** The object of that name, as the function may reach it. */
-  databaseOf(function_: string, object: string): Fetcher;
+  databaseOf(function_: string, object: string): Reach;
 }
 
 export function createRouter(bindings: RouterBindings, { trace, tailOf, databaseOf }: RouterHooks) {

@@ -4,7 +4,7 @@ import type { RouterBindings } from "./bindings.js";
 import { handleControl } from "./control.js";
 import { calls } from "./d1/calls.js";
 import { handleD1Control, isD1Control } from "./d1/control.js";
-import { type Caller, forward, receive } from "./d1/elsewhere.js";
+import { type Caller, forward, receive, sendByName } from "./d1/elsewhere.js";
 import { createRouter } from "./router.js";
 import { createTrace } from "./trace.js";
 import { HOST_ENTRYPOINT } from "./wire.js";
@@ -15,7 +15,7 @@ interface TailProps {
 }
 interface Loopback {
   EndOfInvocation(options: { props: TailProps }): Fetcher;
-  DatabaseElsewhere(options: { props: Caller }): Fetcher;
+  DatabaseByName(options: { props: Caller }): Fetcher;
 }
 
 export { D1Database } from "./d1/object.js";
@@ -28,9 +28,10 @@ const router = createRouter(bindings, {
   trace,
   tailOf: (props) => loopback.EndOfInvocation({ props }),
   databaseOf(function_, object) {
-    if (!bindings.DATABASES) return loopback.DatabaseElsewhere({ props: { function: function_, object } });
+    const byName = loopback.DatabaseByName({ props: { function: function_, object } });
+    if (!bindings.DATABASES) return { direct: byName };
     calls.give(function_, object);
-    return bindings.DATABASES.getByName(object);
+    return { direct: bindings.DATABASES.getByName(object), again: byName };
   },
 });
 
@@ -41,10 +42,12 @@ export class Control extends WorkerEntrypoint<RouterBindings> {
   }
 }
 
-/** In a ward: what its functions hold instead of a database's object. */
-export class DatabaseElsewhere extends WorkerEntrypoint<RouterBindings, Caller> {
+/** What a function holds instead of a database's object: in a ward, and where the object ended that it held. */
+export class DatabaseByName extends WorkerEntrypoint<RouterBindings, Caller> {
   override fetch(request: Request): Promise<Response> {
-    return forward(this.env.D1!, this.ctx.props, request);
+    const { DATABASES: objects, D1: elsewhere } = this.env;
+    if (objects) return sendByName(objects, calls, this.ctx.props, request);
+    return forward(elsewhere!, this.ctx.props, request);
   }
 }
 

@@ -33,8 +33,18 @@ export async function receive(objects: DurableObjectNamespace, calls: Calls, req
   if (typeof name !== "string" || typeof object !== "string" || !isObjectName(object)) {
     return failed("the call names no database");
   }
+  return sendByName(objects, calls, { function: name, object }, request);
+}
+
+/** Finds the object anew, whatever became of it. Never rejects. */
+export async function sendByName(
+  objects: DurableObjectNamespace,
+  calls: Calls,
+  caller: Caller,
+  request: Request,
+): Promise<Response> {
   try {
-    return await calls.send(name, objects.getByName(object), request);
+    return await calls.send(caller.function, objects.getByName(caller.object), request);
   } catch (error) {
     return failed(error instanceof Error ? error.message : String(error));
   }
