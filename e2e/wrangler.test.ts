@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, test } from "node:test";
 import { logIn, startProvider } from "../agent/auth/testing/provider.js";
-import { freePort, startAgent } from "./harness.js";
+import { createRepository, freePort, functionFiles, startAgent } from "./harness.js";
 import { createProject, helloFiles, type Ran, type WranglerProject } from "./wrangler-client.js";
 
 const port = await freePort();
@@ -224,6 +224,49 @@ test("wrangler deletes a function, and one that is not there is none", async () 
   const versions = await gone.run(["versions", "list"]);
   assert.notEqual(versions.code, 0);
   assert.match(versions.output, /10007/);
+});
+
+test("wrangler is told why git's function does not move, and serves routes and domains of one file", {
+  concurrency: true,
+}, async (t) => {
+  const tests = [
+    t.test("a deploy to a function of git is refused in our words, and changes nothing", async () => {
+      const repository = await createRepository();
+      t.after(() => repository.remove());
+      await repository.commit(functionFiles("owned", "by git"));
+      const pushed = await repository.push(agent);
+      assert.ok(pushed.ok, pushed.output);
+      const owned = await project(helloFiles("owned", "by hand"));
+      const { code, output } = await owned.run(["deploy"]);
+      assert.notEqual(code, 0);
+      assert.match(output, /declared by the source "default"/);
+      assert.match(output, /10040/);
+      assert.equal(await text("owned"), "by git");
+    }),
+    t.test("a route and a custom domain in one file both serve", async () => {
+      const routes =
+        'routes = [{ pattern = "r.both.example.com/*", zone_name = "example.com" }, { pattern = "d.both.example.com", custom_domain = true }]\n';
+      const both = await project(helloFiles("both", "on both", routes));
+      fine(await both.run(["deploy"]));
+      assert.deepEqual(await Promise.all(["r", "d"].map((label) => text(`${label}.both.example.com`))), [
+        "on both",
+        "on both",
+      ]);
+    }),
+    t.test("a module of any name can be downloaded, with a header that can be sent", async () => {
+      const name = "größe-文.js";
+      const odd = await project({
+        "wrangler.toml": `name = "odd"\nmain = "${name}"\nno_bundle = true\ncompatibility_date = "2026-04-01"\n`,
+        [name]: "export default { fetch: () => new Response('odd') };\n",
+      });
+      fine(await odd.run(["deploy"]));
+      const headers = { authorization: `Bearer ${server.token}` };
+      const path = "/client/v4/accounts/main/workers/scripts/odd/content/v2";
+      const content = await agent.request("localhost", path, { headers });
+      assert.deepEqual([content.status, decodeURI(String(content.headers["cf-entrypoint"]))], [200, name]);
+    }),
+  ];
+  await Promise.all(tests);
 });
 
 test("two users cannot touch each other's functions (A7)", async () => {

@@ -174,3 +174,15 @@ test("whatever pushes, pins and releases come, a held version serves, and after 
     { numRuns: 150 },
   );
 });
+
+test("B7b a restored function has its custom hosts again, but those that somebody took meanwhile", (t) => {
+  const { registry } = newRegistry(t);
+  const hosts = { route: ["a.example.com"], domain: ["b.example.com"] };
+  upload(registry, "shop", "1", { latest: "shop@1", hosts });
+  push(registry, null, {}, { functions: [change("shop", undefined, { source: null, state: "removed" })] });
+  assert.deepEqual(registry.removedFunctions()[0]?.hosts, {});
+  upload(registry, "other", "1", { latest: "other@1", hosts: { route: ["b.example.com"] } });
+  registry.restoreFunction("shop", "ann");
+  assert.deepEqual(Object.keys(registry.functionByName("shop")!.hosts), ["a.example.com"]);
+  assert.deepEqual(Object.keys(registry.functionByName("other")!.hosts), ["b.example.com"]);
+});

@@ -102,6 +102,9 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
   const lastHistory = db.prepare<[string], { seq: number; version: string | null }>(
     "SELECT seq, version_id AS version FROM history WHERE function_id = ? ORDER BY seq DESC LIMIT 1",
   );
+  const takenHosts = db
+    .prepare<[], string>("SELECT hosts.key FROM functions, json_each(functions.hosts) hosts WHERE removed_at IS NULL")
+    .pluck();
   const saveHistory = db.prepare("INSERT OR REPLACE INTO history (function_id, seq, version_id) VALUES (?, ?, ?)");
 
   function apply(wanted: Switch): SwitchResult {
@@ -243,9 +246,17 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
     return true;
   }
 
-  function claimsOf({ hosts }: FunctionRecord, latest: string, at: number): Record<string, number> {
+  function claimsOf(before: FunctionRecord, latest: string, at: number): Record<string, number> {
+    const { id, hosts, removedAt } = before;
     const version = versions.version(latest);
-    return version?.upload ? hosts : claimHosts(hosts, version?.manifest.hosts ?? [], at);
+    if (!version?.upload) return claimHosts(hosts, version?.manifest.hosts ?? [], at);
+    return removedAt === null ? hosts : claimHosts({}, freeHosts(id), at);
+  }
+
+  /** What a removed function had asked for and nobody has taken since. */
+  function freeHosts(functionId: string): string[] {
+    const taken = new Set(takenHosts.all());
+    return [...new Set(Object.values(own.functionAskedHosts(functionId)).flat())].filter((host) => !taken.has(host));
   }
 
   function noteHistory({ functionId, declared }: Move, seq: number): void {
