@@ -6,8 +6,8 @@ import { ago, type Clock } from "./lists.js";
 import { formatPairs, formatTable } from "./table.js";
 import { printable, says, size, TEXT } from "./wording.js";
 
-export function listDatabases(databases: Database[], clock: Clock): string {
-  if (databases.length === 0) return `${TEXT.noDatabase}\n`;
+export function listDatabases(databases: Database[], clock: Clock, none: string = TEXT.noDatabase): string {
+  if (databases.length === 0) return `${none}\n`;
   return formatTable(
     ["NAME", "ID", "SIZE", "USED BY", "CREATED"],
     databases.map((one) => ({
@@ -70,7 +70,7 @@ export function listMigrations({ applied, pending }: Migrations, local: string[]
   const rows = [
     ...applied.map(({ name, at }) => [name, `applied ${at}`]),
     ...pending.map((name) => [name, "pending"]),
-    ...local.filter((name) => !known.has(name)).map((name) => [name, "not pushed"]),
+    ...local.filter((name) => !known.has(name)).map((name) => [name, "not live"]),
   ];
   return formatTable(
     ["MIGRATION", "STATE"],

@@ -120,7 +120,7 @@ export const COMMANDS = {
   },
   "d1 unshare": { about: "take that back, at once" },
   "d1 migrations": { about: "changes of the schema that functions bring" },
-  "d1 migrations list": { about: "list what was applied, what is pending, and what was not pushed yet" },
+  "d1 migrations list": { about: "list what was applied, what is pending, and what lies here and is not live" },
   "d1 migrations apply": { about: "apply what the serving version brings and is pending, after a snapshot" },
   "d1 migrations create": {
     about: "write the next numbered file into the folder that the wrangler file names",
@@ -305,10 +305,10 @@ export const TEXT = {
   commandOrFile: "expected either --command or --file",
   bookmarkOrTime: "expected either --bookmark or --timestamp",
   noSnapshot: "there is no snapshot that old",
-  seeSnapshots: 'see "wrkst d1 snapshots"',
   declareDatabase: "declare it in the wrangler file: [[d1_databases]]",
   badMigration: "expected letters, digits, spaces and . _ -",
   noDatabase: "no database yet",
+  noRemovedDatabase: "no deleted database is kept",
   slowest: "slowest statements of the day:",
   // what is not there
   nothing: "no function yet",
@@ -426,8 +426,13 @@ export const says = {
     `${meta.rows_read} read, ${meta.rows_written} written\n`,
   snapshotTaken: (name: string, id: string) => `${printable(name)}: snapshot ${id}\n`,
   confirmRestore: (name: string, to: string) => `let "${name}" be as it was at ${to}? what is there now is kept`,
-  restored: (name: string, at: string, before: string) =>
-    `${printable(name)} is as it was at ${at}; the state before is snapshot ${before}\n`,
+  seeSnapshots: (name: string) => `see "wrkst d1 snapshots ${name}"`,
+  /** `undone`: migrations that the state before had, and this one has not. */
+  restored: (name: string, at: string, before: string, undone: string[]) =>
+    `${printable(name)} is as it was at ${at}; the state before is snapshot ${before}\n` +
+    (undone.length
+      ? `without ${undone.map(printable).join(", ")}: "wrkst d1 migrations apply ${printable(name)}" applies what serves\n`
+      : ""),
   bookmark: (name: string, id: string) => `${id}\n\nto go back to it:\n  wrkst d1 restore ${printable(name)} ${id}\n`,
   badTime: (raw: string) => `expected a time such as "2026-11-23T10:00:00Z" or "2h", received "${raw}"`,
   notDeclared: (name: string) => `the wrangler file here declares no database "${name}"`,

@@ -88,7 +88,7 @@ async function snapshotAt(session: DatabaseSession, timestamp: string): Promise<
   const time = timeOf(timestamp, session.io);
   const found = (await snapshotsOf(session)).find(({ at }) => at <= time);
   if (found) return found;
-  throw new Failure(TEXT.noSnapshot, TEXT.seeSnapshots);
+  throw new Failure(TEXT.noSnapshot, says.seeSnapshots(session.reference));
 }
 
 async function restore(
@@ -102,5 +102,7 @@ async function restore(
     body: point,
     timeout: LONG,
   });
-  print(answer, says.restored(reference, answer.restored.at, answer.before.id));
+  const { restored, before } = answer;
+  const undone = before.migrations.filter((name) => !restored.migrations.includes(name));
+  print(answer, says.restored(reference, restored.at, before.id, undone));
 }

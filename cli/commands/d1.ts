@@ -32,7 +32,10 @@ function addLists(program: Command, io: Io): void {
       const session = openSession(options, io);
       const path = await databasesPath(session, "", options.removed ? { removed: "true" } : {});
       const { databases } = await session.client.ask<{ databases: Database[] }>("GET", path);
-      session.print(databases, listDatabases(databases, io));
+      session.print(
+        databases,
+        listDatabases(databases, io, options.removed ? TEXT.noRemovedDatabase : TEXT.noDatabase),
+      );
     });
   addOfDatabase(program, "d1 info").action(async (wanted: string, options: OfDatabase) => {
     const { ask, print } = await openDatabase(wanted, options, io);

@@ -72,7 +72,7 @@ export function createSnapshotting(context: ContentContext): Snapshotting {
     if (found) return found;
     const what = "snapshot" in point ? `"${point.snapshot.slice(0, 40)}"` : `of ${isoOf(point.time)} or before`;
     throw new WrkstError("ERR_NOT_FOUND", `the database "${database.name}" has no snapshot ${what}`, {
-      hint: `see: wrkst d1 time-travel info ${database.name}`,
+      hint: `see: wrkst d1 snapshots ${database.name}`,
     });
   }
 
