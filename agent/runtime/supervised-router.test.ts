@@ -197,9 +197,10 @@ test("D1: an endless statement from a ward is ended where it runs, its function 
   await victim;
   assert.deepEqual((await event("runtime.suspects")).suspects, ["sql", "waits"]);
   await event("runtime.started", 3);
-  await until(async () => (await ask("sql?write")) === "2", "the same database, from the ward");
+  await until(async () => Number(await ask("sql?write")) > 1, "the same database, from the ward");
   await until(async () => (await ask("waits?now")) === "127.0.0.1", "the other ward");
   const { pid } = runtime.status();
+  const kept = Number(await ask("sql?write"));
 
   const waiting = ask("waits").catch(() => "ended");
   const slow = ask("sql?slow").catch(() => "ended");
@@ -209,7 +210,7 @@ test("D1: an endless statement from a ward is ended where it runs, its function 
   await Promise.all([waiting, slow]);
   assert.equal(await ask("hello"), "hello");
   assert.equal(await ask("waits?now"), "127.0.0.1");
-  assert.equal(await ask("sql?write"), "3");
+  assert.equal(await ask("sql?write"), String(kept + 1));
   assert.equal(events.filter(({ kind }) => kind === "runtime.culprit").length, 1);
 });
 

@@ -132,3 +132,25 @@ test("other objects are another isolate, at once, and requests in flight finish 
   assert.match(text, /ERR_FUNCTION/);
   assert.equal(await isolates(), before);
 });
+
+test("D3: a database that met a full disk says so, and is there again when there is room, in the same isolate", async (t) => {
+  const tight = await startServing(t, { maxFile: 3 * 2 ** 20 });
+  const source = `let requests = 0;
+  const said = (promise) => promise.catch((error) => error.message);
+  export default { async fetch(request, { DB }) {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/make") await DB.exec("CREATE TABLE large (bytes)");
+    const add = (size) => said(DB.prepare("INSERT INTO large VALUES (zeroblob(?))").bind(size).run().then(() => "added"));
+    const answer = pathname === "/fill" ? await add(500_000) : await add(1);
+    return Response.json([++requests, answer, await said(DB.prepare("SELECT count(*) AS n FROM large").first("n"))]);
+  } };`;
+  await tight.deploy({ full: source }, { databases: { DB: "full.1" } });
+  const ask = async (path: string) => (await tight.get("full.base.test", path)).json() as [number, string, number];
+  assert.deepEqual(await ask("/make"), [1, "added", 1]);
+  let last = await ask("/fill");
+  for (; last[1] === "added"; last = await ask("/fill")) assert.equal(last[2], last[0]);
+  assert.match(last[1], /SQLITE_(IOERR|FULL)/);
+  const kept = last[0] - 1;
+  const [requests, answer, rows] = await ask("/");
+  assert.deepEqual([requests, answer, rows], [kept + 2, "added", kept + 1]);
+});

@@ -88,11 +88,21 @@ interface Process {
   stderr: string[];
 }
 
+interface ProcessOptions {
+  /** Names of those that must listen. */
+  sockets: string[];
+  /** Bytes that it can write into one file. */
+  maxFile?: number | undefined;
+}
+
 /** Starts workerd in the folder, and ends it with the test. */
-async function startProcess(t: Scope, folder: string, config: string, sockets: string[]): Promise<Process> {
+async function startProcess(t: Scope, folder: string, config: string, options: ProcessOptions): Promise<Process> {
+  const { sockets, maxFile } = options;
   const file = join(folder, "config.capnp");
   await writeFile(file, config);
-  const child = spawn(workerd, ["serve", "--experimental", "--control-fd=3", file], {
+  const limit = maxFile === undefined ? "" : `trap "" XFSZ; ulimit -f ${Math.ceil(maxFile / 512)};`;
+  const command = ["-c", `${limit} exec "$0" "$@"`, workerd];
+  const child = spawn("sh", [...command, "serve", "--experimental", "--control-fd=3", file], {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });
   const ended = new Promise<void>((resolve) => child.on("close", () => resolve()));
@@ -151,6 +161,8 @@ async function temporaryFolder(t: Scope): Promise<string> {
 const builtWorker = (name: string) => readFile(new URL(`../${name}.worker.js`, import.meta.url), "utf8");
 
 export interface ServingOptions {
+  /** Bytes that it can write into one file: a full disk. */
+  maxFile?: number;
   settings?: Partial<RouterSettings>;
   egress?: { allow: string[]; deny: string[] };
   /** Written to `routes/table.json` before the start; a string is written as it is. */
@@ -190,7 +202,8 @@ export async function startServing(t: Scope, options: ServingOptions = {}) {
   };
   const listen = { address: "127.0.0.1:0" };
   const config = servingConfig({ ...common, listen, controlSocket: sockets.control });
-  const begin = () => startProcess(t, dataDir, config, ["public", "control", "databases"]);
+  const { maxFile } = options;
+  const begin = () => startProcess(t, dataDir, config, { sockets: ["public", "control", "databases"], maxFile });
   let generation = 0;
   let versions = 0;
   const serving = {
@@ -207,7 +220,7 @@ export async function startServing(t: Scope, options: ServingOptions = {}) {
       const own = { requests: join(dataDir, "ward.sock"), control: join(dataDir, "ward-c.sock") };
       const address = { address: `unix:${own.requests}` };
       const text = servingConfig({ ...common, isWard: true, listen: address, controlSocket: own.control });
-      await startProcess(t, dataDir, text, ["public", "control"]);
+      await startProcess(t, dataDir, text, { sockets: ["public", "control"] });
       return {
         get: (host: string, path = "/", more: AskOptions = {}) =>
           ask({ socketPath: own.requests }, path, { ...more, headers: { host, ...more.headers } }),
@@ -274,7 +287,7 @@ export async function startChecker(t: Scope) {
   const folder = await temporaryFolder(t);
   const controlSocket = join(folder, "check.sock");
   const config = checkerConfig({ checkerJs: await builtWorker("checker"), controlSocket });
-  const process = await startProcess(t, folder, config, ["control"]);
+  const process = await startProcess(t, folder, config, { sockets: ["control"] });
   return {
     ...process,
     async check(sources: Sources | string | Uint8Array, settings: Partial<CheckRequest> = {}): Promise<CheckResult> {
