@@ -161,6 +161,7 @@ async function assemble(
     ...{ registry, publisher, artifacts, sealing, turns, routes, urlOf },
     checker: builders.parts.checker,
     prepare: passDeps.prepare,
+    olderThanDatabases: databases.migrating.olderThanDatabases,
     wake: () => loop.wake({ force: true }),
     onHolds: () => expiry.look(),
     signal: closing.signal,

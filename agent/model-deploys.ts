@@ -2,7 +2,7 @@
 // model.ts hands them on.
 
 import type { ErrorReport } from "./errors.js";
-import type { Bundle, FunctionState, PlatformEvent } from "./model.js";
+import type { Bundle, FunctionState, PlatformEvent, Warning } from "./model.js";
 
 /** How a version that was not built from git came to be. */
 export interface UploadOrigin {
@@ -154,6 +154,8 @@ export interface Deployment {
   /** Present while the traffic is divided. */
   split?: TrafficSplit;
   message?: string;
+  /** What who asked for it should know: databases are newer than the code. In the answer to that call only. */
+  warnings?: Warning[];
   /** Kind and id of the credential, and the client's address, for what came by the API. */
   credential?: string;
   address?: string;

@@ -180,6 +180,19 @@ test("a file that needs several transactions is imported whole or not at all as 
   assert.equal(await served("/"), "a,b,c,e,f,g;,h");
 });
 
+test("going back to code that is older than its database warns, and names the snapshot from before", async () => {
+  const answer = await agent.api<{ warnings?: { message: string }[] }>("/api/v1/functions/notes/rollback", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: "{}",
+  });
+  const [, id] =
+    /0004_fine\.sql, 0005_bad\.sql.*wrkst d1 restore notes (\S+)/.exec(answer.warnings?.[0]?.message ?? "") ?? [];
+  const named = (await snapshots()).find((snapshot) => snapshot.id === id);
+  assert.deepEqual(named?.migrations, ["0001_notes.sql", "0002_only_words.sql", "0003_more.sql"]);
+  assert.equal(await served("/version"), "1");
+});
+
 test("an agent that was killed finds all that was acknowledged, and no file of what never was", async () => {
   await served("/add?text=i");
   const before = await snapshots();

@@ -7,7 +7,7 @@ import { Failure } from "../failure.js";
 import type { Io } from "../io.js";
 import { listDeployments, viewDeployment } from "../lists.js";
 import { functionPath } from "../session.js";
-import { says, TEXT } from "../wording.js";
+import { printable, says, TEXT } from "../wording.js";
 import { addCommand, addOfFunction, type OfFunction, openFunction } from "./command.js";
 
 export function addDeployments(program: Command, io: Io): void {
@@ -37,10 +37,11 @@ export function addRollback(program: Command, io: Io): void {
     .option("--reason <text>", TEXT.reason)
     .option("--force", TEXT.forceRollback)
     .action(async (to: string | undefined, { reason, force, ...options }: RollbackOptions) => {
-      const { name, client, print } = await openFunction(options, io);
+      const { name, client, print, warn } = await openFunction(options, io);
       const body = { ...(to === undefined ? {} : { to }), ...(reason === undefined ? {} : { reason }) };
       const path = functionPath(name, `/rollback${force ? "?force=true" : ""}`);
       const deployment = await client.ask<Deployment>("POST", path, { body });
+      for (const { message } of deployment.warnings ?? []) warn(printable(message));
       print(deployment, says.rolledBack(name, deployment.from, deployment.to));
     });
 }

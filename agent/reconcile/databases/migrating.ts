@@ -3,6 +3,7 @@
 import type { D1Statement } from "../../../runtime/d1/wire.js";
 import type { ArtifactStore } from "../../artifact/index.js";
 import {
+  beyond,
   createTable,
   hasTable,
   isBlank,
@@ -14,7 +15,16 @@ import {
   warnOfChanged,
 } from "../../databases/index.js";
 import { WrkstError } from "../../errors.js";
-import type { Actor, Database, DatabaseRef, Migration, MigrationSet, MigrationState, Warning } from "../../model.js";
+import type {
+  Actor,
+  Database,
+  DatabaseRef,
+  Migration,
+  MigrationSet,
+  MigrationState,
+  Version,
+  Warning,
+} from "../../model.js";
 import type { MigrationsNote } from "../../store/index.js";
 import type { Databases, QueryResult } from "../databases.js";
 import type { ContentContext } from "./content-context.js";
@@ -53,6 +63,8 @@ export interface Migrating {
   /** Names that are applied. */
   appliedNames(database: Database, table?: string): Promise<string[]>;
   setOf(note: MigrationsNote): Promise<MigrationSet>;
+  /** One for each database of the version that has migrations which the version does not know. Never rejects. */
+  olderThanDatabases(functionId: string, version: Version): Promise<Warning[]>;
 }
 
 const DEFAULT_TABLE = "d1_migrations";
@@ -182,8 +194,32 @@ export function createMigrating(context: ContentContext, snapshotting: Snapshott
     return { applied, snapshot };
   }
 
+  async function olderThanDatabases(functionId: string, version: Version): Promise<Warning[]> {
+    const bound = Object.values(registry.databases.boundTo(functionId, version.id));
+    const ids = new Set(bound.flatMap((database) => database?.id ?? []));
+    const warnings = await Promise.all([...ids].map((id) => olderThan(functionId, version, id).catch(() => undefined)));
+    return warnings.flatMap((warning) => warning ?? []);
+  }
+
+  async function olderThan(functionId: string, version: Version, id: string): Promise<Warning | undefined> {
+    const notes = snapshots.migrationsOfDatabase(id).filter((note) => note.function === functionId);
+    const own = notes.find((note) => note.version === version.id);
+    const database = registry.databases.byId(id);
+    // What an upload knows of migrations nobody told.
+    if (!notes[0] || !database || (!own && version.upload)) return undefined;
+    const set = own ? await setOf(own) : { migrations: [] };
+    const newer = beyond(set, await appliedNames(database, (own ?? notes[0]).table));
+    if (!newer.length) return undefined;
+    const isBefore = (names: string[]) => !newer.some((name) => names.includes(name));
+    const snapshot = snapshots.snapshots(id).find((one) => isBefore(one.migrations));
+    const back = snapshot ? `; what was there before: wrkst d1 restore ${database.name} ${snapshot.id}` : "";
+    const message = `the database "${database.name}" is newer than version ${version.id.slice(0, 8)}: it has ${newer.join(", ")}${back}`;
+    return { message };
+  }
+
   return {
     front: { migrations, migrate },
+    olderThanDatabases,
     apply,
     note,
     otherBringer: (database, functionId) => serving(database).find((note) => note.function !== functionId)?.function,

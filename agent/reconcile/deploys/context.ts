@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { ArtifactStore } from "../../artifact/index.js";
 import { resolveVersion } from "../../deploy/resolve.js";
 import { type ErrorReport, reportOf, WrkstError } from "../../errors.js";
-import type { FunctionRef, Hold, Manifest, Version } from "../../model.js";
+import type { FunctionRef, Hold, Manifest, Version, Warning } from "../../model.js";
 import type { RouteOptions } from "../../route/index.js";
 import type { Sealing } from "../../secrets/sealing.js";
 import type { DirectChange, DirectResult, FunctionRecord, Registry } from "../../store/index.js";
@@ -23,6 +23,8 @@ export interface DeploysDeps {
   routes: () => RouteOptions;
   /** Origin of the function; with a label, of that host of it. */
   urlOf(name: string, label?: string): string;
+  /** What to know of databases whose migrations are beyond those of the version. */
+  olderThanDatabases(functionId: string, version: Version): Promise<Warning[]>;
   /** Publishes again, soon: what was recorded could not be brought to the runtime. */
   wake(): void;
   /** Holds have changed: the earliest end of one may be another. */

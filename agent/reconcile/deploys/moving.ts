@@ -11,7 +11,7 @@ import {
   versionBefore,
 } from "../../deploy/traffic.js";
 import { WrkstError } from "../../errors.js";
-import type { Actor, Deployment, FunctionRef, TrafficSplit, Version } from "../../model.js";
+import type { Actor, Deployment, FunctionRef, TrafficSplit, Version, Warning } from "../../model.js";
 import type { DirectChange, FunctionRecord } from "../../store/index.js";
 import type { DeployRequest } from "../deploys.js";
 import { sealedOf } from "../secrets.js";
@@ -81,7 +81,18 @@ export function createMoving(context: DeployContext) {
     // Nothing is awaited between this decision and its record.
     const { record, move } = decisionOf(of, wanted);
     const { deployment } = await context.commit(changeOf(record, wanted, move, by));
-    return deployment!;
+    const warnings = await warningsOf(record, versions, by);
+    return { ...deployment!, ...(warnings.length ? { warnings } : {}) };
+  }
+
+  /** Told after the move: going back is often urgent, and a database that does not answer is no reason to wait. */
+  async function warningsOf({ id, name }: FunctionRecord, versions: Version[], by: Actor): Promise<Warning[]> {
+    const found = await Promise.all(versions.map((version) => context.deps.olderThanDatabases(id, version)));
+    const warnings = found.flat();
+    for (const { message } of warnings) {
+      registry.addEvent({ kind: "database.newer-than-code", function: name, message, actor: by });
+    }
+    return warnings;
   }
 
   function decisionOf(of: FunctionRef, wanted: Wanted): { record: FunctionRecord; move: Move } {
