@@ -225,6 +225,32 @@ test("an answer that is too large is refused while its rows come, and the functi
   assert.equal(await ask("SELECT 1 AS one"), '[{"one":1}]');
 });
 
+test("a call that is too large is refused, also one that does not say its length", async () => {
+  await serving.deploy(
+    {
+      large: `let stub, fetch;
+function capture(shared) {
+  while (!Object.hasOwn(shared, "fetch")) shared = Object.getPrototypeOf(shared);
+  fetch ??= shared.fetch;
+  shared.fetch = function (...given) { stub ??= this; return fetch.apply(this, given); };
+}
+export default { async fetch(request, env, context) {
+  if (!fetch) capture(context.exports.default);
+  await env.D1.prepare("SELECT 1").first();
+  const piece = new TextEncoder().encode(" ".repeat(2 ** 20));
+  const endless = () => new ReadableStream({ pull(controller) { controller.enqueue(piece); } });
+  const send = (body) => fetch.call(stub, "http://d1/query", { method: "POST", body }).then((answer) => answer.json());
+  return Response.json([await send(endless()), await send(JSON.stringify({ sql: "SELECT 1" }))]);
+} };`,
+    },
+    { databases: { D1: "large.1" } },
+  );
+  const { text } = await serving.get("large.base.test");
+  const [refused, answered] = JSON.parse(text) as { success?: boolean; error?: string }[];
+  assert.match(String(refused?.error), /too large.*SQLITE_TOOBIG/, text);
+  assert.ok(answered, text);
+});
+
 test("counts what happened in each database since it was last asked, the slowest statements without parameters", async () => {
   const object = fresh();
   await run(object, "CREATE TABLE t (v)");

@@ -4,6 +4,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { RouterBindings } from "../bindings.js";
 import { logLine } from "../log.js";
 import { answerOf, failureOf, formatOf } from "./answers.js";
+import { jsonOf } from "./body.js";
 import { BOOKMARK_HEADER, createBookmarks } from "./bookmarks.js";
 import { calls } from "./calls.js";
 import { closed } from "./closed.js";
@@ -62,7 +63,7 @@ export class D1Database extends DurableObject<RouterBindings> {
     let format = formatOf(path, request.url, undefined);
     let answer: unknown;
     try {
-      const body: D1Statement | D1Statement[] = await request.json();
+      const body = (await jsonOf(request, MAX_CALL)) as D1Statement | D1Statement[];
       format = formatOf(path, request.url, body);
       const statements = Array.isArray(body) ? body : [body];
       while (this.#dumping && !this.#execution.onlyReads(statements)) await this.#dumping;
