@@ -164,6 +164,7 @@ async function assemble(
     olderThanDatabases: databases.migrating.olderThanDatabases,
     wake: () => loop.wake({ force: true }),
     onHolds: () => expiry.look(),
+    maxFunctions: config.maxFunctions,
     signal: closing.signal,
     now: Date.now,
   });

@@ -63,6 +63,8 @@ export interface Config {
   previewRetention: number | null;
   /** Milliseconds. */
   retention: number;
+  /** Of one account, deployed by hand. */
+  maxFunctions: number;
   /** `[env.<name>]` of the wrangler files. */
   wranglerEnv: string | undefined;
   webhookSecret: string | undefined;
@@ -177,6 +179,7 @@ function variablesOf({ folder, memory, terminal }: Surroundings) {
     GIT_PRUNE_LIMIT: variable(parsePruneLimit, "50%"),
     PREVIEW_RETENTION: variable(parseDurationOrNone, "7d"),
     RETENTION: variable(parsePositiveDuration, "30d"),
+    ACCOUNT_MAX_FUNCTIONS: variable(parseInteger(1, 100_000), "5000"),
     WRANGLER_ENV: optional(text),
     CLOUDFLARE_ENV: optional(text),
     WEBHOOK_SECRET: optional(text, { secret: true }),
@@ -257,6 +260,7 @@ export function parseConfig(env: Environment, surroundings: Surroundings): Confi
     git: gitConfig(v),
     previewRetention: v.PREVIEW_RETENTION,
     retention: v.RETENTION,
+    maxFunctions: v.ACCOUNT_MAX_FUNCTIONS,
     wranglerEnv: v.WRANGLER_ENV ?? v.CLOUDFLARE_ENV,
     webhookSecret: v.WEBHOOK_SECRET,
     encryptionKey: v.ENCRYPTION_KEY,

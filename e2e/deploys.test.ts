@@ -53,3 +53,13 @@ test("what does not load is not stored", async () => {
   await assert.rejects(direct.upload("broken", { code: "null.x;" }), failsWith("ERR_LOAD"));
   assert.throws(() => direct.agent.deploys.versions(ref("broken")), failsWith("ERR_NOT_FOUND"));
 });
+
+test("an account has no more functions by hand than the operator allows, and the others still have room", async (t) => {
+  const small = await startDirect({ env: { ACCOUNT_MAX_FUNCTIONS: "1" } });
+  t.after(() => small.stop());
+  await small.deploy("one", { code: answers("one") });
+  await assert.rejects(small.upload("two", { code: answers("two") }), failsWith("ERR_CONFLICT"));
+  await small.deploy("one", { code: answers("again") });
+  await small.deploy("anns", { code: answers("anns") }, "ann");
+  assert.deepEqual([await small.text("one"), await small.text("anns")], ["again", "anns"]);
+});

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { ANSWERS } from "./answers.js";
 import { serveApi } from "./testing.js";
 
 const served = await serveApi();
@@ -54,4 +55,36 @@ test("shows the schemas that the routes check with", () => {
   const { schema } = pin.requestBody.content["application/json"]!;
   assert.deepEqual(schema.required, ["version"]);
   assert.equal(schema.additionalProperties, false);
+});
+
+test("says what the main routes answer, as they do", async () => {
+  const known = new Set(served.api.routes.map(({ method, path }) => `${method} ${path}`));
+  for (const route of Object.keys(ANSWERS)) assert.ok(known.has(route), route);
+  served.deploys.seed({ account: "main", name: "hello" });
+  const asked: [string, string, object?][] = [
+    ["GET", "/api/v1/status"],
+    ["GET", "/api/v1/functions"],
+    ["GET", "/api/v1/functions/hello"],
+    ["GET", "/api/v1/functions/hello/why"],
+    ["POST", "/api/v1/functions/hello/restore"],
+    ["GET", "/api/v1/sources"],
+    ["POST", "/api/v1/sources/default/sync"],
+    ["POST", "/api/v1/sources/default/sync?wait=true"],
+    ["GET", "/api/v1/events"],
+    ["GET", "/api/v1/whoami"],
+    ["POST", "/api/v1/tokens", { name: "t", scopes: ["read"] }],
+    ["GET", "/api/v1/tokens"],
+  ];
+  for (const [method, path, body] of asked) {
+    const answer = await served.ask(path, { method, ...(body ? { body: JSON.stringify(body) } : {}) });
+    assert.ok(answer.status < 300, `${path} ${answer.text}`);
+    const route = path.replace("/hello", "/:name").replace("/default", "/:source").split("?")[0];
+    const { success, error } = ANSWERS[`${method} ${route}`]!.safeParse(answer.json);
+    assert.ok(success, `${path} ${error?.message}`);
+  }
+  const { responses } = document.paths["/api/v1/status"]!.get as unknown as {
+    responses: { "2XX": { content: Record<string, { schema: { properties: object } }> } };
+  };
+  const { properties } = responses["2XX"].content["application/json"]!.schema;
+  assert.deepEqual(Object.keys(properties), ["sources", "functions", "runtime"]);
 });

@@ -1,6 +1,7 @@
 // The OpenAPI document of `/api/v1`, made from the schemas that the routes check with. Pure but for the route.
 
 import { z } from "zod";
+import { ANSWERS } from "./answers.js";
 import type { RouteRecord, Routes } from "./routes.js";
 
 const BASE = "/api/v1/";
@@ -52,7 +53,8 @@ const problemSchema = {
   },
 };
 
-function operationOf({ method, path, summary, rule, query, body, answer }: RouteRecord): object {
+function operationOf({ method, path, summary, rule, query, body, ...record }: RouteRecord): object {
+  const answer = record.answer ?? ANSWERS[`${method} ${path}`];
   const names = [...path.matchAll(/[:*](\w+)/g)].map(([, name = ""]) => name);
   const write = method !== "GET" && rule !== "open";
   const parameters = [
@@ -69,7 +71,7 @@ function operationOf({ method, path, summary, rule, query, body, answer }: Route
     responses: {
       "2XX": {
         description: "Success",
-        content: { "application/json": { schema: answer ? schemaOf(answer) : {} } },
+        content: { "application/json": { schema: answer ? schemaOf(answer, "output") : {} } },
       },
       default: { $ref: "#/components/responses/Problem" },
     },
@@ -84,8 +86,8 @@ function queryParameters(query: z.ZodType | undefined): object[] {
   });
 }
 
-/** As a client sends it. */
-function schemaOf(schema: z.ZodType): object {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
+/** As a client sends it, or gets it. */
+function schemaOf(schema: z.ZodType, io: "input" | "output" = "input"): object {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" });
   return rest;
 }

@@ -25,6 +25,8 @@ export interface DeploysDeps {
   urlOf(name: string, label?: string): string;
   /** What to know of databases whose migrations are beyond those of the version. */
   olderThanDatabases(functionId: string, version: Version): Promise<Warning[]>;
+  /** Of one account, deployed by hand. */
+  maxFunctions: number;
   /** Publishes again, soon: what was recorded could not be brought to the runtime. */
   wake(): void;
   /** Holds have changed: the earliest end of one may be another. */

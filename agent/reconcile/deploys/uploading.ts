@@ -29,6 +29,7 @@ export function createUploading(context: DeployContext, reading: Reading) {
     const record = context.find(of) ?? (create ? undefined : context.expect(of));
     if (!record) checkName(of);
     if (!record && registry.functionByName(of.name)) throw nameTaken(of.name);
+    if (!record) refuseMore(of.account);
     const before = record && beforeOf(record);
     const environment = environmentOf(brought, before);
     const { kept, fresh } = environment;
@@ -65,6 +66,15 @@ export function createUploading(context: DeployContext, reading: Reading) {
       ],
     });
     return { ...reading.version(of, version.id), startup: milliseconds };
+  }
+
+  function refuseMore(account: string): void {
+    const { maxFunctions } = context.deps;
+    const own = registry.functions().filter((record) => record.account === account && record.source === null);
+    if (own.length < maxFunctions) return;
+    throw new WrkstError("ERR_CONFLICT", `expected at most ${maxFunctions} functions of account "${account}"`, {
+      hint: "delete what is not used any more, or ask the operator for a greater ACCOUNT_MAX_FUNCTIONS",
+    });
   }
 
   /** What the next version builds on: the one that was made last. */
