@@ -396,10 +396,10 @@ export const says = {
   unpinned: (name: string, alias: string) => `released "${alias}" of "${name}"`,
   askSecret: (key: string, name: string) => `value of ${key} for "${name}" (not shown): `,
   secretSet: (name: string, keys: string[]) => `set ${keys.join(", ")} of "${name}"`,
-  secretsChanged: (name: string, set: string[], deleted: string[]) =>
-    [set.length ? `set ${set.join(", ")}` : "", deleted.length ? `deleted ${deleted.join(", ")}` : ""]
-      .filter(Boolean)
-      .join(", ") + ` of "${name}"`,
+  secretsChanged: (name: string, set: string[], deleted: string[]) => {
+    const parts = [set.length ? `set ${set.join(", ")}` : "", deleted.length ? `deleted ${deleted.join(", ")}` : ""];
+    return `${parts.filter(Boolean).join(", ")} of "${name}"`;
+  },
   secretDeleted: (name: string, key: string) => `deleted ${key} of "${name}"`,
   tokenMade: (id: string, account: string) =>
     `token ${id} for account "${account}"; this is the only time it is shown:`,

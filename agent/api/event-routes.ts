@@ -29,7 +29,7 @@ export function addEventRoutes(routes: Routes, deps: EventRoutesDeps): void {
     const asked: EventQuery = { limit, ...present(query) };
     if (!call.req.headers.accept?.includes("text/event-stream")) {
       const { events, cursor } = await platform.events(asked);
-      return { events: events.flatMap(shownTo(platform, call)), cursor };
+      return { events: events.flatMap(shownTo(call)), cursor };
     }
     if (streams >= MOST_STREAMS) throw new WrkstError("ERR_RATE_LIMITED", `expected at most ${MOST_STREAMS} listeners`);
     streams += 1;
@@ -51,7 +51,7 @@ type Shown = (event: PlatformEvent) => PlatformEvent[];
  */
 const OF_EVERYBODY = /^(?:source|runtime)\.(?!suspects$|culprit$|cleared$)/;
 
-function shownTo(platform: Platform, { identity }: Pick<Call, "identity">): Shown {
+function shownTo({ identity }: Pick<Call, "identity">): Shown {
   const isAdmin = permits(identity, "admin", MAIN);
   return (event) => {
     if (isAdmin) return [event];
@@ -98,9 +98,9 @@ async function stream(deps: EventRoutesDeps, query: EventQuery & { after: number
 }
 
 /** Asked again before anything is told: the credential may have been revoked, the user disabled (SECURITY.md A5). */
-async function shownNow({ platform, auth }: EventRoutesDeps, { req, client }: Call): Promise<Shown | undefined> {
+async function shownNow({ auth }: Pick<EventRoutesDeps, "auth">, { req, client }: Call): Promise<Shown | undefined> {
   const identity = await auth.authenticate(req.headers.authorization, client.address).catch(() => undefined);
-  return identity && permits(identity, "self") ? shownTo(platform, { identity }) : undefined;
+  return identity && permits(identity, "self") ? shownTo({ identity }) : undefined;
 }
 
 function frameOf(event: PlatformEvent): string {
