@@ -155,7 +155,8 @@ export function createBindings(
   function note(wanted: BindingsWanted, database: DatabaseRecord, created: Database[]): DatabaseRecord {
     created.push(database);
     const message = `the empty database "${database.name}" (${database.id}) was created for "${wanted.function.name}"`;
-    events.addEvent({ kind: "database.created", function: wanted.function.name, message });
+    const { id: functionId, account, name } = wanted.function;
+    events.addEvent({ kind: "database.created", function: name, functionId, account, message });
     return database;
   }
 

@@ -154,3 +154,19 @@ test("an epoch only rises, and routes follow", (t) => {
   assert.deepEqual([after.functions[0]?.database?.epoch, after.generation > generation], [3, true]);
   assert.throws(() => registry.databases.raiseEpoch(id, 2), TypeError);
 });
+
+test("the event of a database bears account and function, also of a function that has yet to be made", (t) => {
+  const { registry } = newRegistry(t);
+  resolve(registry, "hello", [shop]);
+  push(registry, "a", { hello: "1" });
+  const { id: functionId } = registry.functionByName("hello")!;
+  registry.addEvent({ kind: "database.changed", account: "main", functionId, message: "m" });
+  const events = registry.events({ kinds: ["database.created", "database.changed"], functionId, limit: 10 });
+  assert.deepEqual(
+    events.map((event) => [event.account, event.function]),
+    [
+      ["main", "hello"],
+      ["main", "hello"],
+    ],
+  );
+});

@@ -10,7 +10,7 @@ import { optional, toJson } from "./json.js";
 export const MAX_EVENTS = 10_000;
 
 export interface NewEvent extends Omit<PlatformEvent, "id" | "at"> {
-  /** Without it, that of whoever owns the name now. */
+  /** Without it, that of whoever owns the name now; without a name, the event bears that of this function. */
   functionId?: string;
 }
 
@@ -69,6 +69,7 @@ export function createEvents(db: Db, now: () => number, maxEvents = MAX_EVENTS):
   const ownerOf = db.prepare<[string], { id: string; account: string }>(
     "SELECT id, account FROM functions WHERE name = ? AND state <> 'name-taken'",
   );
+  const nameOf = db.prepare<[string], string>("SELECT name FROM functions WHERE id = ?").pluck();
   const trim = db.prepare("DELETE FROM events WHERE id <= ?");
   const select = (order: "ASC" | "DESC") =>
     db.prepare<[Record<string, unknown>], EventRow>(
@@ -111,13 +112,27 @@ export function createEvents(db: Db, now: () => number, maxEvents = MAX_EVENTS):
     addEvent: (event) => {
       const at = now();
       const { functionId, account } = belongs(event);
-      const { kind, source = null, function: name = null, revision = null, message, error, actor } = event;
-      const texts = { kind, source, function: name, revision, message, error: toJson(error), actor: toJson(actor) };
+      const name =
+        event.function ?? (functionId === undefined ? undefined : (nameOf.get(functionId) as string | undefined));
+      const { kind, source = null, revision = null, message, error, actor } = event;
+      const texts = {
+        kind,
+        source,
+        function: name ?? null,
+        revision,
+        message,
+        error: toJson(error),
+        actor: toJson(actor),
+      };
       const row = { ...texts, at, functionId: functionId ?? null, account: account ?? null };
       const id = Number(insert.run(row).lastInsertRowid);
       trim.run(id - maxEvents);
       const { functionId: _, ...told } = event;
-      return { ...told, ...(account === undefined ? {} : { account }), id, at };
+      const whose = {
+        ...(name === undefined ? {} : { function: name }),
+        ...(account === undefined ? {} : { account }),
+      };
+      return { ...told, ...whose, id, at };
     },
     deployments: (functionId, limit = 100) => deployments.all(functionId, limit).map(deploymentOf),
     addDeployment: ({ split, message = null, credential = null, address = null, ...deployment }, functionId) =>

@@ -2,8 +2,9 @@
 import type { D1Statement } from "../../../runtime/d1/wire.js";
 import { firstWordFrom, placeOf } from "../../databases/index.js";
 import { WrkstError } from "../../errors.js";
-import type { Actor, DatabaseRef } from "../../model.js";
+import type { Actor, Database, DatabaseRef } from "../../model.js";
 import type { QueryResult } from "../databases.js";
+import { belongingTo } from "./belonging.js";
 import type { ContentContext } from "./content-context.js";
 
 export function createCalling(context: ContentContext) {
@@ -13,7 +14,7 @@ export function createCalling(context: ContentContext) {
     const database = context.expect(of);
     const answer = await runtime.call({ object: context.object(database), statements });
     if (!answer.ok) throw new WrkstError("ERR_SQL", answer.error);
-    audit(database.name, answer.results, by);
+    audit(database, answer.results, by);
     return answer.results;
   }
 
@@ -21,16 +22,16 @@ export function createCalling(context: ContentContext) {
     const database = context.expect(of);
     const answer = await runtime.script({ object: context.object(database), sql });
     if (!answer.ok) throw sqlError(sql, answer);
-    audit(database.name, answer.results, by);
+    audit(database, answer.results, by);
     return answer.results;
   }
 
   /** Reading is no event; the statement, which may hold what is nobody's business, is in none. */
-  function audit(name: string, results: QueryResult[], by: Actor): void {
+  function audit(database: Database, results: QueryResult[], by: Actor): void {
     const written = results.reduce((sum, { meta }) => sum + meta.rows_written, 0);
     if (!results.some(({ meta }) => meta.changed_db)) return;
-    const message = `${by.name} changed the database "${name}": ${written} rows written`;
-    registry.addEvent({ kind: "database.changed", message, actor: by });
+    const message = `${by.name} changed the database "${database.name}": ${written} rows written`;
+    registry.addEvent({ kind: "database.changed", ...belongingTo(database), message, actor: by });
   }
 
   return { query, script };

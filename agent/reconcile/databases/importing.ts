@@ -5,6 +5,7 @@ import { createSplitter, type SqlStatement } from "../../databases/index.js";
 import { WrkstError } from "../../errors.js";
 import type { Actor, Database, DatabaseRef } from "../../model.js";
 import { IMPORT_LIMIT } from "../databases.js";
+import { belongingTo } from "./belonging.js";
 import { sqlError } from "./calling.js";
 import type { ContentContext } from "./content-context.js";
 import type { Restoring } from "./restoring.js";
@@ -36,9 +37,9 @@ export function createImporting(context: ContentContext, snapshotting: Snapshott
     });
   }
 
-  function eventOf({ name }: Database, snapshot: string, actor: Actor) {
-    const message = `SQL was imported into the database "${name}" by ${actor.name}; what was there is ${snapshot}`;
-    return { kind: "database.imported", message, actor };
+  function eventOf(database: Database, snapshot: string, actor: Actor) {
+    const message = `SQL was imported into the database "${database.name}" by ${actor.name}; what was there is ${snapshot}`;
+    return { kind: "database.imported", ...belongingTo(database), message, actor };
   }
 
   /**

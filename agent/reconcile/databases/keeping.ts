@@ -4,6 +4,7 @@ import { WrkstError } from "../../errors.js";
 import { type Actor, type DatabaseDetail, type DatabaseRef, isDatabaseName } from "../../model.js";
 import type { DatabaseRecord, FunctionRecord, NewEvent, Registry } from "../../store/index.js";
 import type { Databases } from "../databases.js";
+import { belongingTo } from "./belonging.js";
 
 export interface KeepingDeps {
   registry: Pick<Registry, "databases" | "functionByName" | "addEvent">;
@@ -69,11 +70,14 @@ export function createKeeping({ registry, publisher, wake, dataDir }: KeepingDep
     }
     const message = `the database "${name}" was created by ${by.name}`;
     const made = () => databases.create({ account, name, owner: null });
-    return detailOf(write(made, { kind: "database.created", message, actor: by }));
+    return detailOf(
+      write(made, { kind: "database.created", ...belongingTo({ account, owner: null }), message, actor: by }),
+    );
   }
 
   async function remove(of: DatabaseRef, { force }: { force: boolean }, by: Actor): Promise<void> {
-    const { id, name } = expect(of);
+    const database = expect(of);
+    const { id, name } = database;
     const users = databases.uses(id).map((use) => `"${use.function}"`);
     if (users.length && !force) {
       throw new WrkstError("ERR_CONFLICT", `the database "${name}" is bound to ${users.join(", ")}`, {
@@ -81,7 +85,7 @@ export function createKeeping({ registry, publisher, wake, dataDir }: KeepingDep
       });
     }
     const message = `the database "${name}" was removed by ${by.name}`;
-    write(() => databases.remove(id), { kind: "database.removed", message, actor: by });
+    write(() => databases.remove(id), { kind: "database.removed", ...belongingTo(database), message, actor: by });
     await publish();
   }
 
@@ -90,7 +94,12 @@ export function createKeeping({ registry, publisher, wake, dataDir }: KeepingDep
     const found = databases.removed(account).find(({ id, name }) => id === database || name === database);
     if (!found) throw notFound(of, "see: wrkst d1 list --removed");
     const message = `the database "${found.name}" was restored by ${by.name}`;
-    const restored = write(() => databases.restore(found.id), { kind: "database.restored", message, actor: by });
+    const restored = write(() => databases.restore(found.id), {
+      kind: "database.restored",
+      ...belongingTo(found),
+      message,
+      actor: by,
+    });
     await publish();
     return detailOf(restored);
   }
@@ -103,7 +112,7 @@ export function createKeeping({ registry, publisher, wake, dataDir }: KeepingDep
       throw new WrkstError("ERR_INVALID", `the database "${name}" ${why}: nothing has to be shared`);
     }
     const message = `the database "${name}" was shared with "${functionName}" by ${by.name}`;
-    const event = { kind: "database.shared", function: functionName, message, actor: by };
+    const event = { kind: "database.shared", account: of.account, function: functionName, message, actor: by };
     write(() => databases.share(id, function_.id, by), event);
     await publish();
   }
@@ -117,7 +126,7 @@ export function createKeeping({ registry, publisher, wake, dataDir }: KeepingDep
       });
     }
     const message = `the database "${name}" is no longer shared with "${functionName}", by ${by.name}`;
-    const event = { kind: "database.unshared", function: functionName, message, actor: by };
+    const event = { kind: "database.unshared", account: of.account, function: functionName, message, actor: by };
     write(() => databases.unshare(id, function_.id), event);
     await publish();
   }

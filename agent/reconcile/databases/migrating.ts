@@ -27,6 +27,7 @@ import type {
 } from "../../model.js";
 import type { MigrationsNote } from "../../store/index.js";
 import type { Databases, QueryResult } from "../databases.js";
+import { belongingTo } from "./belonging.js";
 import type { ContentContext } from "./content-context.js";
 import type { Snapshotting } from "./snapshotting.js";
 
@@ -117,7 +118,7 @@ export function createMigrating(context: ContentContext, snapshotting: Snapshott
           done.applied.push(migration.name);
         }
       } finally {
-        if (done.applied.length) tell(done, request);
+        if (done.applied.length) tell(database, done, request);
       }
       return done;
     });
@@ -141,10 +142,10 @@ export function createMigrating(context: ContentContext, snapshotting: Snapshott
     return last ? warnOfChanged(set, await setOf(last), applied) : [];
   }
 
-  function tell({ database: { name }, applied, snapshot }: Migrated, { about }: MigrateRequest): void {
+  function tell(database: Database, { applied, snapshot }: Migrated, { about }: MigrateRequest): void {
     const before = snapshot === null ? "" : `; what was there before is ${snapshot}`;
-    const message = `the database "${name}" was migrated: ${applied.join(", ")}${before}`;
-    registry.addEvent({ kind: "database.migrated", message, ...about });
+    const message = `the database "${database.name}" was migrated: ${applied.join(", ")}${before}`;
+    registry.addEvent({ kind: "database.migrated", ...belongingTo(database), message, ...about });
   }
 
   async function note(

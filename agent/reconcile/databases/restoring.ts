@@ -4,6 +4,7 @@ import { removeObject, stateOf } from "../../databases/index.js";
 import type { Actor, Database, DatabaseRef } from "../../model.js";
 import type { NewEvent, SnapshotRecord } from "../../store/index.js";
 import type { Databases, RestorePoint } from "../databases.js";
+import { belongingTo } from "./belonging.js";
 import type { ContentContext } from "./content-context.js";
 import { type Snapshotting, shown } from "./snapshotting.js";
 
@@ -56,7 +57,7 @@ export function createRestoring(context: ContentContext, snapshotting: Snapshott
       const before = await snapshotting.take(database, "restore");
       const next = await placeNext(database, point.id);
       const message = `the database "${database.name}" was restored to ${point.id} by ${by.name}; what was there is ${before.id}`;
-      await switchOver(database, next, { kind: "database.restored", message, actor: by });
+      await switchOver(database, next, { kind: "database.restored", ...belongingTo(database), message, actor: by });
       const last = await lastOf(database, before);
       await snapshotting.repeat(next, point);
       return { restored: shown(point), before: shown(last) };

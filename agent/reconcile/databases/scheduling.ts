@@ -1,6 +1,7 @@
 // Takes snapshots by the clock: of every database that has changed since its last one. One at a time; a failure of one stops no other.
 import { sizeOf } from "../../databases/index.js";
 import { reportOf } from "../../errors.js";
+import { belongingTo } from "./belonging.js";
 import type { ContentContext } from "./content-context.js";
 import type { Snapshotting } from "./snapshotting.js";
 
@@ -30,7 +31,8 @@ export function createScheduling(
     if (backupInterval === null) return [];
     const last = new Map(registry.snapshots.lastSnapshots().map((snapshot) => [snapshot.database, snapshot.at]));
     const taken: string[] = [];
-    for (const { id, account, name } of registry.databases.all()) {
+    for (const found of registry.databases.all()) {
+      const { id, account, name } = found;
       if (isClosed) break;
       if ((last.get(id) ?? 0) > now() - backupInterval) continue;
       try {
@@ -44,7 +46,7 @@ export function createScheduling(
         const report = reportOf(error);
         log.warn({ err: report, database: name }, "a snapshot could not be taken");
         const message = `no snapshot of the database "${name}" could be taken: ${report.message}`;
-        registry.addEvent({ kind: "database.snapshot-failed", message, error: report });
+        registry.addEvent({ kind: "database.snapshot-failed", ...belongingTo(found), message, error: report });
       }
     }
     return taken;

@@ -4,6 +4,7 @@ import { WrkstError } from "../../errors.js";
 import type { Actor, Database, DatabaseRef, DatabaseSnapshot } from "../../model.js";
 import type { SnapshotRecord } from "../../store/index.js";
 import type { Databases, RestorePoint } from "../databases.js";
+import { belongingTo } from "./belonging.js";
 import type { ContentContext } from "./content-context.js";
 
 export interface Snapshotting {
@@ -80,7 +81,7 @@ export function createSnapshotting(context: ContentContext): Snapshotting {
     return context.inTurn(of, async (database) => {
       const taken = await take(database, cause);
       const message = `a snapshot of the database "${database.name}" was taken: ${taken.id}`;
-      if (by) registry.addEvent({ kind: "database.snapshot", message, actor: by });
+      if (by) registry.addEvent({ kind: "database.snapshot", ...belongingTo(database), message, actor: by });
       return shown(taken);
     });
   }

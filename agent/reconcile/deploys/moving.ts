@@ -86,11 +86,18 @@ export function createMoving(context: DeployContext) {
   }
 
   /** Told after the move: going back is often urgent, and a database that does not answer is no reason to wait. */
-  async function warningsOf({ id, name }: FunctionRecord, versions: Version[], by: Actor): Promise<Warning[]> {
+  async function warningsOf({ id, account, name }: FunctionRecord, versions: Version[], by: Actor): Promise<Warning[]> {
     const found = await Promise.all(versions.map((version) => context.deps.olderThanDatabases(id, version)));
     const warnings = found.flat();
     for (const { message } of warnings) {
-      registry.addEvent({ kind: "database.newer-than-code", function: name, message, actor: by });
+      registry.addEvent({
+        kind: "database.newer-than-code",
+        function: name,
+        account,
+        functionId: id,
+        message,
+        actor: by,
+      });
     }
     return warnings;
   }
