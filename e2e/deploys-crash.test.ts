@@ -85,7 +85,7 @@ test("D2: a deploy by hand that is killed at any moment is done or not done, and
     for (const { id } of detail.versions) {
       assert.equal((await agent.request(`${id.slice(0, 8)}--crashing`)).status, 200, id);
     }
-    await agent.kill();
+    await agent.stop();
   }
 });
 

@@ -22,6 +22,7 @@ test("has routes of which only health, login, webhooks and addresses with a secr
   const login = ["/auth/callback", "/device", "/oauth2/auth", "/oauth2/confirm", "/oauth2/device/auth"];
   const others = ["/oauth2/revoke", "/oauth2/token", "/readyz", "/transfers/:id", "/webhooks/:source/:provider"];
   assert.deepEqual([...new Set(open)].sort(), [
+    "/.well-known/oauth-authorization-server",
     ...login.slice(0, 2),
     "/health",
     "/healthz",

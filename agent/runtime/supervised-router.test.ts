@@ -217,7 +217,9 @@ test("D1: an endless statement from a ward is ended where it runs, its function 
 test("D1: a loop is ended as soon as ever while a call of the agent waits", async (t) => {
   const { runtime, ask, event } = await startSupervised(t);
   const write = (sql: string) => runtime.d1.call({ object: "busy.1", statements: [{ sql }] });
-  await write("CREATE TABLE t AS SELECT hex(zeroblob(8000000)) AS text");
+  const rows =
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 16) SELECT hex(zeroblob(500000)) AS text FROM n";
+  assert.equal((await write(`CREATE TABLE t AS ${rows}`)).ok, true);
   const dump = await runtime.d1.dump({ object: "busy.1" });
   t.after(() => dump.destroy());
   const waiting = write("DELETE FROM t").catch(() => "ended");
