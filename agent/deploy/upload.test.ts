@@ -128,6 +128,52 @@ test("what an upload does not say is that of the version before, but for its hea
   assert.deepEqual(manifestOf("a", upload(), { vars: {}, databases: [] }).hosts, []);
 });
 
+const boundBefore = {
+  manifest: testManifest({
+    vars: { TEXT: "x" },
+    d1Databases: [
+      { binding: "DB", databaseName: "shop", databaseId: "id-of-shop" },
+      { binding: "LOG", databaseName: "log", databaseId: "id-of-log" },
+    ],
+  }),
+  secrets: {},
+};
+const boundOf = (brought: Pick<Upload, "bindings" | "keep">, before = boundBefore) =>
+  environmentOf(brought, before).databases.map(({ binding, databaseId }) => [binding, databaseId]);
+
+test("a database is inherited by its binding, with the id that it had, and only where that is asked for", () => {
+  assert.deepEqual(boundOf({ bindings: [{ kind: "inherit", name: "DB" }], keep: [] }), [["DB", "id-of-shop"]]);
+  assert.deepEqual(boundOf({ bindings: [], keep: ["text", "json", "secret"] }), []);
+  const missing = { bindings: [{ kind: "inherit" as const, name: "OTHER" }], keep: [] };
+  assert.throws(() => environmentOf(missing, boundBefore), is("ERR_INHERIT"));
+});
+
+test("kept databases are all of them, but for those that the upload names anew", () => {
+  assert.deepEqual(boundOf({ bindings: [], keep: ["d1"] }), [
+    ["DB", "id-of-shop"],
+    ["LOG", "id-of-log"],
+  ]);
+  const named = { kind: "d1" as const, name: "DB", id: "another" };
+  assert.deepEqual(boundOf({ bindings: [named], keep: ["d1"] }), [
+    ["DB", "another"],
+    ["LOG", "id-of-log"],
+  ]);
+  const asVar = environmentOf(
+    { bindings: [{ kind: "text", name: "DB", text: "x" }], keep: ["d1", "text"] },
+    boundBefore,
+  );
+  assert.deepEqual(asVar.vars, { DB: "x", TEXT: "x" });
+  assert.deepEqual(
+    asVar.databases.map(({ binding }) => binding),
+    ["LOG"],
+  );
+});
+
+test("a database with a name that none can have is refused", () => {
+  const bindings = [{ kind: "d1" as const, name: "DB", databaseName: "a b" }];
+  assert.throws(() => environmentOf({ bindings, keep: [] }), is("ERR_INVALID"));
+});
+
 const version = (id: string, tag?: string): Version => ({
   ...{
     id,

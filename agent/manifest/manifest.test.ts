@@ -58,6 +58,23 @@ test("a small file has wrangler's defaults", () => {
   });
 });
 
+test("two databases with one folder of migrations are refused with the places of both", () => {
+  const entry = (binding: string, folder: string) =>
+    `[[d1_databases]]\nbinding = "${binding}"\nmigrations_dir = "${folder}"\n`;
+  const text = `${BASE}${entry("A", "sql")}${entry("B", "other")}${entry("C", "./sql/")}`;
+  const error = errorOf(() => toml(text));
+  assert.equal(formatPosition(error.position!), "hello/wrangler.toml:12:1");
+  assert.match(error.message, /"C".*"A" in line 6/);
+  assert.ok(error.hint);
+  assert.equal(toml(`${BASE}${entry("A", "sql")}${entry("B", "sql/b")}`).manifest.d1Databases.length, 2);
+});
+
+test("whom a function shares its databases with is said by the environment, or else for all of them", () => {
+  const text = `${BASE}[wrkst]\nshare = ["shop"]\n[env.a.wrkst]\nshare = ["*"]\n[env.b.wrkst]\nshare = []\n[env.c]\n`;
+  const shareOf = (environment?: string) => toml(text, environment).manifest.share;
+  assert.deepEqual([shareOf(), shareOf("a"), shareOf("b"), shareOf("c")], [["shop"], ["*"], undefined, ["shop"]]);
+});
+
 test("TOML and JSON that say the same give the same manifest", () => {
   const fromToml = toml(`${BASE}
 compatibility_flags = ["nodejs_compat"]
@@ -80,12 +97,14 @@ binding = "DB"
 database_name = "orders"
 database_id = "1234"
 migrations_dir = "sql"
+migrations_table = "steps"
 [observability]
 enabled = true
 [wrkst]
 health = "/healthz"
 egress = "none"
 preview = false
+share = ["shop", "blog", "shop"]
 `);
   const fromJson = json({
     name: "hello",
@@ -104,9 +123,14 @@ preview = false
     define: { VERSION: "'1'" },
     rules: [{ type: "Text", globs: ["**/*.md"], fallthrough: true }],
     vars: { TEXT: "one", NESTED: { list: [1, 2.5, true], deep: { er: "x" } } },
-    d1_databases: [{ binding: "DB", database_name: "orders", database_id: "1234", migrations_dir: "sql" }],
+    d1_databases: [
+      {
+        ...{ binding: "DB", database_name: "orders", database_id: "1234" },
+        ...{ migrations_dir: "sql", migrations_table: "steps" },
+      },
+    ],
     observability: { enabled: true },
-    wrkst: { health: "/healthz", egress: "none", preview: false },
+    wrkst: { health: "/healthz", egress: "none", preview: false, share: ["shop", "blog", "shop"] },
   });
   assert.deepEqual(fromToml, fromJson);
   assert.deepEqual(fromToml.warnings, []);
@@ -115,6 +139,13 @@ preview = false
   assert.equal(manifest.workersDev, false);
   assert.equal(manifest.tsconfig, "tsconfig.build.json");
   assert.equal(manifest.jsxFactory, "h");
+  assert.deepEqual(manifest.share, ["blog", "shop"]);
+  assert.deepEqual(manifest.d1Databases, [
+    {
+      ...{ binding: "DB", databaseName: "orders", databaseId: "1234" },
+      ...{ migrationsDir: "sql", migrationsTable: "steps" },
+    },
+  ]);
   assert.deepEqual(
     manifest.rules.map(({ type }) => type),
     ["Text", "Text", "Data", "CompiledWasm"],
@@ -243,6 +274,9 @@ const wrong: [name: string, text: string, position: string][] = [
   ["a typo below wrkst", `${BASE}[wrkst]\nhelth = "/x"`, "5:1"],
   ["a health path without slash", `${BASE}wrkst.health = "x"`, "4:7"],
   ["a health path that is a host", `${BASE}wrkst.health = "//example.com/"`, "4:7"],
+  ["a share that is no list", `${BASE}[wrkst]\nshare = "shop"`, "5:1"],
+  ["a share with what can be no function", `${BASE}[wrkst]\nshare = [\n"shop",\n"he--llo"]`, "7:1"],
+  ["a migrations table that is no string", `${BASE}[[d1_databases]]\nbinding = "DB"\nmigrations_table = 1`, "6:1"],
   ["an egress rule of another kind", `${BASE}wrkst = { egress = "private" }`, "4:11"],
   ["route and routes", `${BASE}route = "a.example/*"\nroutes = []`, "5:1"],
   ["a route object without pattern", `${BASE}routes = [{ zone_name = "x" }]`, "4:11"],

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Actor, D1Binding } from "../model.js";
 import type { BindingsWanted } from "./database-bindings.js";
-import type { Registry } from "./registry.js";
+import { openRegistry, type Registry } from "./registry.js";
 import { change, manifestOf, newRegistry, push, version } from "./test-registry.js";
 
 const ANN: Actor = { name: "ann", email: null, credential: "api-token:1", address: "127.0.0.1" };
@@ -169,4 +169,56 @@ test("the event of a database bears account and function, also of a function tha
       ["main", "hello"],
     ],
   );
+});
+
+/** A version of the function that is bound to databases by these names, and serves. */
+function deploy(registry: Registry, name: string, label: string, names: string[], share: string[] = []): void {
+  const d1Databases = names.map((databaseName) => ({ binding: databaseName.toUpperCase(), databaseName }));
+  const manifest = manifestOf(name, { d1Databases, ...(share.length ? { share } : {}) });
+  resolve(registry, name, d1Databases, { version: `${name}@${label}`, share });
+  push(registry, label, {}, { functions: [change(name, label)], versions: [version(name, label, { manifest })] });
+}
+
+test("B7 routes after every kind of change of databases, shares and bindings are those of a registry opened afresh", (t) => {
+  const { registry, file } = newRegistry(t);
+  const { databases } = registry;
+  const idOf = (name: string) => databases.byName("main", name)!.id;
+  const functionId = () => registry.functionByName("user")!.id;
+  // Of few functions all are read again, whatever changed.
+  push(registry, "f", Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`other-${index}`, "1"])));
+  let id = "";
+  const changes: Record<string, () => void> = {
+    "an owner that shares": () => deploy(registry, "owner", "a1", ["shop"], ["user"]),
+    "a user of what is shared": () => deploy(registry, "user", "a2", ["shop", "log"]),
+    "the share is taken back": () => deploy(registry, "owner", "a3", ["shop"]),
+    "an operator shares it": () => databases.share(idOf("shop"), functionId(), ANN),
+    "the operator takes that back": () => databases.unshare(idOf("shop"), functionId()),
+    "another epoch": () => databases.raiseEpoch(idOf("shop"), 2),
+    "a database is removed": () => {
+      id = idOf("shop");
+      databases.remove(id);
+    },
+    "it is brought back": () => databases.restore(id),
+    "a database is forgotten": () => {
+      id = idOf("log");
+      databases.remove(id);
+      databases.forget(id);
+    },
+    "the version is bound to another one": () => {
+      databases.create({ account: "main", name: "log", owner: null });
+      resolve(registry, "user", [{ binding: "LOG", databaseName: "log" }], { version: "user@a2" });
+    },
+    "the owner goes, and its databases": () => push(registry, "a4", { owner: null }),
+    "the owner comes back": () => registry.restoreFunction("owner", "ann"),
+  };
+  registry.routeState();
+  for (const [what, make] of Object.entries(changes)) {
+    const before = registry.routeState().functions;
+    make();
+    const kept = registry.routeState();
+    assert.notDeepEqual(kept.functions, before, what);
+    const fresh = openRegistry(file);
+    assert.deepEqual(kept, fresh.routeState(), what);
+    fresh.close();
+  }
 });

@@ -13,6 +13,19 @@ function latest(): Db {
   return db;
 }
 
+/** A file as it was before the step that brought this. */
+function before(what: string): Db {
+  const db = openSqlite(":memory:");
+  migrate(
+    db,
+    MIGRATIONS.slice(
+      0,
+      MIGRATIONS.findIndex((sql) => sql.includes(what)),
+    ),
+  );
+  return db;
+}
+
 for (let step = 0; step <= MIGRATIONS.length; step++) {
   test(`a file of schema ${step} becomes the newest schema`, () => {
     const db = openSqlite(":memory:");
@@ -26,14 +39,7 @@ for (let step = 0; step <= MIGRATIONS.length; step++) {
 }
 
 test("B7a events of an older file belong to whoever had the name then, as far as that is known", () => {
-  const db = openSqlite(":memory:");
-  migrate(
-    db,
-    MIGRATIONS.slice(
-      0,
-      MIGRATIONS.findIndex((sql) => sql.includes("events_function_id")),
-    ),
-  );
+  const db = before("events_function_id");
   const add = db.prepare(
     "INSERT INTO functions (id, account, name, state, created_at, updated_at) VALUES (?, ?, ?, 'ready', ?, ?)",
   );
@@ -60,6 +66,30 @@ test("B7a events of an older file belong to whoever had the name then, as far as
     [null, "main"],
     [null, null],
   ]);
+});
+
+test("every function of an older file gets a database of its own, a removed one goes on being removed with it", () => {
+  const db = before("CREATE TABLE databases");
+  const add = db.prepare(
+    `INSERT INTO functions (id, account, name, source, folder, state, created_at, updated_at, removed_at)
+     VALUES (@id, @account, @name, 'default', @id, @state, 100, 100, @removed)`,
+  );
+  add.run({ id: "f1", account: "main", name: "hello", state: "ready", removed: null });
+  add.run({ id: "f2", account: "ann", name: "gone", state: "removed", removed: 200 });
+  add.run({ id: "f3", account: "main", name: "hello", state: "name-taken", removed: null });
+  migrate(db);
+  const rows = db.prepare("SELECT * FROM databases ORDER BY owner").all() as Record<string, unknown>[];
+  const common = { default_for: "d1", declared: 0, epoch: 1, created_at: 100 };
+  assert.deepEqual(
+    rows.map(({ id: _, ...row }) => row),
+    [
+      { ...common, account: "main", name: "hello-d1", owner: "f1", removed_at: null, removed_with: 0 },
+      { ...common, account: "ann", name: "gone-d1", owner: "f2", removed_at: 200, removed_with: 1 },
+    ],
+  );
+  for (const { id } of rows)
+    assert.match(String(id), /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/);
+  assert.notEqual(rows[0]!.id, rows[1]!.id);
 });
 
 test("a step that fails changes nothing, and the next start goes on from there", () => {
