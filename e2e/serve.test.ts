@@ -273,7 +273,7 @@ export default {
 };
 `;
 
-test("vars are strings and JSON, in the handler and by import", async () => {
+test("vars are strings and JSON beside the own database, in the handler and by import", async () => {
   const vars = {
     TEXT: "text",
     EMPTY: "",
@@ -282,10 +282,10 @@ test("vars are strings and JSON, in the handler and by import", async () => {
     "odd name": "odd",
   };
   assert.deepEqual(JSON.parse((await agent.request("settings")).text), {
-    env: vars,
-    imported: vars,
+    env: { ...vars, D1: {} },
+    imported: { ...vars, D1: {} },
     atTopLevel: "text",
-    keys: Object.keys(vars).sort(),
+    keys: [...Object.keys(vars), "D1"].sort(),
   });
 });
 
