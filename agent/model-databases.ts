@@ -54,6 +54,15 @@ export interface DatabaseUse {
   isOwner: boolean;
 }
 
+/** What a binding of the version that serves stands for. */
+export interface BoundDatabase {
+  binding: string;
+  id: string;
+  name: string;
+  /** Why its queries fail, as a sentence; absent where they are answered. */
+  problem?: string;
+}
+
 /** A database as a route meets it. */
 export interface RoutedDatabase {
   id: string;

@@ -3,6 +3,7 @@
 
 import type { ErrorReport } from "./errors.js";
 import type { Bundle, FunctionState, PlatformEvent, Warning } from "./model.js";
+import type { BoundDatabase } from "./model-databases.js";
 
 /** How a version that was not built from git came to be. */
 export interface UploadOrigin {
@@ -178,5 +179,7 @@ export interface Explanation {
   lastEvent: PlatformEvent | null;
   lastDeployment: Deployment | null;
   holds: Hold[];
+  /** By binding; absent where there are none. */
+  databases?: BoundDatabase[];
   error?: ErrorReport;
 }

@@ -2,7 +2,7 @@
 
 import type { ModuleKind } from "../runtime/wire.js";
 import type { ErrorReport, Position } from "./errors.js";
-import type { RoutedDatabase } from "./model-databases.js";
+import type { BoundDatabase, RoutedDatabase } from "./model-databases.js";
 import type { Actor, FunctionSettings, Hold, SealedSecrets, TrafficSplit, UploadOrigin } from "./model-deploys.js";
 
 export * from "./model-databases.js";
@@ -358,6 +358,8 @@ export interface FunctionStatus {
   split?: TrafficSplit;
   /** Version that git gave last, where another one serves. */
   declared?: string;
+  /** By binding; only where one function is asked for. */
+  databases?: BoundDatabase[];
   error?: ErrorReport;
   warnings?: Warning[];
 }

@@ -169,6 +169,7 @@ function whyOf(name: string, position: Position): Explanation {
     ],
     lastEvent: { id: 7, at: NOW - 60_000, kind: "function.failed", message: "greet failed" },
     lastDeployment: { id: "d1", function: name, at: NOW - 7_200_000, cause: "push", author: "Ada", ...moved },
+    databases: [{ binding: "D1", id: idOf("greet-d1"), name: "greet-d1" }],
     error: { code: "ERR_BUNDLE", message: 'expected ";"', position, hint: "mend the file" },
   };
 }

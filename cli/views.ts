@@ -2,6 +2,7 @@
 
 import type { ErrorReport } from "../agent/errors.js";
 import type {
+  BoundDatabase,
   Deployment,
   FunctionStatus,
   PassReport,
@@ -50,10 +51,16 @@ export function viewFunction(entry: FunctionDetail, options: ViewOptions): strin
       ["source", entry.source],
       ["folder", entry.folder],
       ["updated", age(entry.updatedAt, options)],
+      ...databasePairs(entry.databases),
     ]),
     ...notes.map((line) => `  ${line}\n`),
     ...(rows.length ? ["\n", formatTable(["DEPLOYED", "CAUSE", "AUTHOR", "FROM", "TO"], rows)] : []),
   ].join("");
+}
+
+/** One line for each; what is wrong with it stands beside it. */
+export function databasePairs(databases: BoundDatabase[] = []): [string, string][] {
+  return databases.map(({ binding, name, problem }) => ["database", says.bound(binding, name, problem)]);
 }
 
 export function viewReport({ source, result, from, to, milliseconds, functions, error }: PassReport): string {

@@ -2,7 +2,7 @@
 
 import type { Explanation, Hold } from "../agent/model.js";
 import { formatPairs, paintState } from "./table.js";
-import type { ViewOptions } from "./views.js";
+import { databasePairs, type ViewOptions } from "./views.js";
 import { describeError, printable, says } from "./wording.js";
 
 export function viewWhy(why: Explanation, { colour, now }: ViewOptions): string {
@@ -19,6 +19,7 @@ export function viewWhy(why: Explanation, { colour, now }: ViewOptions): string 
       ["declared", declared],
       ...holds.map((hold): [string, string] => ["held", describeHold(hold, now)]),
       ["revision", why.revision],
+      ...databasePairs(why.databases),
       ["deployed", deployment && `${says.ago(now - deployment.at)}, ${deployment.cause}, by ${deployment.author}`],
       ["last event", event && `${says.ago(now - event.at)}, ${event.kind}: ${event.message}`],
     ]),

@@ -364,6 +364,8 @@ export const says = {
     `\na server that has its examples still takes that push with --force, which replaces them; one that has functions\n` +
     `already refuses it: clone its repository and go on there:\n  git clone ${url}/git/functions.git\n`,
   nextOfFunction: (folder: string) => `\nnext:\n  wrkst deploy ${folder}      # or commit it and push\n`,
+  bound: (binding: string, database: string, problem?: string) =>
+    `${binding} → ${database}${problem === undefined ? "" : `: ${problem}`}`,
   bundled: (name: string, modules: number, bytes: number) =>
     `bundled ${name}: ${count(modules, "module")}, ${size(bytes)}`,
   uploaded: (version: string, startup: number | undefined) =>

@@ -1,7 +1,7 @@
 // Whose database is which: real pushes, real functions, and what each of them reaches.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type { DatabaseDetail } from "../agent/model.js";
+import type { DatabaseDetail, FunctionStatus } from "../agent/model.js";
 import { createRepository, startAgent, type TestAgent, type TestRepository } from "./harness.js";
 
 let agent: TestAgent;
@@ -78,6 +78,16 @@ test("B7 sharing needs the owner's word, and ends with the switch that takes it 
   await pushed(files("shop", binding("orders")));
   const cut = await agent.request("blog", "/DB");
   assert.deepEqual([cut.status, /not shared/.test(cut.text)], [500, true], cut.text);
+  for (const path of ["", "/why"]) {
+    const { databases } = await agent.api<FunctionStatus>(`/api/v1/functions/blog${path}`);
+    assert.deepEqual(
+      databases?.map(({ binding, name, problem }) => [binding, name, problem !== undefined]),
+      [
+        ["D1", "blog-d1", false],
+        ["DB", "orders", true],
+      ],
+    );
+  }
   assert.equal(await told("shop", "/DB"), "order,more");
 });
 

@@ -1,7 +1,7 @@
 // A platform in memory, for tests of what stands in front of one: the API and the command line.
 
 import { WrkstError } from "../errors.js";
-import type { FunctionStatus, PassReport, PlatformEvent, SourceStatus } from "../model.js";
+import type { BoundDatabase, FunctionStatus, PassReport, PlatformEvent, SourceStatus } from "../model.js";
 import type { FunctionDetail, Job, Platform, SyncRequest } from "./platform.js";
 
 export interface MemoryPlatform extends Platform {
@@ -17,6 +17,9 @@ export interface MemoryPlatform extends Platform {
 }
 
 const COMMIT = "3f2a91c0".padEnd(40, "d");
+
+const OWN: BoundDatabase = { binding: "D1", id: "1f0e", name: "hello-d1" };
+const CUT_OFF: BoundDatabase = { binding: "DB", id: "2f0e", name: "shop", problem: 'the database "shop" was removed' };
 
 export function functionStatus(name: string, more: Partial<FunctionStatus> = {}): FunctionStatus {
   return {
@@ -61,7 +64,7 @@ export function createMemoryPlatform(): MemoryPlatform {
   const platform: MemoryPlatform = {
     syncs: [],
     calls: [],
-    functionList: [functionStatus("hello"), functionStatus("wasm")],
+    functionList: [functionStatus("hello", { databases: [OWN, CUT_OFF] }), functionStatus("wasm")],
     sourceList: [source],
     outcome: passReport(),
     reasons: [],

@@ -10,13 +10,14 @@ export interface Known {
 }
 
 export function explain({ function: found, holds, lastEvent }: Known): Explanation {
-  const { name, state, version, revision, declared, error } = found;
+  const { name, state, version, revision, declared, databases, error } = found;
   return {
     ...{ name, state, version, revision, holds },
     ...reasonOf(found, holds),
     lastEvent: lastEvent ?? null,
     lastDeployment: found.deployments[0] ?? null,
     ...(declared === undefined ? {} : { declared }),
+    ...(databases ? { databases } : {}),
     ...(error ? { error } : {}),
   };
 }

@@ -14,6 +14,7 @@ import {
   type Status,
   type Version,
 } from "../model.js";
+import { servingDatabases } from "../route/index.js";
 import type { FunctionRecord, NewEvent, Registry } from "../store/index.js";
 import type { Loop, SyncOptions } from "./loop.js";
 
@@ -89,7 +90,13 @@ export class Platform {
     const versions = registry.versions(record.id).map(({ id, artifact, size, entrypoints, createdAt }) => {
       return { id, artifact, size, entrypoints, createdAt };
     });
-    return { ...this.#statusOf(record), deployments: registry.deployments(record.id), versions };
+    const routed = registry.routeState().functions.find(({ id }) => id === record.id);
+    const databases = routed ? servingDatabases(routed) : [];
+    return {
+      ...this.#statusOf(record),
+      ...(databases.length ? { databases } : {}),
+      ...{ deployments: registry.deployments(record.id), versions },
+    };
   }
 
   /** Ascending from `after`, or the newest first. `cursor` continues where the page ended. */

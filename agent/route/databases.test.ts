@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { RoutedDatabase } from "../model.js";
+import type { RoutedDatabase, RoutedVersion } from "../model.js";
+import { testManifest } from "../test-manifest.js";
 import { databasesOf } from "./databases.js";
+import { servingDatabases } from "./serving-databases.js";
 
 const database = (id: string, change: Partial<RoutedDatabase> = {}): RoutedDatabase => ({
   ...{ id, name: id, epoch: 1, isRemoved: false, isOpen: true },
@@ -60,3 +62,21 @@ for (const [name, args, expected] of cases) {
     }
   });
 }
+
+test("what serves is told with its databases by binding, and with what is wrong with one", () => {
+  const databases = { SHUT: database("b", { isOpen: false }), DB: database("a"), NONE: null };
+  const version: RoutedVersion = {
+    ...{ id: "v1", artifact: "", manifest: testManifest(), entrypoints: [], secrets: {}, replacedAt: null },
+    ...{ deployed: true, isUpload: false, databases, copies: {} },
+  };
+  const told = servingDatabases({ ...own, latest: "v1", versions: [version] });
+  assert.deepEqual(
+    told.map(({ binding, id, problem }) => [binding, id, problem !== undefined]),
+    [
+      ["D1", "own", false],
+      ["DB", "a", false],
+      ["SHUT", "b", true],
+    ],
+  );
+  assert.deepEqual(servingDatabases({ ...own, latest: null, versions: [version] }), []);
+});

@@ -12,9 +12,17 @@ export function databasesOf(
   function_: Pick<RoutedFunction, "database">,
   hasServed: boolean,
 ): NonNullable<VersionSpec["databases"]> {
-  const bound = { [OWN_BINDING]: function_.database, ...version.databases };
+  const bound = boundOf(version, function_);
   const copies = hasServed ? undefined : version.copies;
   return Object.fromEntries(Object.entries(bound).map(([binding, database]) => [binding, objectOf(database, copies)]));
+}
+
+/** By binding; null: none was found or made yet. */
+export function boundOf(
+  { databases }: Pick<RoutedVersion, "databases">,
+  { database }: Pick<RoutedFunction, "database">,
+): Record<string, RoutedDatabase | null> {
+  return { [OWN_BINDING]: database, ...databases };
 }
 
 function objectOf(

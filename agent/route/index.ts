@@ -2,4 +2,5 @@
 
 export { type HostRules, refusalOfHost, routeHosts } from "./route-hosts.js";
 export { buildRouteTable, diffRouteTables, type RouteOptions, specOfNext } from "./route-table.js";
+export { servingDatabases } from "./serving-databases.js";
 export { readRouteTable, writeRouteTable } from "./table-file.js";
