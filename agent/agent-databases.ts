@@ -1,4 +1,4 @@
-// Wires what is in databases: copies in processes of their own, snapshots, migrations, and the clock.
+// Wires what is in databases: copies and rehearsals in processes of their own, snapshots, migrations, and the clock.
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { ArtifactStore } from "./artifact/index.js";
@@ -7,6 +7,7 @@ import { reportOf } from "./errors.js";
 import type { Log } from "./log.js";
 import { createDatabases, type DatabaseParts } from "./reconcile/databases/index.js";
 import { createTurns } from "./reconcile/turns.js";
+import { openRehearsals, type RehearsalsOptions } from "./runtime/rehearsal.js";
 import type { Runtime } from "./runtime/runtime.js";
 import type { Registry } from "./store/index.js";
 
@@ -26,6 +27,12 @@ export interface AgentDatabasesOptions {
   registry: Registry;
   artifacts: Pick<ArtifactStore, "put" | "get">;
   runtime: Pick<Runtime, "d1" | "isRunning" | "status">;
+  /** RUNTIME_HANG_TIMEOUT in milliseconds. */
+  hangTimeout: number;
+  /** Folder for sockets. */
+  runDir: string;
+  /** Text of the configuration of the process in which SQL is rehearsed. */
+  writeRehearsal: RehearsalsOptions["writeConfig"];
   publisher: { publish(): Promise<void> };
   wake(): void;
 }
@@ -39,10 +46,11 @@ export function openAgentDatabases(options: AgentDatabasesOptions): AgentDatabas
   const temporary = join(dataDir, "tmp");
   rmSync(temporary, { recursive: true, force: true });
   const copier = openCopier();
+  const rehearsals = openRehearsals({ ...options, temporary, writeConfig: options.writeRehearsal });
   const activity = createActivity(Date.now);
   const parts = createDatabases({
     ...options,
-    temporary,
+    ...{ temporary, rehearsals },
     runtime: runtime.d1,
     runtimeLife: () => runtime.status().pid,
     files: openSnapshotFiles(join(dataDir, "backups"), copier),
@@ -72,7 +80,7 @@ export function openAgentDatabases(options: AgentDatabasesOptions): AgentDatabas
     async close() {
       clearInterval(draining);
       await parts.scheduling.close();
-      await copier.close();
+      await Promise.all([copier.close(), rehearsals.close()]);
     },
   };
 }

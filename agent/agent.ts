@@ -4,7 +4,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { D1_DEFAULTS } from "../runtime/d1/wire.js";
+import { D1_DEFAULTS, type D1Settings } from "../runtime/d1/wire.js";
 import { SECRETS_KEY_VARIABLE, type TailLine, WARDS } from "../runtime/wire.js";
 import { openApi } from "./agent-api.js";
 import { type AgentDatabases, openAgentDatabases } from "./agent-databases.js";
@@ -37,7 +37,7 @@ import { type Checker, openChecker } from "./runtime/checker.js";
 import { endOrphans, lockDataDir } from "./runtime/lock.js";
 import { databaseSocket, openRunFolder, removeSockets, wardSockets } from "./runtime/run-folder.js";
 import { openRuntime, type Runtime, type RuntimeEvent } from "./runtime/runtime.js";
-import { checkerConfig, servingConfig } from "./runtime/workerd-config.js";
+import { checkerConfig, rehearsalConfig, servingConfig } from "./runtime/workerd-config.js";
 import { createSealing } from "./secrets/sealing.js";
 import { openCheckout } from "./source/checkout.js";
 import { openEmbedded, packEmbedded } from "./source/embedded.js";
@@ -128,7 +128,13 @@ async function assemble(
   const tail: AgentTail = openAgentTail({ dataDir, retention: config.logRetention, log, registry, artifacts, runtime });
   closers.push(() => tail.close());
   const databases: AgentDatabases = openAgentDatabases({
-    ...{ dataDir, log, registry, artifacts, runtime, publisher },
+    ...{ dataDir, log, registry, artifacts, runtime, publisher, runDir },
+    hangTimeout: config.runtime.hangTimeout,
+    writeRehearsal: async (paths) =>
+      rehearsalConfig({
+        rehearsalJs: await readFile(inDist("runtime/rehearsal.worker.js"), "utf8"),
+        ...{ ...paths, d1: d1Of(config) },
+      }),
     backupInterval: config.databases.backupInterval,
     retention: config.retention,
     wake: () => loop.wake({ force: true }),
@@ -262,7 +268,7 @@ function openServing(
 ): Runtime {
   const { baseDomain, publicUrl, useForwardedHost, trustedProxies, egress, dataDir } = config;
   const { maxIsolates, hangTimeout, memoryLimit } = config.runtime;
-  const d1 = { ...D1_DEFAULTS, maxSize: config.databases.maxSize };
+  const d1 = d1Of(config);
   const apiHosts = [...new Set([baseDomain, new URL(publicUrl).hostname.toLowerCase()])];
   return openRuntime({
     dataDir,
@@ -289,6 +295,10 @@ function openServing(
         },
       }),
   });
+}
+
+function d1Of({ databases }: ProcessConfig): D1Settings {
+  return { ...D1_DEFAULTS, maxSize: databases.maxSize };
 }
 
 function socketsOf({ host, port }: ProcessConfig, runDir: string, ward: number | undefined) {

@@ -93,7 +93,7 @@ test("a commit that changes only SQL is applied and said, with a snapshot of wha
   assert.deepEqual([last?.cause, last?.migrations], ["migration", ["0001_notes.sql", "0002_only_words.sql"]]);
 });
 
-test("a migration that fails is named with file and line, leaves the database as it was and the old version serving", async () => {
+test("a migration that fails is named with file and line, leaves the database as it was before all of the push, and the old version serving", async () => {
   const output = await push({
     "notes/index.js": code("2"),
     "notes/migrations/0004_fine.sql": "CREATE TABLE fine (x);",
@@ -109,9 +109,9 @@ test("a migration that fails is named with file and line, leaves the database as
   const { results } = await post<{ results: { rows: unknown[][] }[] }>("/query", {
     sql: "SELECT name FROM sqlite_schema WHERE name IN ('fine', 'half')",
   });
-  assert.deepEqual(results[0]?.rows, [["fine"]]);
+  assert.deepEqual(results[0]?.rows, []);
   const mended = await push({ "notes/migrations/0005_bad.sql": "CREATE TABLE half (x);" });
-  assert.match(mended, /migrated\s+notes\s+"notes": 0005_bad\.sql/);
+  assert.match(mended, /migrated\s+notes\s+"notes": 0004_fine\.sql, 0005_bad\.sql/);
   assert.equal(await served("/version"), "2");
 });
 

@@ -27,3 +27,8 @@ export interface CheckerBindings {
   NONE: Fetcher;
   D1_TEMPLATE: D1Database;
 }
+
+export interface RehearsalBindings {
+  DATABASES: DurableObjectNamespace;
+  SETTINGS: Pick<RouterSettings, "d1">;
+}

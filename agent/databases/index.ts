@@ -7,11 +7,11 @@ export {
   beyond,
   createTable,
   hasTable,
-  isBlank,
   listApplied,
   migrationError,
-  noteApplied,
   pendingOf,
+  rehearsalError,
+  scriptOf,
   warnOfChanged,
 } from "./migrations.js";
 export { objectFile, objectFolder, removeObject, sizeOf, stateOf, writtenAt } from "./object-file.js";

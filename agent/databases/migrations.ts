@@ -1,7 +1,7 @@
 // Which migrations of a set are to be applied, and how that is said to the database. Pure; the table is wrangler's own, so
 // that either may go on where the other was.
 
-import type { D1Statement } from "../../runtime/d1/wire.js";
+import type { D1Script, D1Statement } from "../../runtime/d1/wire.js";
 import { WrkstError } from "../errors.js";
 import type { Migration, MigrationSet, Warning } from "../model.js";
 import { firstWordFrom, placeOf } from "./sql-text.js";
@@ -26,9 +26,11 @@ export function listApplied(table: string): D1Statement {
   return { sql: `SELECT name, applied_at FROM ${quoted(table)} ORDER BY name` };
 }
 
-/** Said in the transaction of the migration itself. */
-export function noteApplied(table: string, name: string): D1Statement {
-  return { sql: `INSERT INTO ${quoted(table)} (name) VALUES (?)`, params: [name] };
+/** The migration and the note that it was applied, as one transaction. One that is only comments is but noted. */
+export function scriptOf({ table }: MigrationSet, { name, sql }: Migration): Omit<D1Script, "object"> {
+  const note = { sql: `INSERT INTO ${quoted(table)} (name) VALUES (?)`, params: [name] };
+  // biome-ignore lint/suspicious/noThenProperty: the contract's word; nobody awaits a list.
+  return { sql, then: [note], quiet: true };
 }
 
 /** In the order of the set. */
@@ -71,9 +73,13 @@ export function migrationError(
   });
 }
 
-/** Whether there is nothing in it but comments, which is no error here. */
-export function isBlank({ sql }: Migration): boolean {
-  return firstWordFrom(sql, 0) === undefined;
+/** Why one was not applied at all. */
+export function rehearsalError(set: MigrationSet, { name }: Migration, reason: string): WrkstError {
+  const message = `the migration "${name}" would hold up every function: in its rehearsal on a copy ${reason}`;
+  return new WrkstError("ERR_MIGRATION", message, {
+    position: { file: pathOf(set, name) },
+    hint: "split it into several files, or do the work in steps by: wrkst d1 execute; nothing was applied",
+  });
 }
 
 function pathOf({ folder }: MigrationSet, name: string): string {

@@ -16,6 +16,8 @@ export interface SnapshotFiles {
    * @throws WrkstError ERR_STORE where the snapshot is damaged
    */
   place(database: string, id: string, target: string): Promise<void>;
+  /** A copy to be written to and thrown away: neither checked nor synced. */
+  lend(database: string, id: string, target: string): Promise<void>;
   /** Another name for the same bytes. */
   link(database: string, from: string, to: string): Promise<void>;
   remove(database: string, id: string): void;
@@ -67,6 +69,14 @@ export function openSnapshotFiles(folder: string, copier: Copier): SnapshotFiles
         await settle(half, target);
       } catch (error) {
         removeWithLogs(half);
+        throw storeError(error);
+      }
+    },
+    async lend(database, id, target) {
+      try {
+        await copyFile(path(database, id), target, constants.COPYFILE_FICLONE);
+      } catch (error) {
+        removeWithLogs(target);
         throw storeError(error);
       }
     },

@@ -63,7 +63,7 @@ export interface Databases {
 
   /** Against the migrations of the version that serves the owner. */
   migrations(of: DatabaseRef): Promise<MigrationState & { set: MigrationSet | null }>;
-  /** Applies what is pending, each in a transaction, after a snapshot. @throws WrkstError ERR_MIGRATION with file and line; those before it stay applied */
+  /** Applies what is pending, each in a transaction, after a snapshot and a rehearsal on it. @throws WrkstError ERR_MIGRATION with file and line; nothing was applied, or what was before it stays */
   migrate(of: DatabaseRef, by: Actor): Promise<{ applied: string[]; snapshot: string | null }>;
 }
 

@@ -3,10 +3,10 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CHECK_HEADER, CHECK_PATH, type CheckRequest, type CheckResult } from "../../runtime/wire.js";
+import { createGuard, lateAlone, lateTogether } from "./guard.js";
 import { cpuMilliseconds } from "./identity.js";
 import { isSettled } from "./patience.js";
 import { createRuntimeLog, type Log } from "./runtime-log.js";
-import { createSilence } from "./silence.js";
 import { openSocketClient } from "./socket-client.js";
 import { ranOutOfMemory, startWorkerd } from "./workerd.js";
 
@@ -57,13 +57,10 @@ export interface CheckProcessOptions {
   log: Log;
 }
 
-const TICK = 50;
 /** What nobody waits for is mostly over in a moment, and a process costs more to start. */
 const UNWANTED_TICKS = 4;
 const MOST_CHECKS = 300;
 const WORN_BYTES = 384 * 2 ** 20;
-/** A check alone that does not use its CPU (it waits, or the machine is busy) may take so many times the limit. */
-const WALL_FACTOR = 4;
 
 export async function startCheckProcess(options: CheckProcessOptions): Promise<CheckProcess> {
   const socketPath = join(options.runDir, `${options.name}.sock`);
@@ -168,51 +165,6 @@ export async function startCheckProcess(options: CheckProcessOptions): Promise<C
       workerd.kill();
       await ended;
     },
-  };
-}
-
-/** Ticks while checks are in flight. */
-function createGuard(options: { isLate: LateCounter; onTick(isLate: boolean): void }) {
-  let timer: NodeJS.Timeout | undefined;
-  let lastTick = 0;
-  return {
-    answered: options.isLate.reset,
-    start() {
-      lastTick = performance.now();
-      options.isLate.reset();
-      timer = setInterval(() => {
-        const elapsed = performance.now() - lastTick;
-        lastTick += elapsed;
-        options.onTick(options.isLate.tick(elapsed));
-      }, TICK);
-    },
-    stop: () => clearInterval(timer),
-  };
-}
-
-interface LateCounter {
-  reset(): void;
-  /** Whether the limit is reached. */
-  tick(elapsed: number): boolean;
-}
-
-/** With several in flight: late is a process that gave no answer to anybody for the whole limit. */
-function lateTogether(limit: number): LateCounter {
-  const silence = createSilence({ interval: TICK, limit });
-  return { reset: silence.answered, tick: silence.tick };
-}
-
-/** With one alone: late is one that used the CPU for the whole limit, or took much longer in all. */
-function lateAlone(pid: number, limit: number): LateCounter {
-  const isCpuKnown = cpuMilliseconds(pid) !== undefined;
-  const silence = createSilence({ interval: TICK, limit: isCpuKnown ? limit * WALL_FACTOR : limit });
-  let before = 0;
-  return {
-    reset() {
-      silence.answered();
-      before = cpuMilliseconds(pid) ?? 0;
-    },
-    tick: (elapsed) => silence.tick(elapsed) || (cpuMilliseconds(pid) ?? 0) - before >= limit,
   };
 }
 

@@ -9,7 +9,7 @@ import { type Control, openControl } from "./control.js";
 import type { Freeze } from "./culprit.js";
 import type { RuntimeOptions } from "./front.js";
 import { createInFlight, type InFlight } from "./in-flight.js";
-import { LONG_CALL_LIMIT } from "./long-calls.js";
+import { longCallLimit } from "./long-calls.js";
 import { isSettled, within } from "./patience.js";
 import { databaseSocket } from "./run-folder.js";
 import { createRuntimeLog } from "./runtime-log.js";
@@ -98,7 +98,7 @@ export async function beginLife(
 export function reasonOf(life: Life, ending: Ending, hangTimeout: number): string {
   if (life.endedFor === "hang") return `the runtime did not answer for ${hangTimeout} ms and was killed`;
   if (life.endedFor === "long-call")
-    return `statements of the agent kept the runtime busy for ${LONG_CALL_LIMIT} ms, and it was killed`;
+    return `statements of the agent kept the runtime busy for ${longCallLimit(hangTimeout)} ms, and it was killed`;
   if (life.endedFor === "memory") return "the runtime used too much memory and was replaced";
   return ranOutOfMemory(ending) ? `memory of the runtime ran out: ${describeEnding(ending)}` : describeEnding(ending);
 }

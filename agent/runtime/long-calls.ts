@@ -1,15 +1,17 @@
-// The agent's calls about databases, to whichever process serves. A migration may keep the process busy for longer than a
-// function ever may: while it runs statements of such a call, as the process tells before it does, the watch is patient. Never
+// The agent's calls about databases, to whichever process serves. They may keep the process busy for longer than a function
+// ever may: while it runs statements of such a call, as the process tells before it does, the watch is patient. Never
 // for ever, and never with anything else that goes on beside the call.
 import type { D1Calls } from "./databases.js";
 import type { Life } from "./life.js";
 
-/** Milliseconds that a call may keep the process from answering. */
-export const LONG_CALL_LIMIT = 30_000;
+/** Milliseconds that a call may keep the process from answering; `hangTimeout`: that a function may. */
+export function longCallLimit(hangTimeout: number): number {
+  return Math.max(hangTimeout, Math.min(2 * hangTimeout, 10_000));
+}
 
-/** Milliseconds of silence that are allowed a process now, beyond the usual. */
-export function patienceWith({ longCalls, inFlight }: Life): number {
-  return longCalls > 0 && inFlight.senders()?.length === 0 ? LONG_CALL_LIMIT : 0;
+/** Whether statements of such a call, and nothing else, keep the process busy. */
+export function isInLongCall({ longCalls, inFlight }: Life): boolean {
+  return longCalls > 0 && inFlight.senders()?.length === 0;
 }
 
 export function createLongCalls(living: () => Promise<Life>): D1Calls {

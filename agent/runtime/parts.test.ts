@@ -7,6 +7,7 @@ import { backoff } from "./backoff.js";
 import { createInFlight } from "./in-flight.js";
 import { MAX_LINE, readLines } from "./lines.js";
 import { loadBudget } from "./load-budget.js";
+import { longCallLimit } from "./long-calls.js";
 import { createMemoryGuard } from "./memory.js";
 import { openRunFolder } from "./run-folder.js";
 import { createRuntimeLog } from "./runtime-log.js";
@@ -35,6 +36,10 @@ test("is as patient as it is told while an answer is awaited that may take long,
   assert.equal(silence.tick(100), false);
   patience = 0;
   assert.equal(silence.tick(100), true);
+});
+
+test("waits longer for statements of the agent than for functions, but not much, and never less", () => {
+  assert.deepEqual([600, 3_000, 8_000, 30_000].map(longCallLimit), [1_200, 6_000, 10_000, 30_000]);
 });
 
 test("allows a large version more time to load, and none more than a share of the hang timeout", () => {

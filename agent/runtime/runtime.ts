@@ -12,7 +12,7 @@ import type { D1Calls } from "./databases.js";
 import type { Runtime, RuntimeEvent, RuntimeOptions } from "./front.js";
 import { createHearing, type Hearing } from "./hearing.js";
 import { beginLife, freezeOf, type Life, reasonOf } from "./life.js";
-import { createLongCalls, patienceWith } from "./long-calls.js";
+import { createLongCalls, isInLongCall, longCallLimit } from "./long-calls.js";
 import { createMemoryGuard } from "./memory.js";
 import { isSettled, pause, within } from "./patience.js";
 import { createWards, type Wards } from "./wards.js";
@@ -171,12 +171,12 @@ class Supervisor implements Runtime {
     const watch = createWatch({
       interval: hangTimeout / 6,
       limit: hangTimeout,
-      patience: () => patienceWith(life),
+      patience: () => (isInLongCall(life) ? longCallLimit(hangTimeout) : 0),
       ping: async () => {
         this.#lastState = await life.control.state(hangTimeout * 4);
       },
       onSilent: () => {
-        life.endedFor ??= patienceWith(life) ? "long-call" : "hang";
+        life.endedFor ??= isInLongCall(life) ? "long-call" : "hang";
         life.workerd.kill();
       },
       onTick: () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { D1_DEFAULTS } from "../../runtime/d1/wire.js";
-import { checkerConfig, type ServingOptions, servingConfig } from "./workerd-config.js";
+import { checkerConfig, rehearsalConfig, type ServingOptions, servingConfig } from "./workerd-config.js";
 
 const OPTIONS: ServingOptions = {
   routerJs: "export default {}",
@@ -55,6 +55,13 @@ test("B10: the public socket strips the headers that only the platform sets", ()
 test("the checker has neither public socket nor data nor network", () => {
   const config = checkerConfig({ checkerJs: "", controlSocket: "/run/check.sock" });
   assert.doesNotMatch(config, /disk|external|name = "public"|allow = \[\s*"/);
+  assert.match(config, /globalOutbound = "none"/);
+});
+
+test("what SQL is rehearsed in has a folder of its own, and neither public socket nor network nor secrets", () => {
+  const config = rehearsalConfig({ rehearsalJs: "", controlSocket: "/run/r.sock", folder: "/tmp/r", d1: D1_DEFAULTS });
+  assert.doesNotMatch(config, /external|name = "public"|allow = \[\s*"|workerLoader|fromEnvironment/);
+  assert.deepEqual(config.match(/disk = .*/g), ['disk = (path = "/tmp/r/do", writable = true)),']);
   assert.match(config, /globalOutbound = "none"/);
 });
 

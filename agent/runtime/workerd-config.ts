@@ -1,5 +1,5 @@
 // Writes the configurations that workerd is started with, as capnp text. Pure: reads no file and knows no default.
-import { D1_UNIQUE_KEY } from "../../runtime/d1/wire.js";
+import { D1_UNIQUE_KEY, type D1Settings } from "../../runtime/d1/wire.js";
 import { HEADER, type RouterSettings, SECRETS_KEY_VARIABLE, WARD_HEADER } from "../../runtime/wire.js";
 
 export interface ServingOptions {
@@ -29,6 +29,17 @@ export interface CheckerOptions {
   checkerJs: string;
   /** Absolute path of the unix socket on which it answers CHECK_PATH. */
   controlSocket: string;
+}
+
+export interface RehearsalOptions {
+  /** Source text of `dist/runtime/rehearsal.worker.js`. */
+  rehearsalJs: string;
+  /** Absolute path of the unix socket on which it answers the calls about databases. */
+  controlSocket: string;
+  /** Absolute; the folder `do` in it, which must exist when workerd starts, is the disk of the objects. */
+  folder: string;
+  /** Of the databases that are rehearsed. */
+  d1: D1Settings;
 }
 
 /** What "public" must not mean, though it is not private by the standards: NAT64, 6to4 and carrier ranges lead inside. */
@@ -92,15 +103,22 @@ const TEMPLATE = `(name = "D1_TEMPLATE", wrapped = (moduleName = "cloudflare-int
 /** Databases are objects of the router. Their disk is opened by one process only. */
 function databasesOf({ dataDir, databaseSocket }: ServingOptions) {
   return {
-    services: [`(name = "do", disk = (path = ${text(`${dataDir}/do`)}, writable = true))`],
+    services: [disk(dataDir)],
     sockets: [socket("databases", databaseSocket, `(name = "router", entrypoint = "Databases")`)],
-    bindings: [`(name = "DATABASES", durableObjectNamespace = "D1Database")`],
-    objects: `durableObjectNamespaces = [
+    bindings: [OBJECTS_BINDING],
+    objects: OBJECTS,
+  };
+}
+
+const OBJECTS_BINDING = `(name = "DATABASES", durableObjectNamespace = "D1Database")`;
+const OBJECTS = `durableObjectNamespaces = [
     (className = "D1Database", uniqueKey = ${text(D1_UNIQUE_KEY)}, enableSql = true),
   ],
   durableObjectStorage = (localDisk = "do"),
-  `,
-  };
+  `;
+
+function disk(folder: string): string {
+  return `(name = "do", disk = (path = ${text(`${folder}/do`)}, writable = true))`;
 }
 
 function elsewhere({ databaseSocket }: ServingOptions) {
@@ -120,6 +138,19 @@ export function checkerConfig(options: CheckerOptions): string {
     name: "checker",
     source: options.checkerJs,
     bindings: [`(name = "LOADER", workerLoader = (id = "checks"))`, service("NONE"), TEMPLATE],
+  });
+}
+
+/** The process that tries SQL out on copies: databases of its own folder, and nothing else. Start it with `--experimental`. */
+export function rehearsalConfig({ rehearsalJs, controlSocket, folder, d1 }: RehearsalOptions): string {
+  // What is slow there is nobody's query.
+  const settings = JSON.stringify({ d1: { ...d1, slow: Number.MAX_SAFE_INTEGER } });
+  const services = [`(name = "rehearsal", worker = .rehearsal)`, disk(folder), network("none", [], EVERYTHING)];
+  return config(services, [socket("control", controlSocket, `"rehearsal"`)], {
+    name: "rehearsal",
+    source: rehearsalJs,
+    objects: OBJECTS,
+    bindings: [OBJECTS_BINDING, `(name = "SETTINGS", json = ${text(settings)})`],
   });
 }
 

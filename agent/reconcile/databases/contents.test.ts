@@ -43,6 +43,7 @@ async function open(t: TestContext, dataDir: string, clock: { now: number }, cha
     activityOf: () => assert.fail(),
     artifacts: { put: () => assert.fail(), get: () => assert.fail() },
     servingVersion: () => undefined,
+    ...{ rehearsals: { hold: () => assert.fail() }, hangTimeout: 3000 },
     ...{ backupInterval: 5000, retention: 30 * DAY, log: { warn: () => {} } },
   };
   const parts = createDatabases(changes.deps?.(deps) ?? deps);

@@ -1,16 +1,15 @@
-// Brings databases to the schema that a version wants. Each file is one transaction with its own note, so that whatever ends
-// the work, every file is applied or not, and the next try goes on from there.
+// Brings databases to the schema that a version wants, after a rehearsal on a copy. Each file is one transaction with its own
+// note, so that whatever ends the work, every file is applied or not, and the next try goes on from there.
 import type { D1Statement } from "../../../runtime/d1/wire.js";
 import type { ArtifactStore } from "../../artifact/index.js";
 import {
   beyond,
   createTable,
   hasTable,
-  isBlank,
   listApplied,
   migrationError,
-  noteApplied,
   pendingOf,
+  scriptOf,
   sizeOf,
   warnOfChanged,
 } from "../../databases/index.js";
@@ -25,13 +24,18 @@ import type {
   Version,
   Warning,
 } from "../../model.js";
+import type { Rehearsals } from "../../runtime/rehearsal.js";
 import type { MigrationsNote } from "../../store/index.js";
 import type { Databases, QueryResult } from "../databases.js";
 import { belongingTo } from "./belonging.js";
 import type { ContentContext } from "./content-context.js";
+import { createRehearsing } from "./rehearsing.js";
 import type { Snapshotting } from "./snapshotting.js";
 
 export interface MigratingDeps {
+  rehearsals: Pick<Rehearsals, "hold">;
+  /** RUNTIME_HANG_TIMEOUT in milliseconds: a script that ends the runtime after as long was too long, and would be again. */
+  hangTimeout: number;
   artifacts: Pick<ArtifactStore, "put" | "get">;
   /** Version that serves the function with this id; undefined where none does. */
   servingVersion(functionId: string): string | undefined;
@@ -55,7 +59,7 @@ export interface MigrateRequest {
 
 export interface Migrating {
   front: Pick<Databases, "migrations" | "migrate">;
-  /** Applies what is pending. @throws WrkstError ERR_MIGRATION; what was applied before stays */
+  /** Applies what is pending. @throws WrkstError ERR_MIGRATION; nothing was applied, or what was before it stays */
   apply(of: DatabaseRef, request: MigrateRequest): Promise<Migrated>;
   /** Remembers what a version came with. */
   note(notes: { version: string; function: string; database: string; set: MigrationSet }[]): Promise<void>;
@@ -69,12 +73,11 @@ export interface Migrating {
 }
 
 const DEFAULT_TABLE = "d1_migrations";
-/** A script that ends the runtime after this many milliseconds was too long, and would be again. */
-const TOO_LONG = 20_000;
 
 export function createMigrating(context: ContentContext, snapshotting: Snapshotting, deps: MigratingDeps): Migrating {
   const { runtime, registry, now } = context.deps;
   const { snapshots } = registry;
+  const rehearse = createRehearsing(context, deps.rehearsals);
 
   async function ask(database: Database, ...statements: D1Statement[]): Promise<QueryResult[]> {
     const answer = await runtime.call({ object: context.object(database), statements });
@@ -109,7 +112,9 @@ export function createMigrating(context: ContentContext, snapshotting: Snapshott
       const done: Migrated = { database: { id, name }, applied: [], snapshot: null, warnings };
       if (!pending.length) return done;
       signal?.throwIfAborted();
-      if (await hasAnything(database)) done.snapshot = (await snapshotting.take(database, "migration")).id;
+      const snapshot = (await hasAnything(database)) ? await snapshotting.take(database, "migration") : null;
+      done.snapshot = snapshot?.id ?? null;
+      warnings.push(...(await rehearse({ database, snapshot, set, pending, signal })));
       await ask(database, createTable(set.table));
       try {
         for (const migration of pending) {
@@ -125,13 +130,10 @@ export function createMigrating(context: ContentContext, snapshotting: Snapshott
   }
 
   async function applyOne(database: Database, set: MigrationSet, migration: Migration): Promise<void> {
-    const note = noteApplied(set.table, migration.name);
-    if (isBlank(migration)) return void (await ask(database, note));
     const start = now();
-    // biome-ignore lint/suspicious/noThenProperty: the contract's word; nobody awaits a list.
-    const script = { object: context.object(database), sql: migration.sql, then: [note], quiet: true };
+    const script = { object: context.object(database), ...scriptOf(set, migration) };
     const answer = await runtime.script(script).catch((error: unknown) => {
-      if (now() - start < TOO_LONG) throw error;
+      if (now() - start < deps.hangTimeout) throw error;
       throw migrationError(set, migration, { error: "it took too long, and the runtime was restarted", offset: 0 });
     });
     if (!answer.ok) throw migrationError(set, migration, answer);
