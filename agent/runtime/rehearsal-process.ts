@@ -99,7 +99,11 @@ export async function startRehearsalProcess(options: RehearsalProcessOptions): P
         return excess ? { kind: "refused", reason: words[excess]() } : { kind: "answer", answer };
       } catch (error) {
         // A connection breaks a moment before the end of the process is known.
-        if (!excess && !(await isSettled(ended, 500))) throw error;
+        const isEnded = excess !== undefined || (await isSettled(ended, 500));
+        // It may be busy with the script still.
+        isOver = true;
+        workerd.kill();
+        if (!isEnded) throw error;
         const ending = await ended;
         if (excess) return { kind: "refused", reason: words[excess]() };
         // Ended from outside, which is not the script's fault.

@@ -65,11 +65,28 @@ test("a process without work is ended after a while", async (t) => {
 });
 
 test("work under way when all is closed is given up, and is nobody's fault", async (t) => {
-  const { rehearsals, run, processes, left } = await testRehearsals(t, { hangTimeout: 60_000 });
-  const work = run(ENDLESS);
-  await until(() => processes().length, "the process");
+  const { rehearsals, left } = await testRehearsals(t, { hangTimeout: 60_000 });
+  let begin = () => {};
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
+  const work = rehearsals.hold(SIGNAL, async ({ script }) => {
+    await script({ object: "copy.1", sql: "SELECT 1" });
+    begin();
+    return script({ object: "copy.1", sql: ENDLESS });
+  });
+  await begun;
   await Promise.all([assert.rejects(work, { code: "ERR_SUPERSEDED" }), rehearsals.close()]);
   assert.deepEqual(await left(), []);
+});
+
+test("a process that is about to start when all is closed is ended too", async (t) => {
+  const { rehearsals, run, processes, left } = await testRehearsals(t);
+  const work = assert.rejects(run("SELECT 1"), { code: "ERR_SUPERSEDED" });
+  await until(() => processes().length, "the process");
+  await rehearsals.close();
+  assert.deepEqual(await left(), []);
+  await work;
 });
 
 test("a process that somebody killed is replaced", async (t) => {

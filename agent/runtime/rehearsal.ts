@@ -66,11 +66,7 @@ export function openRehearsals({ temporary, hangTimeout, idle = 30_000, ...optio
           closing.signal.throwIfAborted();
           return await work({
             folder: process.folder,
-            async script(script) {
-              const rehearsed = await process.script(script);
-              closing.signal.throwIfAborted();
-              return rehearsed;
-            },
+            script: (script) => process.script(script).finally(() => closing.signal.throwIfAborted()),
           });
         } finally {
           if (closing.signal.aborted || present?.isOver) {
@@ -82,7 +78,8 @@ export function openRehearsals({ temporary, hangTimeout, idle = 30_000, ...optio
     async close() {
       closing.abort(new WrkstError("ERR_SUPERSEDED", "the agent is stopping"));
       end();
-      await ending;
+      // One that was about to start is ended by whoever wanted it.
+      await gate.pass(new AbortController().signal, () => ending);
     },
   };
 }
