@@ -2,7 +2,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { ArtifactStore } from "./artifact/index.js";
-import { createActivity, openCopier, openSnapshotFiles } from "./databases/index.js";
+import { openActivity, openCopier, openSnapshotFiles } from "./databases/index.js";
 import { reportOf } from "./errors.js";
 import type { Log } from "./log.js";
 import { createDatabases, type DatabaseParts } from "./reconcile/databases/index.js";
@@ -47,7 +47,23 @@ export function openAgentDatabases(options: AgentDatabasesOptions): AgentDatabas
   rmSync(temporary, { recursive: true, force: true });
   const copier = openCopier();
   const rehearsals = openRehearsals({ ...options, temporary, writeConfig: options.writeRehearsal });
-  const activity = createActivity(Date.now);
+  const activity = openActivity(join(dataDir, "activity.sqlite"), {
+    now: Date.now,
+    onDamage: (message) => log.warn(message),
+  });
+  let drained: Promise<void> = Promise.resolve();
+  /** One after the other, so that whoever waits finds all that happened before. Never rejects. */
+  const drain = () => {
+    drained = drained.then(async () => {
+      if (!runtime.isRunning()) return;
+      try {
+        activity.add(await runtime.d1.stats());
+      } catch (error) {
+        log.debug({ err: reportOf(error) }, "the numbers of databases could not be read");
+      }
+    });
+    return drained;
+  };
   const parts = createDatabases({
     ...options,
     ...{ temporary, rehearsals },
@@ -56,20 +72,15 @@ export function openAgentDatabases(options: AgentDatabasesOptions): AgentDatabas
     files: openSnapshotFiles(join(dataDir, "backups"), copier),
     turns: createTurns(),
     now: Date.now,
-    activityOf: activity.of,
+    activityOf: async (database) => {
+      await drain();
+      return activity.of(database);
+    },
     servingVersion: (id) => registry.functionById(id)?.latest ?? undefined,
   });
   parts.collecting.recover();
 
   let draining: NodeJS.Timeout | undefined;
-  const drain = async () => {
-    if (!runtime.isRunning()) return;
-    try {
-      activity.add(await runtime.d1.stats());
-    } catch (error) {
-      log.debug({ err: reportOf(error) }, "the numbers of databases could not be read");
-    }
-  };
   return {
     ...parts,
     start() {
@@ -81,6 +92,8 @@ export function openAgentDatabases(options: AgentDatabasesOptions): AgentDatabas
       clearInterval(draining);
       await parts.scheduling.close();
       await Promise.all([copier.close(), rehearsals.close()]);
+      await drain();
+      activity.close();
     },
   };
 }

@@ -1,5 +1,7 @@
 // The words of databases. Types and pure functions; model.ts hands them on.
 
+import { D1_BUCKETS } from "../runtime/d1/wire.js";
+
 /** A D1 database as the registry keeps it. */
 export interface Database {
   /** UUID, what clients call database_id. */
@@ -77,10 +79,14 @@ export interface RoutedDatabase {
 export interface DatabaseActivity {
   since: number;
   queries: number;
+  /** Those of them that changed or added something. */
+  writes: number;
   errors: number;
   rowsRead: number;
   rowsWritten: number;
   milliseconds: number;
+  /** How many took up to D1_BUCKETS[i] milliseconds, each counted once; the last one took longer. Failures took no time. */
+  buckets: number[];
   slowest: { sql: string; milliseconds: number; rowsRead: number; at: number }[];
 }
 
@@ -113,4 +119,15 @@ export interface MigrationState {
   /** Sorted by name. */
   applied: { name: string; at: string }[];
   pending: string[];
+}
+
+/** Milliseconds that this share of what was counted took at most; null where that is beyond the last bound, or nothing was counted. */
+export function quantileOf(buckets: readonly number[], share: number): number | null {
+  const wanted = Math.ceil(buckets.reduce((sum, count) => sum + count, 0) * share);
+  let seen = 0;
+  for (const [index, count] of buckets.entries()) {
+    seen += count;
+    if (wanted > 0 && seen >= wanted) return D1_BUCKETS[index] ?? null;
+  }
+  return null;
 }

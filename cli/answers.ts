@@ -82,10 +82,14 @@ export interface Snapshot {
 
 export interface Activity {
   queries: number;
+  writes: number;
   errors: number;
   rowsRead: number;
   rowsWritten: number;
   milliseconds: number;
+  /** null: longer than can be told, or nothing was asked. */
+  p50: number | null;
+  p99: number | null;
   slowest: { sql: string; milliseconds: number; rowsRead: number; at: string }[];
 }
 

@@ -49,7 +49,8 @@ databases.seed("main", "shop", {
   uses: [{ function: "greet", bindings: ["DB"], isOwner: true }],
   set: { binding: "DB", folder: "greet/migrations", table: "d1_migrations", migrations },
   activity: {
-    ...{ since: 0, queries: 1200, errors: 1, rowsRead: 30_000, rowsWritten: 7, milliseconds: 420 },
+    ...{ since: 0, queries: 1200, writes: 7, errors: 1, rowsRead: 30_000, rowsWritten: 7, milliseconds: 420 },
+    buckets: [1100, 90, 8, 0, 0, 0, 0, 1],
     slowest: [{ sql: "SELECT *\nFROM orders", milliseconds: 120, rowsRead: 29_000, at: 0 }],
   },
 });

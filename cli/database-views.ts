@@ -45,6 +45,7 @@ export function viewDatabase({ database, activity, snapshots, migrations }: Data
       ["last snapshot", newest ? `${newest.id}, ${newest.cause}, ${ago(newest.at, clock)}` : "-"],
       ["migrations", says.migrationsOf(migrations.applied.length, migrations.pending)],
       ["last day", activity && says.activity(activity)],
+      ["statements", activity && activity.queries > activity.errors ? says.latency(activity) : null],
     ]),
     ...(slowest.length ? [`${TEXT.slowest}\n`, ...slowest.map(says.slow)] : []),
   ].join("");

@@ -1,6 +1,7 @@
 // Every sentence that the command says, in one place. Pure.
 
 import type { ErrorReport } from "../agent/errors.js";
+import type { Activity } from "./answers.js";
 
 export const VERSION = "0.1.0";
 
@@ -442,9 +443,13 @@ export const says = {
     applied.length === 0
       ? `${printable(name)}: nothing is pending\n`
       : `${applied.map((one) => `applied ${printable(one)}\n`).join("")}the state before is snapshot ${snapshot}\n`,
-  activity: (day: { queries: number; errors: number; rowsRead: number; rowsWritten: number; milliseconds: number }) =>
-    `${count(day.queries, "query", "queries")}, ${count(day.errors, "error")}, ${count(day.rowsRead, "row")} read, ` +
-    `${count(day.rowsWritten, "row")} written, ${day.milliseconds} ms`,
+  activity: (day: Pick<Activity, "queries" | "writes" | "errors" | "rowsRead" | "rowsWritten" | "milliseconds">) =>
+    `${count(day.queries, "query", "queries")} (${count(day.writes, "write")}), ${count(day.errors, "error")}, ` +
+    `${count(day.rowsRead, "row")} read, ${count(day.rowsWritten, "row")} written, ${day.milliseconds} ms`,
+  latency: ({ p50, p99 }: Pick<Activity, "p50" | "p99">) => {
+    const upTo = (milliseconds: number | null) => (milliseconds === null ? "longer" : `up to ${milliseconds} ms`);
+    return `half took ${upTo(p50)}, 99 of 100 ${upTo(p99)}`;
+  },
   migrationsOf: (applied: number, pending: string[]) =>
     `${applied} applied${pending.length ? `, pending: ${pending.join(", ")}` : ""}`,
   owner: "owner",

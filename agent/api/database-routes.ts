@@ -5,7 +5,14 @@
 import { z } from "zod";
 import type { D1Value } from "../../runtime/d1/wire.js";
 import { WrkstError } from "../errors.js";
-import { type DatabaseDetail, type DatabaseRef, isDatabaseName, isFunctionName } from "../model.js";
+import {
+  type DatabaseActivity,
+  type DatabaseDetail,
+  type DatabaseRef,
+  isDatabaseName,
+  isFunctionName,
+  quantileOf,
+} from "../model.js";
 import type { Databases } from "../reconcile/databases.js";
 import { limitResults } from "./query-results.js";
 import { present } from "./requests.js";
@@ -71,10 +78,7 @@ function addListRoutes(routes: Routes, { databases }: DatabaseRoutesDeps): void 
       ...{ method: "GET", path: `${DB}/activity`, rule: RULES.ask, query: ACCOUNT },
       summary: "What was asked of it in the last day, and the slowest statements",
     },
-    (call) => {
-      const { since, slowest, ...sums } = databases.activity(refOf(call));
-      return { since: date(since), ...sums, slowest: slowest.map(({ at, ...one }) => ({ ...one, at: date(at) })) };
-    },
+    async (call) => showActivity(await databases.activity(refOf(call))),
   );
 }
 
@@ -170,6 +174,18 @@ function functionOf({ params: { function: wanted = "" } }: Call): string {
 }
 
 export const date = (at: number) => new Date(at).toISOString();
+
+/** `p50`, `p99`: milliseconds that as many of a hundred statements took at most; null: longer than can be told, or there was none. */
+function showActivity({ since, slowest, ...sums }: DatabaseActivity) {
+  const [p50, p99] = [quantileOf(sums.buckets, 0.5), quantileOf(sums.buckets, 0.99)];
+  return {
+    since: date(since),
+    ...sums,
+    p50,
+    p99,
+    slowest: slowest.map(({ at, ...one }) => ({ ...one, at: date(at) })),
+  };
+}
 
 /** The owner's id says nothing to clients: it stands among those that use it. */
 export function showDatabase({ owner: _, createdAt, removedAt, ...database }: DatabaseDetail) {

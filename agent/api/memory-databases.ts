@@ -39,7 +39,17 @@ export interface MemoryDatabases extends Databases {
 }
 
 const NOTHING: DatabaseActivity = {
-  ...{ since: 0, queries: 0, errors: 0, rowsRead: 0, rowsWritten: 0, milliseconds: 0, slowest: [] },
+  ...{
+    since: 0,
+    queries: 0,
+    writes: 0,
+    errors: 0,
+    buckets: [],
+    rowsRead: 0,
+    rowsWritten: 0,
+    milliseconds: 0,
+    slowest: [],
+  },
 };
 
 /** `dir`: for the files that it hands out. */
@@ -93,7 +103,7 @@ export function createMemoryDatabases(dir: string, now: () => number = Date.now)
       const sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
       return { ...detailOf(found), tables: Number(found.db.prepare(sql).pluck().get()) };
     },
-    activity: (of) => expect(of).activity,
+    activity: async (of) => expect(of).activity,
     create(account, name, by) {
       if (!isDatabaseName(name)) throw new WrkstError("ERR_INVALID", `expected the name of a database, got "${name}"`);
       if (look({ account, database: name })) throw taken(name);

@@ -1,7 +1,7 @@
 // The front of the stage that knows files of databases, and SQL as text.
 
 export { objectName } from "../../runtime/d1/wire.js";
-export { type Activity, createActivity } from "./activity.js";
+export { type Activity, openActivity } from "./activity.js";
 export { type Copier, openCopier } from "./copier.js";
 export {
   beyond,

@@ -29,8 +29,7 @@ export function listApplied(table: string): D1Statement {
 /** The migration and the note that it was applied, as one transaction. One that is only comments is but noted. */
 export function scriptOf({ table }: MigrationSet, { name, sql }: Migration): Omit<D1Script, "object"> {
   const note = { sql: `INSERT INTO ${quoted(table)} (name) VALUES (?)`, params: [name] };
-  // biome-ignore lint/suspicious/noThenProperty: the contract's word; nobody awaits a list.
-  return { sql, then: [note], quiet: true };
+  return { sql, notes: [note], quiet: true };
 }
 
 /** In the order of the set. */

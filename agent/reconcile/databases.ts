@@ -26,7 +26,8 @@ export interface Databases {
   find(of: DatabaseRef): DatabaseDetail | undefined;
   /** As `find`, with the tables counted. @throws WrkstError ERR_DATABASE_NOT_FOUND */
   detail(of: DatabaseRef): Promise<DatabaseDetail>;
-  activity(of: DatabaseRef): DatabaseActivity;
+  /** Of the last 24 hours, up to now. What the platform asks for its own sake does not count. */
+  activity(of: DatabaseRef): Promise<DatabaseActivity>;
   /** @throws WrkstError ERR_CONFLICT where the account has one of that name, ERR_INVALID */
   create(account: string, name: string, by: Actor): DatabaseDetail;
   /** Kept for RETENTION. ERR_CONFLICT, with the functions named, where one is bound to it and `force` is not set. */

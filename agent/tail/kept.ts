@@ -1,10 +1,8 @@
 // What functions threw and said, on disk for a while. A file of its own: losing it loses nothing that serves, so that writes
 // wait for each other and for no disk. Invariant: bounded per function, in time, and in all.
 
-import { rmSync } from "node:fs";
-import { WrkstError } from "../errors.js";
 import type { KeptLog } from "../model.js";
-import { type Db, openSqlite, SqliteError } from "../sqlite.js";
+import { openExpendable, SqliteError } from "../sqlite.js";
 import type { NewKeptLog } from "./describe.js";
 
 export interface LogQuery {
@@ -68,7 +66,7 @@ type Row = { id: number; line: string };
 export function openKeptLogs(file: string, options: KeptOptions): KeptLogs {
   const { retention, now } = options;
   const limits = { ...LIMITS, ...options.limits };
-  const db = openFile(file, options.onDamage);
+  const db = openExpendable(file, { schema: SCHEMA, what: "kept logs", onDamage: options.onDamage });
   const insert = db.prepare("INSERT INTO logs (function_id, at, kind, level, size, line) VALUES (?, ?, ?, ?, ?, ?)");
   const trim = db.prepare(
     `DELETE FROM logs WHERE function_id = @id AND kind = @kind AND id <=
@@ -147,37 +145,4 @@ export function openKeptLogs(file: string, options: KeptOptions): KeptLogs {
       db.close();
     },
   };
-}
-
-/** Opens the file; one that is damaged is made anew. */
-function openFile(file: string, onDamage: (message: string) => void): Db {
-  try {
-    return openDatabase(file);
-  } catch (error) {
-    if (!(error instanceof SqliteError) || !/CORRUPT|NOTADB/.test(error.code)) throw unusable(file, error);
-    onDamage(`the kept logs "${file}" were damaged and begin anew: ${error.message}`);
-    for (const suffix of ["", "-wal", "-shm"]) rmSync(`${file}${suffix}`, { force: true });
-    return openDatabase(file);
-  }
-}
-
-function openDatabase(file: string): Db {
-  const db = openSqlite(file);
-  try {
-    db.pragma("journal_mode = WAL");
-    // No commit waits for the disk: what a crash of the machine takes are the last lines.
-    db.pragma("synchronous = NORMAL");
-    db.exec(SCHEMA);
-    return db;
-  } catch (error) {
-    db.close();
-    throw error;
-  }
-}
-
-function unusable(file: string, cause: unknown): WrkstError {
-  return new WrkstError("ERR_STORE", `cannot use the kept logs "${file}": ${(cause as Error).message}`, {
-    cause,
-    hint: "check that the folder can be read and written by the agent",
-  });
 }

@@ -60,12 +60,12 @@ INSERT INTO t VALUES ('one;');
 
 test("a script runs what comes with it in the same transaction, and answers its rows if wanted", async () => {
   const object = fresh();
-  const then = [{ sql: "INSERT INTO notes VALUES (?)", params: ["applied"] }];
-  const without = await script({ object, sql: "CREATE TABLE t (v)", then });
+  const notes = [{ sql: "INSERT INTO notes VALUES (?)", params: ["applied"] }];
+  const without = await script({ object, sql: "CREATE TABLE t (v)", notes });
   assert.equal(without.ok, false);
   assert.deepEqual(await rowsOf(object, "SELECT name FROM sqlite_schema"), []);
   await run(object, "CREATE TABLE notes (v)");
-  const done = await script({ object, sql: "CREATE TABLE t (v); INSERT INTO t VALUES (1) RETURNING v;", then });
+  const done = await script({ object, sql: "CREATE TABLE t (v); INSERT INTO t VALUES (1) RETURNING v;", notes });
   assert.ok(done.ok);
   assert.deepEqual(
     done.results.map(({ rows }) => rows),
@@ -262,8 +262,8 @@ test("counts what happened in each database since it was last asked, the slowest
   await call(object, "SELECT * FROM nowhere");
   const counted = (await serving.control(D1_CONTROL.stats)).text;
   const { objects: all } = JSON.parse(counted) as D1Stats;
-  const { queries, errors, rowsWritten, buckets, size, slowest, milliseconds } = all[object]!;
-  assert.deepEqual({ queries, errors, rowsWritten }, { queries: 3, errors: 1, rowsWritten: 2 });
+  const { queries, writes, errors, rowsWritten, buckets, size, slowest, milliseconds } = all[object]!;
+  assert.deepEqual([queries, writes, errors, rowsWritten], [3, 1, 1, 2]);
   assert.equal(
     buckets.reduce((sum, count) => sum + count),
     2,
@@ -275,6 +275,19 @@ test("counts what happened in each database since it was last asked, the slowest
   const told = await until(() => serving.stderr.find(isTold), "the slow statement is told");
   for (const text of [told, counted]) assert.ok(!text.includes("canary"), text);
   assert.deepEqual(JSON.parse((await serving.control(D1_CONTROL.stats)).text), { objects: {} });
+});
+
+test("counts none of what the platform does for its own sake", async () => {
+  const object = fresh();
+  const own = { object, statements: [{ sql: "CREATE TABLE n (name)" }], isOwn: true };
+  await serving.control(D1_CONTROL.call, own);
+  await serving.control(D1_CONTROL.call, { ...own, statements: [{ sql: "SELECT * FROM nowhere" }] });
+  await serving.control(D1_CONTROL.stats);
+  await serving.control(D1_CONTROL.call, own);
+  const notes = [{ sql: "INSERT INTO n VALUES ('0001_t.sql')" }];
+  await serving.control(D1_CONTROL.script, { object, sql: "CREATE TABLE t (v)", notes });
+  const { objects } = JSON.parse((await serving.control(D1_CONTROL.stats)).text) as D1Stats;
+  assert.deepEqual([objects[object]?.queries, objects[object]?.errors], [1, 0]);
 });
 
 test("B7: whoever holds a database's stub can send it statements, and none of the agent's calls, whatever key it claims", async () => {

@@ -8,6 +8,8 @@ export type Ran = D1Rows & { meta: D1Meta };
 export interface Wanted {
   rows: boolean;
   room: number;
+  /** How many of the statements, from the first on, the witness is told of: the platform's own are nobody's. Default: all. */
+  counted?: number;
 }
 
 export interface Execution {
@@ -20,7 +22,7 @@ export interface Execution {
   onlyReads(statements: D1Statement[]): boolean;
 }
 
-/** Told of every statement that ran; without meta, that it failed. */
+/** Told of every statement of functions or people that ran; without meta, that it failed. */
 export type Witness = (sql: string, meta: D1Meta | undefined) => void;
 
 export class StatementFailure extends Error {
@@ -60,7 +62,7 @@ export function createExecution(storage: DurableObjectStorage, settings: D1Setti
     const [changes, lastRow] = sql.exec("SELECT total_changes(), last_insert_rowid()").raw().next().value as number[];
     return { changes: changes!, lastRow: lastRow!, size: sql.databaseSize };
   };
-  const one = ({ statement, shape }: Work, wanted: Wanted): Ran => {
+  const one = ({ statement, shape, index }: Work, wanted: Wanted): Ran => {
     const text = statement.sql.length === shape.end ? statement.sql : statement.sql.slice(0, shape.end);
     const began = performance.now();
     known ??= look();
@@ -70,7 +72,7 @@ export function createExecution(storage: DurableObjectStorage, settings: D1Setti
     const rows = taken(cursor, columns, wanted);
     if (!shape.isRead) known = look();
     const meta = metaOf(cursor, before, known, performance.now() - began);
-    witness(statement.sql, meta);
+    if (isCounted(index, wanted)) witness(statement.sql, meta);
     return { columns, rows, meta };
   };
   const each = (work: Work[], wanted: Wanted) =>
@@ -78,7 +80,7 @@ export function createExecution(storage: DurableObjectStorage, settings: D1Setti
       try {
         return one(item, wanted);
       } catch (error) {
-        witness(item.statement.sql, undefined);
+        if (isCounted(item.index, wanted)) witness(item.statement.sql, undefined);
         throw new StatementFailure(error, item.index);
       }
     });
@@ -100,6 +102,8 @@ export function createExecution(storage: DurableObjectStorage, settings: D1Setti
     },
   };
 }
+
+const isCounted = (index: number, { counted = Number.POSITIVE_INFINITY }: Wanted) => index < counted;
 
 function workOf(statements: D1Statement[]): Work[] {
   const work: Work[] = [];

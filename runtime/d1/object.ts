@@ -92,9 +92,10 @@ export class D1Database extends DurableObject<RouterBindings> {
     return refused(404, "Not found");
   }
 
-  #call({ statements }: D1Call): D1CallAnswer {
+  #call({ statements, isOwn = false }: D1Call): D1CallAnswer {
+    const wanted = { rows: true, room: MAX_CALL, ...(isOwn ? { counted: 0 } : {}) };
     try {
-      return { ok: true, results: this.#execution.run(statements, { rows: true, room: MAX_CALL }) };
+      return { ok: true, results: this.#execution.run(statements, wanted) };
     } catch (error) {
       if (!(error instanceof StatementFailure)) throw error;
       return { ok: false, error: error.message, statement: error.statement };

@@ -3,15 +3,19 @@ import { type Execution, type Ran, StatementFailure } from "./execution.js";
 import { placesOf } from "./statements.js";
 import { type D1Script, type D1ScriptAnswer, MAX_CALL } from "./wire.js";
 
-export function runScript(execution: Execution, { sql, then = [], quiet = false }: D1Script): D1ScriptAnswer {
+export function runScript(execution: Execution, { sql, notes = [], quiet = false }: D1Script): D1ScriptAnswer {
   const places = [...placesOf(sql)];
   const statements = places.map(({ start, end }) => ({ sql: sql.slice(start, end) }));
   try {
-    const results = execution.run([...statements, ...then], { rows: !quiet, room: MAX_CALL });
+    const results = execution.run([...statements, ...notes], {
+      rows: !quiet,
+      room: MAX_CALL,
+      counted: statements.length,
+    });
     return { ok: true, results: quiet ? [sumOf(results)] : results };
   } catch (error) {
     if (!(error instanceof StatementFailure)) throw error;
-    const failed = statements[error.statement] ?? then[error.statement - statements.length];
+    const failed = statements[error.statement] ?? notes[error.statement - statements.length];
     const offset = places[error.statement]?.start ?? sql.length;
     return { ok: false, error: error.message, statement: failed?.sql ?? "", offset };
   }

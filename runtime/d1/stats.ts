@@ -29,6 +29,7 @@ export function createStats(now: () => number): Stats {
         stats.errors++;
         return;
       }
+      if (meta.changed_db || meta.rows_written > 0) stats.writes++;
       stats.rowsRead += meta.rows_read;
       stats.rowsWritten += meta.rows_written;
       stats.milliseconds += meta.duration;
@@ -46,7 +47,17 @@ export function createStats(now: () => number): Stats {
 
 function nothing(): D1ObjectStats {
   const buckets = new Array<number>(D1_BUCKETS.length + 1).fill(0);
-  return { queries: 0, errors: 0, rowsRead: 0, rowsWritten: 0, milliseconds: 0, buckets, size: 0, slowest: [] };
+  return {
+    queries: 0,
+    writes: 0,
+    errors: 0,
+    rowsRead: 0,
+    rowsWritten: 0,
+    milliseconds: 0,
+    buckets,
+    size: 0,
+    slowest: [],
+  };
 }
 
 function bucketOf(milliseconds: number): number {

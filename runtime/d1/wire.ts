@@ -75,6 +75,8 @@ export interface D1Call {
   /** As `objectName`. */
   object: string;
   statements: D1Statement[];
+  /** The platform asks for its own sake: it is nobody's activity. */
+  isOwn?: boolean;
 }
 /** `statement`: which one failed, from 0. Nothing was changed then. */
 export type D1CallAnswer =
@@ -84,8 +86,8 @@ export type D1CallAnswer =
 export interface D1Script {
   object: string;
   sql: string;
-  /** Run at the end, in the same transaction: the note that a migration was applied. */
-  then?: D1Statement[];
+  /** Run at the end, in the same transaction: the note that a migration was applied. Nobody's activity. */
+  notes?: D1Statement[];
   /** Leave the rows out of the answer, which is then one result that sums up what all statements did. */
   quiet?: boolean;
 }
@@ -108,12 +110,14 @@ export interface D1Dump {
   tables?: string[];
 }
 
-/** Counted since the call before; what was not read is lost with the process. */
+/** What functions and people asked, since the call before; what was not read is lost with the process. */
 export interface D1Stats {
   objects: Record<string, D1ObjectStats>;
 }
 export interface D1ObjectStats {
   queries: number;
+  /** Those of them that changed or added something. */
+  writes: number;
   errors: number;
   rowsRead: number;
   rowsWritten: number;

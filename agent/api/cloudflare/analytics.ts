@@ -30,29 +30,28 @@ const ANSWERS: Record<string, (activity: DatabaseActivity) => object[]> = {
 
 export function addAnalyticsRoute(add: AddRoute, databases: Databases): void {
   const summary = "What was asked of a database, as wrangler asks for it";
-  add({ method: "POST", path: "/graphql", rule: SELF, body: querySchema, summary }, (call) => {
+  add({ method: "POST", path: "/graphql", rule: SELF, body: querySchema, summary }, async (call) => {
     const wanted = Object.keys(ANSWERS).find((name) => call.body.query.includes(name));
     if (wanted === undefined) throw new WrkstError("ERR_UNSUPPORTED", "analytics are not supported here");
-    const activity = activityFor(databases, call);
+    const activity = await activityFor(databases, call);
     const rows = activity ? (ANSWERS[wanted]?.(activity) ?? []) : [];
     return new Reply(new Bare({ data: { viewer: { accounts: [{ [wanted]: rows }] } }, errors: null }), {});
   });
 }
 
 /** Statements may hold values: they are as private as logs. Who may not see them is told of no activity. */
-function activityFor(
+async function activityFor(
   databases: Databases,
   { identity, body: { variables } }: Call<unknown, z.infer<typeof querySchema>>,
-): DatabaseActivity | undefined {
+): Promise<DatabaseActivity | undefined> {
   const account = variables?.accountTag;
   const database = variables?.filter.AND.find(({ databaseId }) => databaseId !== undefined)?.databaseId;
   if (account === undefined || database === undefined || !permits(identity, "logs", account)) return undefined;
   return databases.find({ account, database }) && databases.activity({ account, database });
 }
 
-/** Reads and writes are not counted apart: all are in the first column. */
-function showSums({ since, queries, rowsRead, rowsWritten }: DatabaseActivity): object[] {
-  const sum = { readQueries: queries, writeQueries: 0, rowsRead, rowsWritten };
+function showSums({ since, queries, writes, rowsRead, rowsWritten }: DatabaseActivity): object[] {
+  const sum = { readQueries: queries - writes, writeQueries: writes, rowsRead, rowsWritten };
   return [{ sum, dimensions: { datetimeHour: new Date(since).toISOString() } }];
 }
 

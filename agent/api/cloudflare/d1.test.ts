@@ -255,7 +255,8 @@ test("travels to a bookmark and to a time, and says where it was before", async 
 
 test("answers wrangler's questions on activity to those who may hear it", async () => {
   const slowest = [{ sql: "SELECT slow", milliseconds: 12, rowsRead: 3, at: 0 }];
-  const activity = { since: 0, queries: 7, errors: 1, rowsRead: 20, rowsWritten: 2, milliseconds: 30, slowest };
+  const sums = { queries: 7, writes: 2, errors: 1, rowsRead: 20, rowsWritten: 2, milliseconds: 30, buckets: [] };
+  const activity = { since: 0, ...sums, slowest };
   const { id } = databases.seed("ann", "busy", { activity });
   const about = async (what: string, as: string, account = "ann") => {
     const variables = { accountTag: account, filter: { AND: [{ databaseId: id }] } };
@@ -263,7 +264,8 @@ test("answers wrangler's questions on activity to those who may hear it", async 
     const { text } = await served.ask("/client/v4/graphql", { method: "POST", token: as, body });
     return JSON.parse(text).data.viewer.accounts[0][what];
   };
-  assert.equal((await about("d1AnalyticsAdaptiveGroups", "ann"))[0].sum.rowsRead, 20);
+  const { sum } = (await about("d1AnalyticsAdaptiveGroups", "ann"))[0];
+  assert.deepEqual(sum, { readQueries: 5, writeQueries: 2, rowsRead: 20, rowsWritten: 2 });
   assert.equal((await about("d1QueriesAdaptiveGroups", "ann"))[0].dimensions.query, "SELECT slow");
   assert.deepEqual(await about("d1QueriesAdaptiveGroups", "ben"), []);
   assert.deepEqual(await about("d1QueriesAdaptiveGroups", "ben", "ben"), []);

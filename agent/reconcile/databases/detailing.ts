@@ -19,7 +19,7 @@ export function createDetailing(context: ContentContext, keeping: Keeping) {
 
 async function count(context: ContentContext, database: DatabaseDetail): Promise<number | null> {
   if (sizeOf(context.file(database)) === 0) return 0;
-  const call = { object: context.object(database), statements: [{ sql: COUNT }] };
+  const call = { object: context.object(database), statements: [{ sql: COUNT }], isOwn: true };
   // A runtime that does not answer hides a number, and nothing else.
   const answer = await context.deps.runtime.call(call).catch(() => undefined);
   return answer?.ok ? Number(answer.results[0]?.rows[0]?.[0]) : null;

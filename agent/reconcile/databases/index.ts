@@ -12,7 +12,7 @@ import { createScheduling, type Scheduling } from "./scheduling.js";
 export type { Migrated, Migrating } from "./migrating.js";
 
 export interface DatabasesDeps extends Omit<ContentDeps, "expect">, MigratingDeps {
-  activityOf(database: string): DatabaseActivity;
+  activityOf(database: string): Promise<DatabaseActivity>;
   registry: ContentDeps["registry"] & KeepingDeps["registry"];
   /** Milliseconds; null: nothing by the clock. */
   backupInterval: number | null;
@@ -38,7 +38,7 @@ export function createDatabases(deps: DatabasesDeps): DatabaseParts {
     ...contents,
     ...migrating.front,
     ...createDetailing(context, keeping),
-    activity: (of) => deps.activityOf(expect(of).id),
+    activity: async (of) => deps.activityOf(expect(of).id),
   };
   return {
     databases,

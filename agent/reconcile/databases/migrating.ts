@@ -80,7 +80,7 @@ export function createMigrating(context: ContentContext, snapshotting: Snapshott
   const rehearse = createRehearsing(context, deps.rehearsals);
 
   async function ask(database: Database, ...statements: D1Statement[]): Promise<QueryResult[]> {
-    const answer = await runtime.call({ object: context.object(database), statements });
+    const answer = await runtime.call({ object: context.object(database), statements, isOwn: true });
     if (answer.ok) return answer.results;
     throw new WrkstError("ERR_SQL", answer.error);
   }
