@@ -111,7 +111,7 @@ test("who did what is told by the events, and no value of a statement is (B8)", 
   assert.equal((await agent.request("localhost", path, { method: "POST", body, headers })).status, 200);
   const events = await agent.events();
   for (const kind of ["created", "removed", "restored", "imported", "changed"]) {
-    const event = events.find((one) => one.kind === `database.${kind}` && one.function === undefined);
+    const event = events.find((one) => one.kind === `database.${kind}` && one.actor !== undefined);
     assert.match(event?.actor?.name ?? "", /^admin/, kind);
   }
   assert.ok(!JSON.stringify(events).includes(canary) && !agent.output().includes(canary));

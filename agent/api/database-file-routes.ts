@@ -1,6 +1,7 @@
 // `/api/v1/databases/:database`: whole contents: imports and exports as SQL, snapshots, and the way back to one.
 
 import { rm } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
 import { z } from "zod";
 import { WrkstError } from "../errors.js";
 import type { DatabaseSnapshot } from "../model.js";
@@ -50,6 +51,7 @@ function addSqlRoutes(routes: Routes, { databases, uploads }: FileRoutesDeps): v
       summary: "Runs a file of SQL, the body, in one transaction, after a snapshot",
     },
     async (call) => {
+      refuseKey(call.req);
       const of = refOf(call);
       if (!databases.find(of)) await databases.detail(of);
       const file = await receiveFile(call.req, { folder: uploads, limit: IMPORT_LIMIT, budget });
@@ -77,6 +79,14 @@ function addSqlRoutes(routes: Routes, { databases, uploads }: FileRoutesDeps): v
       }
     },
   );
+}
+
+/** A file is not looked at before it runs, so that a second one could not be told from the first. */
+function refuseKey({ headers }: IncomingMessage): void {
+  if (headers["idempotency-key"] === undefined) return;
+  throw new WrkstError("ERR_INVALID", "expected no Idempotency-Key: an import is not remembered", {
+    hint: "leave the header out; whether an import was done, its snapshot tells: wrkst d1 snapshots",
+  });
 }
 
 function addSnapshotRoutes(routes: Routes, { databases }: DatabaseRoutesDeps): void {

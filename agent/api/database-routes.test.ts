@@ -81,6 +81,10 @@ test("imports a file of SQL whole or not at all, and exports one", async () => {
   const imported = await ask("/files/import", "POST", sql);
   assert.equal(imported.body.queries, 2);
   assert.equal((await ask("/files/snapshots")).body.snapshots[0].id, imported.body.snapshot);
+  const url = `${served.url}/api/v1/databases/files/import`;
+  const withKey = { authorization: `Bearer ${TOKEN}`, "idempotency-key": "import-1" };
+  const keyed = await fetch(url, { method: "POST", headers: withKey, body: sql });
+  assert.deepEqual([keyed.status, ((await keyed.json()) as { code: string }).code], [400, "ERR_INVALID"]);
   const broken = await ask("/files/import", "POST", "INSERT INTO t VALUES ('y'); nonsense;");
   assert.equal(broken.code, "ERR_SQL");
   const { text, headers } = await ask("/files/export?noSchema=true&tables=t,u");

@@ -112,8 +112,7 @@ function addQueryRoutes(routes: Routes, { databases }: DatabaseRoutesDeps): void
   routes.add(
     {
       ...{ method: "POST", path: `${DB}/query`, rule: RULES.hold, query: ACCOUNT, body: querySchema },
-      // Rows are somebody's, and may be many: they are not kept for a second answer.
-      ...{ secret: true, summary: "Runs statements in one transaction" },
+      ...{ rows: true, summary: "Runs statements in one transaction" },
     },
     async (call) => {
       const { body, actor } = call;

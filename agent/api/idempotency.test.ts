@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { WrkstError } from "../errors.js";
 import { newRegistry } from "../store/test-registry.js";
 import { createIdempotency, type IdempotentWrite } from "./idempotency.js";
 import { Reply } from "./routes.js";
@@ -50,7 +51,7 @@ test("D2 a write that the agent was killed in does not happen again, and the sec
   const afterRestart = createIdempotency(registry.writes);
   await assert.rejects(
     afterRestart.run(write("a"), () => assert.fail("ran twice")),
-    { code: "ERR_CONFLICT", message: /the agent stopped/ },
+    { code: "ERR_CONFLICT", message: /the platform stopped/ },
   );
 });
 
@@ -79,4 +80,20 @@ test("B8 a token is made once under its key, and the registry never holds it", a
   } finally {
     await close();
   }
+});
+
+test("statements are not run twice under one key, whether their rows came or the runtime ended meanwhile", async (t) => {
+  const { registry } = newRegistry(t);
+  const { run } = createIdempotency(registry.writes);
+  const query = (key: string) => write(key, "{}", { rows: true });
+  const twice = () => assert.fail("ran twice");
+  await run(query("a"), () => ({ results: [] }));
+  await assert.rejects(run(query("a"), twice), { code: "ERR_CONFLICT", message: /was done.*rows/ });
+  assert.equal(registry.writes.write({ subject: "ann", key: "a" })?.answer, null);
+  const ended = () => Promise.reject(new WrkstError("ERR_RUNTIME", "the runtime ended"));
+  await assert.rejects(run(query("b"), ended), { code: "ERR_RUNTIME" });
+  await assert.rejects(run(query("b"), twice), { code: "ERR_CONFLICT", message: /stopped/ });
+  const refused = () => Promise.reject(new WrkstError("ERR_SQL", "near: syntax error"));
+  await assert.rejects(run(query("c"), refused), { code: "ERR_SQL" });
+  assert.equal(await run(query("c"), () => "done"), "done");
 });

@@ -6,12 +6,12 @@ import { createHash } from "node:crypto";
 import type { Request } from "express";
 import type { Identity } from "../auth/index.js";
 import { WrkstError } from "../errors.js";
-import type { NotedWrite, WriteRecords } from "../store/index.js";
+import type { NotedWrite, WriteRecords, WriteRef } from "../store/index.js";
 import { Reply } from "./routes.js";
 
 export interface IdempotentWrite {
   call: { req: Request; identity: Identity };
-  spec: { method: string; rule: unknown; secret?: boolean };
+  spec: { method: string; rule: unknown; secret?: boolean; rows?: boolean };
   /** The body. */
   bytes: Uint8Array;
   /** Only routes of ours know the header. */
@@ -40,19 +40,20 @@ export function createIdempotency(records: WriteRecords): Idempotency {
     records.beginWrite({ ...ref, account, request: noted.request });
     running.add(name);
     try {
-      const value = await actOrDrop(ref, act);
-      records.endWrite(ref, write.spec.secret ? { outcome: "secret", answer: null } : answerOf(value));
+      const value = await actOrDrop(ref, act, write.spec);
+      records.endWrite(ref, endOf(write.spec, value));
       return value;
     } finally {
       running.delete(name);
     }
   }
 
-  async function actOrDrop(ref: { subject: string; key: string }, act: () => unknown): Promise<unknown> {
+  async function actOrDrop(ref: WriteRef, act: () => unknown, { rows }: IdempotentWrite["spec"]): Promise<unknown> {
     try {
       return await act();
     } catch (error) {
-      records.dropWrite(ref);
+      // Statements may have been done though the runtime did not live to answer.
+      if (!rows || !isUnanswered(error)) records.dropWrite(ref);
       throw error;
     }
   }
@@ -80,10 +81,17 @@ export function createIdempotency(records: WriteRecords): Idempotency {
 
 const nameOf = ({ subject, key }: { subject: string; key: string }) => `${subject} ${key}`;
 
+const isUnanswered = (error: unknown) => error instanceof WrkstError && /^ERR_(RUNTIME|TIMEOUT)$/.test(error.code);
+
 interface KeptAnswer {
   status: number;
   headers: Record<string, string>;
   value?: unknown;
+}
+
+function endOf({ secret, rows }: IdempotentWrite["spec"], value: unknown) {
+  if (secret) return { outcome: "secret", answer: null } as const;
+  return rows ? ({ outcome: "rows", answer: null } as const) : answerOf(value);
 }
 
 function answerOf(value: unknown) {
@@ -94,6 +102,8 @@ function answerOf(value: unknown) {
     : ({ outcome: "kept", answer } as const);
 }
 
+const WHY = { secret: "it holds a secret", rows: "it may hold rows", large: "it is too large", kept: "it is lost" };
+
 function replay({ outcome, answer }: NotedWrite, isRunning: boolean): Reply {
   if (answer !== null) {
     const { value, status, headers } = JSON.parse(answer) as KeptAnswer;
@@ -101,12 +111,11 @@ function replay({ outcome, answer }: NotedWrite, isRunning: boolean): Reply {
   }
   if (isRunning) throw new WrkstError("ERR_CONFLICT", "the first request with this Idempotency-Key still runs");
   if (outcome === "begun") {
-    throw new WrkstError("ERR_CONFLICT", "the agent stopped while the first request with this Idempotency-Key ran", {
-      hint: "look whether it was done (wrkst events), and send it with a new key if not",
+    throw new WrkstError("ERR_CONFLICT", "the platform stopped while the first request with this Idempotency-Key ran", {
+      hint: "look whether it was done, and send it with a new key if not",
     });
   }
-  const why = outcome === "secret" ? "it holds a secret" : "it is too large";
-  throw new WrkstError("ERR_CONFLICT", `this was done by the first request; its answer is not kept: ${why}`, {
+  throw new WrkstError("ERR_CONFLICT", `this was done by the first request; its answer is not kept: ${WHY[outcome]}`, {
     hint: "to do it once more, send it with a new key",
   });
 }

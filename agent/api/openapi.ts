@@ -53,10 +53,11 @@ const problemSchema = {
   },
 };
 
-function operationOf({ method, path, summary, rule, query, body, ...record }: RouteRecord): object {
+function operationOf({ method, path, summary, rule, query, body, streams, ...record }: RouteRecord): object {
   const answer = record.answer ?? ANSWERS[`${method} ${path}`];
   const names = [...path.matchAll(/[:*](\w+)/g)].map(([, name = ""]) => name);
-  const write = method !== "GET" && rule !== "open";
+  // What streams is not known twice.
+  const write = method !== "GET" && rule !== "open" && !streams;
   const parameters = [
     ...names.map((name) => ({ name, in: "path", required: true, schema: { type: "string" } })),
     ...queryParameters(query),

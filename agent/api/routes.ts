@@ -32,6 +32,8 @@ export interface RouteSpec<Q, B> {
   streams?: boolean;
   /** The answer holds a secret: a second request with the same `Idempotency-Key` is told so, and does not get it. */
   secret?: boolean;
+  /** The answer holds rows of a database, and is not kept either. */
+  rows?: boolean;
 }
 
 export interface Call<Q = unknown, B = unknown> {
@@ -72,6 +74,7 @@ export interface RouteRecord extends Pick<RouteSpec<unknown, unknown>, "method" 
   query?: z.ZodType | undefined;
   body?: z.ZodType | undefined;
   answer?: z.ZodType | undefined;
+  streams?: boolean;
   isPlain: boolean;
 }
 

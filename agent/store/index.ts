@@ -6,7 +6,7 @@ export type { DirectChange, DirectResult } from "./direct.js";
 export type { EventQuery, NewEvent } from "./events.js";
 export type { FunctionRecord } from "./functions.js";
 export type { Garbage } from "./garbage.js";
-export type { NotedWrite, WriteRecords } from "./kept-writes.js";
+export type { NotedWrite, WriteRecords, WriteRef } from "./kept-writes.js";
 export { openRegistry, type Registry, type RegistryOptions } from "./registry.js";
 export type { MigrationsNote, SnapshotRecord, SnapshotRecords } from "./snapshots.js";
 export type { RevisionRecord, SourceRecord } from "./sources.js";

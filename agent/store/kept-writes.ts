@@ -3,8 +3,8 @@
 
 import type { Db } from "./database.js";
 
-/** `begun`: it runs, or the agent stopped while it ran. `secret` and `large`: it was done, and its answer is not kept. */
-export type WriteOutcome = "begun" | "kept" | "secret" | "large";
+/** `begun`: it runs, or what did it stopped meanwhile. `secret`, `rows`, `large`: it was done, and its answer is not kept. */
+export type WriteOutcome = "begun" | "kept" | "secret" | "rows" | "large";
 
 export interface WriteRef {
   /** Who wrote. */
