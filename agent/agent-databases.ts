@@ -79,6 +79,7 @@ export function openAgentDatabases(options: AgentDatabasesOptions): AgentDatabas
     servingVersion: (id) => registry.functionById(id)?.latest ?? undefined,
   });
   parts.collecting.recover();
+  parts.copying.recover();
 
   let draining: NodeJS.Timeout | undefined;
   return {
@@ -92,6 +93,7 @@ export function openAgentDatabases(options: AgentDatabasesOptions): AgentDatabas
       clearInterval(draining);
       await parts.scheduling.close();
       await Promise.all([copier.close(), rehearsals.close()]);
+      await parts.copying.close();
       await drain();
       activity.close();
     },

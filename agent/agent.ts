@@ -168,6 +168,7 @@ async function assemble(
     checker: builders.parts.checker,
     prepare: passDeps.prepare,
     olderThanDatabases: databases.migrating.olderThanDatabases,
+    copies: databases.copying,
     wake: () => loop.wake({ force: true }),
     onHolds: () => expiry.look(),
     maxFunctions: config.maxFunctions,
@@ -187,6 +188,7 @@ async function assemble(
   });
   let collected = Date.now();
   async function collectAfter<T>(report: T, pass: PassRun): Promise<T> {
+    void databases.copying.tend();
     if (Date.now() - collected < HOUR || pass.signal.aborted) return report;
     collected = Date.now();
     // What is being uploaded may lie in the store already without a version that says so.
@@ -200,6 +202,7 @@ async function assemble(
       const swept = await artifacts.sweep(registry.artifacts(), Date.now() - HOUR);
       if (swept) log.info({ swept }, "removed artifacts that no version refers to");
       await databases.collecting.collect();
+      await databases.copying.tend();
     });
     void tidy();
     return report;

@@ -18,6 +18,8 @@ export interface SnapshotFiles {
   place(database: string, id: string, target: string): Promise<void>;
   /** A copy to be written to and thrown away: neither checked nor synced. */
   lend(database: string, id: string, target: string): Promise<void>;
+  /** As `place`, with what a live database holds now. */
+  placeLive(from: string, target: string): Promise<void>;
   /** Another name for the same bytes. */
   link(database: string, from: string, to: string): Promise<void>;
   remove(database: string, id: string): void;
@@ -77,6 +79,16 @@ export function openSnapshotFiles(folder: string, copier: Copier): SnapshotFiles
         await copyFile(path(database, id), target, constants.COPYFILE_FICLONE);
       } catch (error) {
         removeWithLogs(target);
+        throw storeError(error);
+      }
+    },
+    async placeLive(from, target) {
+      const half = `${target}${HALF}`;
+      try {
+        await copier.copy(from, half, []);
+        await settle(half, target);
+      } catch (error) {
+        removeWithLogs(half);
         throw storeError(error);
       }
     },

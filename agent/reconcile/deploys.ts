@@ -11,6 +11,7 @@ import type {
   TrafficSplit,
   Upload,
   Version,
+  Warning,
 } from "../model.js";
 
 /** A version and how it can be reached. */
@@ -27,6 +28,15 @@ export interface VersionDetail extends Version {
   databases: { binding: string; id: string; name: string }[];
   /** Milliseconds that the check took to load it; only in the answer to `upload`. */
   startup?: number;
+  /** Only in the answer to `upload`: what its preview lacks. */
+  warnings?: Warning[];
+}
+
+export interface UploadOptions {
+  /** Makes a function that is not there. */
+  create: boolean;
+  /** Default true. Off: it is about to be deployed, and needs no copies of databases before. */
+  previews?: boolean;
 }
 
 export interface AliasDetail {
@@ -58,7 +68,7 @@ export interface Deploys {
    * @throws WrkstError ERR_LOAD, ERR_NAME_TAKEN, ERR_DATABASE_NOT_FOUND, ERR_CONFLICT (a database that is another function's), ERR_INHERIT (what `inherit` names and the version before lacks, in Cloudflare's
    * words, several joined by "; "), ERR_INVALID, ERR_TOO_LARGE
    */
-  upload(of: FunctionRef, upload: Upload, options: { create: boolean }, by: Actor): Promise<VersionDetail>;
+  upload(of: FunctionRef, upload: Upload, options: UploadOptions, by: Actor): Promise<VersionDetail>;
   /** Newest first. */
   versions(of: FunctionRef): VersionDetail[];
   version(of: FunctionRef, version: string): VersionDetail;

@@ -1,5 +1,6 @@
 // The front of the route stage: which host serves which version, and the table on disk.
 
+export { previewsOf, uncopiedOf } from "./previews.js";
 export { type HostRules, refusalOfHost, routeHosts } from "./route-hosts.js";
 export { buildRouteTable, diffRouteTables, type RouteOptions, specOfNext } from "./route-table.js";
 export { servingDatabases } from "./serving-databases.js";

@@ -86,6 +86,14 @@ function serves(id: string, { latest, split }: Pick<RoutedFunction, "latest" | "
   return id === latest || split?.some(({ version }) => version === id) === true;
 }
 
+/** What never did is a preview. */
+export function hasServed(
+  { id, deployed = false }: Pick<RoutedVersion, "id"> & Partial<Pick<RoutedVersion, "deployed">>,
+  function_: Pick<RoutedFunction, "latest" | "split">,
+): boolean {
+  return deployed || serves(id, function_);
+}
+
 /** What serves and aliases always; others as long as PREVIEW_RETENTION says, unless the version wants no preview URLs. */
 function isReachable(version: RoutedVersion, function_: RoutedFunction, options: RouteOptions): boolean {
   if (serves(version.id, function_) || Object.values(function_.aliases).includes(version.id)) return true;
@@ -116,8 +124,8 @@ function versionSpec(
   const { compatibilityDate, compatibilityFlags, vars } = version.manifest;
   // What git built and never served is a preview: nobody has said yet that it may have what production has. An upload was
   // given its own secrets by whoever brought it.
-  const hasServed = version.deployed || serves(version.id, function_);
-  const mayKnow = version.isUpload || hasServed;
+  const isTrusted = hasServed(version, function_);
+  const mayKnow = version.isUpload || isTrusted;
   const hasSecrets = mayKnow && Object.keys(version.secrets).length > 0;
   return {
     id: version.id,
@@ -129,7 +137,7 @@ function versionSpec(
     egress: egressOf(version, function_, options),
     generation: function_.generation,
     ...(hasSecrets ? { secrets: { owner: function_.id, values: version.secrets } } : {}),
-    databases: databasesOf(version, function_, hasServed),
+    databases: databasesOf(version, function_, isTrusted),
   };
 }
 

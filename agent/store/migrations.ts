@@ -3,6 +3,7 @@
 import type { Database } from "better-sqlite3";
 import { WrkstError } from "../errors.js";
 import { ACCESS_SCHEMA } from "./access-schema.js";
+import { COPIES_SCHEMA } from "./copies-schema.js";
 import { DATABASES_SCHEMA } from "./databases-schema.js";
 import { SNAPSHOTS_SCHEMA } from "./snapshots-schema.js";
 
@@ -198,6 +199,7 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX events_function_id ON events (function_id, id);
   `,
   SNAPSHOTS_SCHEMA,
+  COPIES_SCHEMA,
 ];
 
 /**

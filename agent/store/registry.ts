@@ -5,6 +5,7 @@ import { WrkstError } from "../errors.js";
 import type { Actor, RouteState } from "../model.js";
 import type { AccessRecords } from "../model-access.js";
 import { createAccess } from "./access.js";
+import { type CopyRecords, createCopies } from "./copies.js";
 import { closeDatabase, guarded, openDatabase } from "./database.js";
 import { createDatabaseRows, createDatabases, type DatabaseRecords } from "./databases.js";
 import { createDirect, type DirectChange, type DirectResult } from "./direct.js";
@@ -36,6 +37,8 @@ export interface Registry extends Settings, Omit<Sources, "recordRevision">, Fun
   /** Writes that carried an `Idempotency-Key`. */
   readonly writes: WriteRecords;
   readonly databases: DatabaseRecords;
+  /** What versions that never served have instead of databases. */
+  readonly copies: CopyRecords;
   /** Copies of databases, and the migrations that versions came with. */
   readonly snapshots: SnapshotRecords;
   /** Records a pass, or a direct deploy, in one transaction. See `Switch`. */
@@ -109,7 +112,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
     return events.deployments(functionId, KEPT_DEPLOYMENTS).find(({ from }) => from !== null)?.from ?? undefined;
   }
 
-  const registry: Omit<Registry, "access" | "writes" | "databases" | "snapshots"> = {
+  const registry: Omit<Registry, "access" | "writes" | "databases" | "copies" | "snapshots"> = {
     ...settings,
     ...sources,
     ...functions,
@@ -129,6 +132,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
     access: wordingErrors(file, createAccess(db)),
     writes: wordingErrors(file, createWrites(db, now)),
     databases: wordingErrors(file, databases.records),
+    copies: wordingErrors(file, createCopies({ db, now, newId, settings })),
     snapshots: wordingErrors(file, createSnapshots(db, now)),
   };
 }

@@ -12,6 +12,7 @@ import type {
   SealedSecrets,
   TrafficSplit,
 } from "../model.js";
+import { copyObject } from "./copies.js";
 import type { Db } from "./database.js";
 import { IS_SHARED, routedOf } from "./database-bindings.js";
 import { fromJson } from "./json.js";
@@ -30,6 +31,7 @@ const WATCHED = {
   databases: "SELECT $.owner AS id UNION SELECT function_id FROM version_databases WHERE database_id = $.id",
   database_shares: "SELECT $.function_id AS id",
   version_databases: "SELECT $.function_id AS id",
+  version_copies: "SELECT $.function_id AS id",
 };
 
 /** How a column without values reads; most have none, and parsing it for every version would be felt. */
@@ -118,7 +120,7 @@ interface BoundRow {
   is_open: number;
 }
 
-/** Reads live functions that fit the condition in six queries, whatever their number. */
+/** Reads live functions that fit the condition in seven queries, whatever their number. */
 function createReader(db: Db, condition: string): (...values: string[]) => ById {
   const live = `f.removed_at IS NULL AND f.state <> 'name-taken' ${condition}`;
   const functions = db.prepare<string[], FunctionRow>(
@@ -148,6 +150,10 @@ function createReader(db: Db, condition: string): (...values: string[]) => ById 
      FROM version_databases b JOIN functions f ON f.id = b.function_id LEFT JOIN databases d ON d.id = b.database_id
      WHERE ${live}`,
   );
+  const copied = db.prepare<string[], { version_id: string; database_id: string; id: string }>(
+    `SELECT c.version_id, c.database_id, c.id FROM version_copies c JOIN functions f ON f.id = c.function_id
+     WHERE c.state = 'ready' AND ${live}`,
+  );
 
   return (...values) => {
     const byId: ById = new Map();
@@ -156,6 +162,10 @@ function createReader(db: Db, condition: string): (...values: string[]) => ById 
       const databases = boundTo.get(row.version_id) ?? {};
       boundTo.set(row.version_id, databases);
       databases[row.binding] = routedOf(row, row.is_open === 1);
+    }
+    const copiesOf = new Map<string, RoutedVersion["copies"]>();
+    for (const { version_id, database_id, id } of copied.all(...values)) {
+      copiesOf.set(version_id, { ...copiesOf.get(version_id), [database_id]: copyObject(id) });
     }
     const secretsById = new Map<string, SealedSecrets>();
     for (const { hosts, split, settings, secrets, ...row } of functions.all(...values)) {
@@ -173,7 +183,8 @@ function createReader(db: Db, condition: string): (...values: string[]) => ById 
     }
     for (const row of versions.all(...values)) {
       const owner = byId.get(row.function_id);
-      owner?.versions.push(versionOf(row, owner.latest, secretsById.get(row.function_id), boundTo.get(row.id)));
+      const version = versionOf(row, owner?.latest ?? null, secretsById.get(row.function_id), boundTo.get(row.id));
+      owner?.versions.push({ ...version, copies: copiesOf.get(row.id) ?? {} });
     }
     for (const row of own.all(...values)) byId.get(row.function_id)!.database = routedOf(row, true);
     for (const { function_id, name, version_id } of aliases.all(...values)) {
@@ -202,7 +213,7 @@ function versionOf(
   latest: string | null,
   ofFunction: SealedSecrets | undefined,
   bound: RoutedVersion["databases"] = {},
-): RoutedVersion {
+): Omit<RoutedVersion, "copies"> {
   const manifest = fromJson<Manifest>(row.manifest);
   const { compatibilityDate, compatibilityFlags, vars, egress, previewUrls, workersDev } = manifest;
   return {
@@ -212,7 +223,6 @@ function versionOf(
     entrypoints: fromJson(row.entrypoints),
     secrets: secretsOf(row, ofFunction),
     databases: Object.fromEntries(manifest.d1Databases.map(({ binding }) => [binding, bound[binding] ?? null])),
-    copies: {},
     replacedAt: row.id === latest ? null : row.replaced_at,
     deployed: row.deployed === 1,
     isUpload: row.upload !== null,

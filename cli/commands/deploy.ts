@@ -121,6 +121,7 @@ async function makeVersion(folder: string, options: DeployOptions, session: Sess
   const form = formOf(bundle, manifest, options);
   const version = await session.script<Version>("POST", name, "versions", { body: form, timeout: UPLOAD_PATIENCE });
   session.say(says.uploaded(version.id, version.startup_time_ms));
+  for (const warning of version.warnings ?? []) session.warn(printable(warning));
   return { ...made, version };
 }
 

@@ -63,7 +63,7 @@ function addWriteRoutes(add: AddRoute, { deploys, uploads }: CloudflareDeps): vo
         space: uploads,
         client: clientName(call.req.headers["user-agent"]),
       });
-      const version = await deploys.upload(ref, upload, { create: true }, call.actor);
+      const version = await deploys.upload(ref, upload, { create: true, previews: false }, call.actor);
       const force = call.req.query.force === "true";
       const request = { versions: [{ version: version.id, percentage: 100 }], force, ...messageOf(upload) };
       const deployment = await deploys.deploy(ref, request, call.actor);

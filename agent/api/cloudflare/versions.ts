@@ -45,5 +45,7 @@ export function showVersions(deploys: Deploys, ref: FunctionRef) {
 /** The version as it is, with what only the answer to its upload knows. */
 export function showUploaded(deploys: Deploys, ref: FunctionRef, version: VersionDetail) {
   const number = version.upload?.number ?? deploys.versions(ref).length;
-  return showVersion(version, { number, secrets: version.upload?.secrets ?? deploys.secrets(ref) });
+  const shown = showVersion(version, { number, secrets: version.upload?.secrets ?? deploys.secrets(ref) });
+  const warnings = version.warnings?.map(({ message }) => message);
+  return { ...shown, ...(warnings ? { warnings } : {}) };
 }

@@ -4,11 +4,13 @@ import type { Databases } from "../databases.js";
 import { type Collecting, createCollecting } from "./collecting.js";
 import type { ContentDeps } from "./content-context.js";
 import { createContents } from "./contents.js";
+import { type Copying, createCopying } from "./copying.js";
 import { createDetailing } from "./detailing.js";
 import { createKeeping, type KeepingDeps } from "./keeping.js";
 import { createMigrating, type Migrating, type MigratingDeps } from "./migrating.js";
 import { createScheduling, type Scheduling } from "./scheduling.js";
 
+export type { Copying } from "./copying.js";
 export type { Migrated, Migrating } from "./migrating.js";
 
 export interface DatabasesDeps extends Omit<ContentDeps, "expect">, MigratingDeps {
@@ -26,6 +28,7 @@ export interface DatabaseParts {
   migrating: Migrating;
   scheduling: Scheduling;
   collecting: Collecting;
+  copying: Copying;
 }
 
 export function createDatabases(deps: DatabasesDeps): DatabaseParts {
@@ -45,5 +48,6 @@ export function createDatabases(deps: DatabasesDeps): DatabaseParts {
     migrating,
     scheduling: createScheduling(context, snapshotting, deps),
     collecting: createCollecting(context, snapshotting, deps),
+    copying: createCopying(context, deps),
   };
 }

@@ -9,6 +9,7 @@ import type { Sealing } from "../../secrets/sealing.js";
 import type { DirectChange, DirectResult, FunctionRecord, Registry } from "../../store/index.js";
 import { wantedOf } from "../bind.js";
 import type { LoadChecker } from "../check-load.js";
+import type { Copying } from "../databases/index.js";
 import type { Turns } from "../turns.js";
 
 export interface DeploysDeps {
@@ -27,6 +28,7 @@ export interface DeploysDeps {
   olderThanDatabases(functionId: string, version: Version): Promise<Warning[]>;
   /** Of one account, deployed by hand. */
   maxFunctions: number;
+  copies: Pick<Copying, "make" | "tend">;
   /** Publishes again, soon: what was recorded could not be brought to the runtime. */
   wake(): void;
   /** Holds have changed: the earliest end of one may be another. */
@@ -82,13 +84,18 @@ export class DeployContext {
 
   /**
    * The one transaction, then the runtime. Nothing that can fail stands between them but the runtime itself: then the change
-   * is kept, and brought to it as soon as it answers.
+   * is kept, and brought to it as soon as it answers. A version that a preview address leads to gets copies of databases
+   * in between, whose failure is a warning.
    */
-  async commit(change: DirectChange): Promise<DirectResult> {
-    const result = this.deps.registry.applyDirect(change);
+  async commit(change: DirectChange, { previews = true } = {}): Promise<DirectResult & { warnings: Warning[] }> {
+    const { registry, copies } = this.deps;
+    const result = registry.applyDirect(change);
     if (change.holds || change.releases) this.deps.onHolds();
+    const shown = previews && change.latest === undefined ? versionsShownBy(change) : [];
+    const warnings = shown.length ? await copies.make(result.functionId, shown) : [];
     await this.publish();
-    return result;
+    if (shown.length || change.latest !== undefined) void copies.tend();
+    return { ...result, warnings };
   }
 
   async publish(): Promise<void> {
@@ -123,4 +130,10 @@ export class DeployContext {
   async refusalOf(versions: Version[]): Promise<ErrorReport | undefined> {
     return this.prepare(versions).then(() => undefined, reportOf);
   }
+}
+
+/** Versions that it makes, or has an alias lead to. */
+function versionsShownBy({ version, aliases = {} }: DirectChange): string[] {
+  const aliased = Object.values(aliases).filter((id) => id !== null);
+  return [...new Set([...(version ? [version.version.id] : []), ...aliased])];
 }

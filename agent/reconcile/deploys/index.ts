@@ -20,7 +20,7 @@ export function createDeploys(deps: DeploysDeps): Deploys & { releaseExpired(): 
   const { versions, version, bundle, deployments, aliases, holds, secrets, settings } = reading;
   return {
     ...{ versions, version, bundle, deployments, aliases, holds, secrets, settings },
-    upload: (of, upload, { create }, by) => turns.of(of.name, () => uploading.upload(of, upload, create, by)),
+    upload: (of, upload, options, by) => turns.of(of.name, () => uploading.upload(of, upload, options, by)),
     deploy: (of, request, by) => turns.of(of.name, () => moving.deploy(of, request, by)),
     rollback: (of, request, by) => turns.of(of.name, () => moving.rollback(of, request, by)),
     setAlias: (of, alias, to, by) => turns.of(of.name, () => holding.setAlias(of, alias, to, by)),

@@ -11,9 +11,9 @@ import {
   type Upload,
   type UploadOrigin,
 } from "../../model.js";
-import type { FunctionRecord, NewVersion } from "../../store/index.js";
+import type { DirectChange, FunctionRecord, NewVersion } from "../../store/index.js";
 import { checkLoad } from "../check-load.js";
-import type { VersionDetail } from "../deploys.js";
+import type { UploadOptions, VersionDetail } from "../deploys.js";
 import { sealedOf } from "../secrets.js";
 import type { DeployContext } from "./context.js";
 import type { Reading } from "./reading.js";
@@ -23,7 +23,8 @@ const HINT = "nothing was stored or deployed; mend the top level of the module a
 export function createUploading(context: DeployContext, reading: Reading) {
   const { registry, artifacts, checker, sealing } = context.deps;
 
-  async function upload(of: FunctionRef, brought: Upload, create: boolean, by: Actor): Promise<VersionDetail> {
+  async function upload(of: FunctionRef, brought: Upload, options: UploadOptions, by: Actor): Promise<VersionDetail> {
+    const { create, previews = true } = options;
     checkUpload(brought);
     if (brought.alias !== undefined) checkAlias(brought.alias);
     const record = context.find(of) ?? (create ? undefined : context.expect(of));
@@ -53,19 +54,16 @@ export function createUploading(context: DeployContext, reading: Reading) {
       ...{ manifest, entrypoints },
       upload: originOf("upload", brought, Object.keys(secrets), by),
     };
-    await context.commit({
+    const message = `version ${version.id.slice(0, 8)} of "${of.name}" was uploaded by ${by.name}`;
+    const change: DirectChange = {
       ...of,
       ...(create ? { create: owner } : {}),
       ...{ cause: "api", by, version: { version, secrets } },
       ...(alias === undefined ? {} : { aliases: { [alias]: version.id }, releases: [alias] }),
-      events: [
-        {
-          kind: "version.uploaded",
-          message: `version ${version.id.slice(0, 8)} of "${of.name}" was uploaded by ${by.name}`,
-        },
-      ],
-    });
-    return { ...reading.version(of, version.id), startup: milliseconds };
+      events: [{ kind: "version.uploaded", message }],
+    };
+    const { warnings } = await context.commit(change, { previews: previews || alias !== undefined });
+    return { ...reading.version(of, version.id), startup: milliseconds, ...(warnings.length ? { warnings } : {}) };
   }
 
   function refuseMore(account: string): void {
