@@ -92,8 +92,12 @@ export class DeployContext {
     const result = registry.applyDirect(change);
     if (change.holds || change.releases) this.deps.onHolds();
     const shown = previews && change.latest === undefined ? versionsShownBy(change) : [];
-    const warnings = shown.length ? await copies.make(result.functionId, shown) : [];
-    await this.publish();
+    let warnings: Warning[] = [];
+    try {
+      if (shown.length) warnings = await copies.make(result.functionId, shown);
+    } finally {
+      await this.publish();
+    }
     if (shown.length || change.latest !== undefined) void copies.tend();
     return { ...result, warnings };
   }
