@@ -2,7 +2,7 @@
 // is there; whether the function may still use it is asked again with every deployment.
 
 import { WrkstError } from "../errors.js";
-import { type D1Binding, type Database, defaultDatabaseName, type RoutedDatabase } from "../model.js";
+import { type Actor, type D1Binding, type Database, defaultDatabaseName, type RoutedDatabase } from "../model.js";
 import type { DatabaseDeps, DatabaseRecord, DatabaseRows } from "./databases.js";
 import type { Events } from "./events.js";
 import type { FunctionRows } from "./functions.js";
@@ -17,6 +17,8 @@ export interface BindingsWanted {
   share: string[];
   /** A client gave the ids: one that is not known is refused, where no name stands beside it. */
   isStrict: boolean;
+  /** Whose word it is; a source has none. */
+  by?: Actor;
 }
 
 /** In the order of what was wanted. `created`: declared, and empty. */
@@ -156,7 +158,8 @@ export function createBindings(
     created.push(database);
     const message = `the empty database "${database.name}" (${database.id}) was created for "${wanted.function.name}"`;
     const { id: functionId, account, name } = wanted.function;
-    events.addEvent({ kind: "database.created", function: name, functionId, account, message });
+    const by = wanted.by ? { actor: wanted.by } : {};
+    events.addEvent({ kind: "database.created", function: name, functionId, account, message, ...by });
     return database;
   }
 

@@ -222,3 +222,9 @@ test("B7 routes after every kind of change of databases, shares and bindings are
     fresh.close();
   }
 });
+
+test("the event of a database that a person's upload brought has that person as its actor", (t) => {
+  const { registry } = newRegistry(t);
+  assert.deepEqual(resolve(registry, "hello", [shop], { by: ANN }), ["shop"]);
+  assert.deepEqual(registry.events({ kinds: ["database.created"], limit: 1 })[0]?.actor, ANN);
+});

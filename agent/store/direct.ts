@@ -81,7 +81,7 @@ export function createDirect(deps: DirectDeps): (change: DirectChange) => Direct
     const at = now();
     const before = openFunction(change, at);
     const functionId = before.id;
-    if (change.version) addVersion(change.version, before, at);
+    if (change.version) addVersion(change.version, before, change.by, at);
     changeOwn(change, functionId, at);
     const after = functionAfter(before, change, at);
     functions.save(after);
@@ -131,11 +131,12 @@ export function createDirect(deps: DirectDeps): (change: DirectChange) => Direct
   function addVersion(
     { version, secrets }: NonNullable<DirectChange["version"]>,
     owner: FunctionRecord,
+    by: Actor,
     at: number,
   ): void {
     const { id: functionId } = owner;
     const { d1Databases: declared, share = [] } = version.manifest;
-    const [bound] = bindings.resolve([{ function: owner, version: version.id, declared, share, isStrict: true }]);
+    const [bound] = bindings.resolve([{ function: owner, version: version.id, declared, share, isStrict: true, by }]);
     if (bound && "error" in bound) throw bound.error;
     const number = own.countUpload(functionId);
     const { upload, ...rest } = version;
