@@ -15,11 +15,11 @@ export function parseExpiry(raw: string, now: number): string {
   throw new InvalidArgumentError(`expected a span such as "12h" or "90d", or a date to come, received "${raw}".`);
 }
 
-/** `2h` ago, or a date, as ISO 8601. */
-export function parsePast(raw: string, now: number): string {
+/** `2h` ago, or a date, as ISO 8601. `refusal` says what was expected. */
+export function parsePast(raw: string, now: number, refusal = says.badTime): string {
   const [, count, unit = ""] = /^(\d{1,4})([mhdw])$/.exec(raw) ?? [];
   if (count !== undefined) return new Date(now - Number(count) * (UNITS[unit] ?? 0)).toISOString();
   const date = /^\d{4}-\d{2}-\d{2}/.test(raw) ? Date.parse(raw) : Number.NaN;
   if (date <= now) return new Date(date).toISOString();
-  throw new InvalidArgumentError(says.badTime(raw));
+  throw new InvalidArgumentError(refusal(raw));
 }

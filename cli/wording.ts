@@ -284,7 +284,7 @@ export const TEXT = {
   tailSearch: "only invocations that say this",
   tailSampling: "share of the invocations, above 0 up to 1",
   // what to do
-  seeHelp: 'see "wrkst --help"',
+  seeHelp: "see: wrkst --help",
   noToken:
     'log in with "wrkst login", or set WRKST_TOKEN; the server\'s own token lies in its data/secrets/admin-token',
   noLogin: 'log in with "wrkst login", or set WRKST_TOKEN or --token-file',
@@ -320,9 +320,9 @@ export const HINTS: Record<string, string> = {
   ERR_GIT_OWNED: "push to the repository, choose --alias, or say --force, which pins what you deploy",
   ERR_SECRETS_CHANGED: "say --force to serve it without the secrets that were set since",
   ERR_SPLIT: 'end the split first: "wrkst versions deploy <version>"',
-  ERR_VERSION_NOT_FOUND: 'see "wrkst versions list"',
-  ERR_FORBIDDEN: 'see "wrkst whoami"',
-  ERR_DATABASE_NOT_FOUND: 'see "wrkst d1 list"',
+  ERR_VERSION_NOT_FOUND: "see: wrkst versions list",
+  ERR_FORBIDDEN: "see: wrkst whoami",
+  ERR_DATABASE_NOT_FOUND: "see: wrkst d1 list",
 };
 
 /** What the browser shows at the end of a login. */
@@ -429,7 +429,7 @@ export const says = {
     `${meta.rows_read} read, ${meta.rows_written} written\n`,
   snapshotTaken: (name: string, id: string) => `${printable(name)}: snapshot ${id}\n`,
   confirmRestore: (name: string, to: string) => `let "${name}" be as it was at ${to}? what is there now is kept`,
-  seeSnapshots: (name: string) => `see "wrkst d1 snapshots ${name}"`,
+  seeSnapshots: (name: string) => `see: wrkst d1 snapshots ${name}`,
   /** `undone`: migrations that the state before had, and this one has not. */
   restored: (name: string, at: string, before: string, undone: string[]) =>
     `${printable(name)} is as it was at ${at}; the state before is snapshot ${before}\n` +
@@ -437,6 +437,8 @@ export const says = {
       ? `without ${undone.map(printable).join(", ")}: "wrkst d1 migrations apply ${printable(name)}" applies what serves\n`
       : ""),
   bookmark: (name: string, id: string) => `${id}\n\nto go back to it:\n  wrkst d1 restore ${printable(name)} ${id}\n`,
+  badPoint: (raw: string) =>
+    `expected the id of a snapshot, a time such as "2026-11-23T10:00:00Z" or "2h", received "${raw}"`,
   badTime: (raw: string) => `expected a time such as "2026-11-23T10:00:00Z" or "2h", received "${raw}"`,
   notDeclared: (name: string) => `the wrangler file here declares no database "${name}"`,
   migrated: (name: string, applied: string[], snapshot: string | null) =>

@@ -40,7 +40,7 @@ export function addSnapshots(program: Command, io: Io): void {
     .argument("<to>", TEXT.restoreTo)
     .option("--yes", TEXT.yes)
     .action(async (wanted: string, to: string, options: Confirmed) => {
-      const point = isSnapshot(to) ? { snapshot: to } : { time: parsePast(to, io.now()) };
+      const point = isSnapshot(to) ? { snapshot: to } : { time: parsePast(to, io.now(), says.badPoint) };
       await restore(await openDatabase(wanted, options, io), point, options.yes);
     });
   addTimeTravel(program, io);

@@ -45,7 +45,8 @@ export function sqlError(
 ): WrkstError {
   const start = firstWordFrom(sql, failure.offset) ?? failure.offset;
   const line = placeOf(sql, start).line + firstLine - 1;
-  if (!sql.includes("\n")) return new WrkstError("ERR_SQL", failure.error);
+  const details = { hint: "nothing was changed" };
+  if (!sql.includes("\n")) return new WrkstError("ERR_SQL", failure.error, details);
   const statement = failure.statement.trim().replace(/\s+/g, " ").slice(0, 120);
-  return new WrkstError("ERR_SQL", `${failure.error} (line ${line}: ${statement})`);
+  return new WrkstError("ERR_SQL", `${failure.error} (line ${line}: ${statement})`, details);
 }
