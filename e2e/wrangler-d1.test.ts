@@ -101,7 +101,7 @@ describe("the stock wrangler", { concurrency: 2 }, () => {
         "--remote",
         "--json",
         "--command",
-        "INSERT INTO orders VALUES (9, 'x', 1); SELECT nope",
+        "INSERT INTO orders VALUES (9000, 'x', 1); SELECT nope",
       ),
       run("execute", "shop-data", "--remote", "-y", "--file", "seed.sql"),
     ]);
