@@ -1,6 +1,6 @@
 // The words of databases. Types and pure functions; model.ts hands them on.
 
-import { D1_BUCKETS } from "../runtime/d1/wire.js";
+import { D1_BUCKETS, type D1ObjectStats } from "../runtime/d1/wire.js";
 
 /** A D1 database as the registry keeps it. */
 export interface Database {
@@ -76,18 +76,8 @@ export interface RoutedDatabase {
 }
 
 /** What happened in a database lately, summed over a day. */
-export interface DatabaseActivity {
+export interface DatabaseActivity extends Omit<D1ObjectStats, "size"> {
   since: number;
-  queries: number;
-  /** Those of them that changed or added something. */
-  writes: number;
-  errors: number;
-  rowsRead: number;
-  rowsWritten: number;
-  milliseconds: number;
-  /** How many took up to D1_BUCKETS[i] milliseconds, each counted once; the last one took longer. Failures took no time. */
-  buckets: number[];
-  slowest: { sql: string; milliseconds: number; rowsRead: number; at: number }[];
 }
 
 export interface DatabaseDetail extends Database {

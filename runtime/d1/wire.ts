@@ -123,7 +123,8 @@ export interface D1ObjectStats {
   rowsWritten: number;
   /** Milliseconds that statements took. */
   milliseconds: number;
-  /** How many took up to D1_BUCKETS[i] milliseconds; one more than there are buckets, the last one took longer. */
+  /** How many took up to D1_BUCKETS[i] milliseconds; one more than there are buckets, the last one took
+   * longer. Each is counted once; failures took no time. */
   buckets: number[];
   size: number;
   /** The slowest statements, without parameters, longest first, at most D1_SLOWEST. */
