@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { D1_DEFAULTS } from "../../runtime/d1/wire.js";
 import { type RouteTable, type VersionSpec, WARDS } from "../../runtime/wire.js";
+import { writeRouteTable } from "../route/table-file.js";
 import { databaseSocket, wardSockets } from "./run-folder.js";
 import { artifactOf, testRuntime, until } from "./testing.js";
 import { servingConfig } from "./workerd-config.js";
@@ -52,9 +53,9 @@ async function writeTable(dataDir: string): Promise<void> {
     };
     table.functions[name] = { latest: spec.id, aliases: {}, versions: { [spec.id]: spec }, history: [], hosts: [] };
   }
-  await mkdir(join(dataDir, "routes"), { recursive: true });
   await mkdir(join(dataDir, "do"), { recursive: true });
-  await writeFile(join(dataDir, "routes", "table.json"), JSON.stringify(table));
+  // In one step, as the agent does: a ward may read it while the serving process is started anew.
+  await writeRouteTable(join(dataDir, "routes"), table);
 }
 
 async function startSupervised(t: TestContext) {
