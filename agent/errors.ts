@@ -34,6 +34,10 @@ const BEHAVIOUR = {
   ERR_GIT_NO_BRANCH: { status: 404, retry: "on-change" },
   /** git said something else went wrong. */
   ERR_GIT: { status: 502, retry: "backoff" },
+  /** The followed commit or tag is not signed by anybody who may. */
+  ERR_GIT_UNVERIFIED: { status: 422, retry: "on-change" },
+  /** A source or function is suspended by a person. */
+  ERR_SUSPENDED: { status: 409, retry: "never" },
   /** A URL, ref or path that is refused by grammar. */
   ERR_GIT_REFUSED: { status: 400, retry: "on-change" },
   /** A tree entry that is never read: link, submodule, odd name, LFS pointer, over a limit. */

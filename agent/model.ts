@@ -7,6 +7,7 @@ import type { Actor, FunctionSettings, Hold, SealedSecrets, TrafficSplit, Upload
 
 export * from "./model-databases.js";
 export * from "./model-deploys.js";
+export * from "./model-sources.js";
 export type { ModuleKind };
 
 /** State of a function, one union everywhere. */
