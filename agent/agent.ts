@@ -99,13 +99,18 @@ async function assemble(
 
   const runtime: Runtime = openServing(config, log, runDir, key, {
     beforeStart: async () => void (await publisher.write()),
-    onEvent: (event) => onRuntimeEvent(event, platform, log),
+    onEvent: (event) => {
+      onRuntimeEvent(event, platform, log);
+      if (event.kind === "runtime.started") databases.closing.close().catch(() => loop.wake({ force: true }));
+    },
     onTailLine: (line) => tail.hub.take(line),
     functionNames: () => registry.functions().map((record) => record.name),
+    pausedObjects: () => databases.closing.atStart(),
   });
   const publisher = new Publisher({
     ...{ registry, dataDir, routes },
     runtime: runningView(runtime),
+    closing: { reopen: () => databases.closing.reopen(), close: () => databases.closing.close() },
     onWritten: () => tail.refresh(),
   });
   const { source, seed } = await openFollowed(config);
@@ -267,11 +272,12 @@ function openServing(
     onEvent(event: RuntimeEvent): void;
     onTailLine(line: TailLine): Promise<void>;
     functionNames(): string[];
+    pausedObjects(): string[];
   },
 ): Runtime {
   const { baseDomain, publicUrl, useForwardedHost, trustedProxies, egress, dataDir } = config;
   const { maxIsolates, hangTimeout, memoryLimit } = config.runtime;
-  const d1 = d1Of(config);
+  const { pausedObjects, ...told } = hooks;
   const apiHosts = [...new Set([baseDomain, new URL(publicUrl).hostname.toLowerCase()])];
   return openRuntime({
     dataDir,
@@ -279,7 +285,7 @@ function openServing(
     hangTimeout,
     memoryLimit,
     log,
-    ...hooks,
+    ...told,
     environment: { [SECRETS_KEY_VARIABLE]: Buffer.from(key).toString("base64") },
     publicAddress: `${config.host}:${config.port}`,
     wards: WARDS,
@@ -292,7 +298,8 @@ function openServing(
         dataDir,
         egress: { allow: egress.allow, deny: egress.deny },
         settings: {
-          ...{ baseDomain, apiHosts, useForwardedHost, trustedProxies, maxIsolates, d1 },
+          ...{ baseDomain, apiHosts, useForwardedHost, trustedProxies, maxIsolates },
+          d1: { ...d1Of(config), ...(ward === undefined ? { paused: pausedObjects() } : {}) },
           ...(traceKey === undefined ? {} : { traceKey }),
           ...(wards === undefined ? {} : { wards }),
         },

@@ -1,5 +1,8 @@
 // Whose database is which: real pushes, real functions, and what each of them reaches.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import type { DatabaseDetail, FunctionStatus } from "../agent/model.js";
 import { createRepository, startAgent, type TestAgent, type TestRepository } from "./harness.js";
@@ -114,4 +117,61 @@ test("B7a a function that is removed and comes back, and one whose folder is ren
   assert.equal(await told("blog", "/DB"), "kept");
   assert.equal(await told("shop", "/DB"), "order,more");
   assert.equal(await told("shop", "/D1"), "own");
+});
+
+/** A request whose isolate stays the one it began with: each word is a value that it adds; answers tell how that went. */
+async function startWriter(name: string) {
+  const request = httpRequest({
+    host: "127.0.0.1",
+    port: agent.port,
+    method: "POST",
+    headers: { host: `${name}.localhost` },
+  });
+  const answering = once(request, "response") as Promise<[IncomingMessage]>;
+  request.write("begin\n");
+  const [response] = await answering;
+  const answers = createInterface({ input: response })[Symbol.asyncIterator]();
+  const heard = async () => String((await answers.next()).value);
+  const add = (value: string) => {
+    request.write(`${value}\n`);
+    return heard();
+  };
+  assert.equal(await heard(), "begin: ok");
+  return { add, end: () => request.destroy() };
+}
+
+const WRITER = `export default {
+  async fetch(request, env) {
+    const lines = request.body.pipeThrough(new TextDecoderStream());
+    const { readable, writable } = new TransformStream();
+    const answers = writable.getWriter();
+    const answer = (text) => answers.write(new TextEncoder().encode(text + "\\n"));
+    const work = async () => {
+      for await (const line of lines) {
+        const insert = env.DB.prepare("INSERT INTO rows VALUES (?)").bind(line.trim());
+        await answer(line.trim() + ": " + await insert.run().then(() => "ok", (error) => error.message));
+      }
+    };
+    await env.DB.exec("CREATE TABLE IF NOT EXISTS rows (value TEXT)");
+    work();
+    return new Response(readable);
+  },
+};
+`;
+
+test("B7 what is removed is closed to calls in flight too, and open again to all when it is back", async (t) => {
+  const writer = (name: string) => ({ ...files(name, binding(name)), [`${name}/index.js`]: WRITER });
+  await pushed(writer("writer"));
+  const { add, end } = await startWriter("writer");
+  t.after(end);
+  const of = "/api/v1/databases/writer";
+  const headers = { authorization: `Bearer ${await agent.token()}` };
+  assert.equal((await agent.request("localhost", `${of}?force=true`, { method: "DELETE", headers })).status, 204);
+  assert.match(await add("removed"), /^removed: D1_ERROR.*closed/);
+  await agent.api(`${of}/undelete`, { method: "POST" });
+  assert.equal(await add("back"), "back: ok");
+  await pushed({ "writer/index.js": null, "writer/wrangler.toml": null });
+  assert.match(await add("gone"), /^gone: D1_ERROR.*closed/);
+  await pushed(writer("writer"));
+  assert.equal(await add("again"), "again: ok");
 });

@@ -3,6 +3,7 @@ import { env, exports, WorkerEntrypoint } from "cloudflare:workers";
 import type { RouterBindings } from "./bindings.js";
 import { handleControl } from "./control.js";
 import { calls } from "./d1/calls.js";
+import { closed } from "./d1/closed.js";
 import { handleD1Control, isD1Control } from "./d1/control.js";
 import { type Caller, forward, receive, sendByName } from "./d1/elsewhere.js";
 import { createRouter } from "./router.js";
@@ -24,6 +25,7 @@ const loopback = exports as unknown as Loopback;
 const bindings = env as RouterBindings;
 const trace = createTrace(bindings.SETTINGS.traceKey);
 calls.trace = trace;
+for (const name of bindings.SETTINGS.d1.paused ?? []) closed.pause(name, true);
 const router = createRouter(bindings, {
   trace,
   tailOf: (props) => loopback.EndOfInvocation({ props }),

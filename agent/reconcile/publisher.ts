@@ -10,6 +10,8 @@ export interface PublisherDeps {
   routes: () => RouteOptions;
   /** The route file was written anew. */
   onWritten?(): void;
+  /** Databases that functions are kept out of, though isolates of before may hold them. */
+  closing: { reopen(): Promise<void>; close(): Promise<void> };
   runtime: {
     readonly running: boolean;
     change(change: RouteChange): Promise<{ generation: number } | "out-of-step">;
@@ -48,13 +50,20 @@ export class Publisher {
       const before = this.#published;
       const table = await this.#writeTable();
       const change = before && diffRouteTables(before, table);
-      if (!this.#deps.runtime.running || (before && !change)) return;
+      if (!this.#deps.runtime.running) return;
       // Until the runtime has answered, what it serves is not known: the next publication then sends everything.
       this.#published = undefined;
-      const answer = change ? await this.#deps.runtime.change(change) : "out-of-step";
-      if (answer === "out-of-step") await this.#deps.runtime.replace(table);
+      await this.#deps.closing.reopen();
+      if (!before || change) await this.#send(table, change);
+      await this.#deps.closing.close();
       this.#published = table;
     });
+  }
+
+  async #send(table: RouteTable, change: RouteChange | null | undefined): Promise<void> {
+    const { runtime } = this.#deps;
+    const answer = change ? await runtime.change(change) : "out-of-step";
+    if (answer === "out-of-step") await runtime.replace(table);
   }
 
   async #writeTable(): Promise<RouteTable> {

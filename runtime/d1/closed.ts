@@ -1,5 +1,5 @@
-// Which objects refuse calls. Lives in this module, as long as the process: nothing is written, so that a file says nothing of it
-// and a restart, after which only the newest names are known, forgets it.
+// Which objects refuse calls. Lives in this module, as long as the process: nothing is written, so that a file says nothing of it.
+// A restart forgets it, after which the agent has said by the configuration what is paused, and only the newest names are known.
 
 /** Nobody is answered any more. */
 const retired = new Set<string>();
@@ -7,7 +7,7 @@ const retired = new Set<string>();
 const paused = new Set<string>();
 
 const RETIRED = "the database is another one now: this is what it was before a restore";
-const PAUSED = "the database is being imported into: try again later";
+const PAUSED = "the database is closed, since it was removed or is being imported into: try again later";
 
 /** `name`: of the object. */
 export const closed = {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startServing } from "../testing/workerd.js";
-import { D1_CONTROL, type D1CallAnswer, type D1Statement, objectName } from "./wire.js";
+import { D1_CONTROL, D1_DEFAULTS, type D1CallAnswer, type D1Statement, objectName } from "./wire.js";
 
 test("keeps what the agent writes, and answers rows with what they took", async (t) => {
   const serving = await startServing(t);
@@ -25,13 +25,16 @@ test("keeps what the agent writes, and answers rows with what they took", async 
   assert.equal(read.results[0]!.meta.changes, 0);
 });
 
-test("an object that was retired refuses everybody, one that is paused refuses functions until it is no longer", async (t) => {
-  const serving = await startServing(t);
+test("an object that was retired refuses everybody, one that is paused, now or since the start, refuses functions until it is no longer", async (t) => {
   const object = objectName("a", 1);
+  const other = objectName("b", 1);
+  const serving = await startServing(t, { settings: { d1: { ...D1_DEFAULTS, paused: [other] } } });
   const code = `export default { async fetch(request, env) {
     try { return new Response(JSON.stringify((await env.D1.prepare("SELECT 1 AS x").all()).results)); }
     catch (error) { return new Response(error.message); } } };`;
   await serving.deploy({ hello: code }, { databases: { D1: object } });
+  await serving.deploy({ early: code }, { databases: { D1: other } });
+  assert.match((await serving.get("early.base.test")).text, /D1_ERROR.*try again/);
   const asked = async () => (await serving.get("hello.base.test")).text;
   const called = async () =>
     ((await serving.control(D1_CONTROL.call, { object, statements: [{ sql: "SELECT 1" }] })).json() as D1CallAnswer).ok;

@@ -141,6 +141,8 @@ export interface D1Settings {
   maxResult: number;
   /** A statement that takes as many milliseconds is told in the log. */
   slow: number;
+  /** Objects that are paused from the start of the process on. */
+  paused?: string[];
 }
 /** Cloudflare's limit of a database; its answers are far smaller than ours may be. */
 export const D1_DEFAULTS: D1Settings = { maxSize: 10 * 2 ** 30, maxResult: 32 * 2 ** 20, slow: 1_000 };

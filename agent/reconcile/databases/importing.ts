@@ -7,6 +7,7 @@ import type { Actor, Database, DatabaseRef } from "../../model.js";
 import { IMPORT_LIMIT } from "../databases.js";
 import { belongingTo } from "./belonging.js";
 import { sqlError } from "./calling.js";
+import type { Closing } from "./closing.js";
 import type { ContentContext } from "./content-context.js";
 import type { Restoring } from "./restoring.js";
 import type { Snapshotting } from "./snapshotting.js";
@@ -22,7 +23,10 @@ interface Done {
   meta: D1Meta;
 }
 
-export function createImporting(context: ContentContext, snapshotting: Snapshotting, restoring: Restoring) {
+export function createImporting(
+  context: ContentContext,
+  { snapshotting, restoring, closing }: { snapshotting: Snapshotting; restoring: Restoring; closing: Closing },
+) {
   const { runtime, registry } = context.deps;
 
   async function importFile(of: DatabaseRef, file: string, by: Actor) {
@@ -47,8 +51,8 @@ export function createImporting(context: ContentContext, snapshotting: Snapshott
    * what they wrote would be lost.
    */
   async function importLarge(database: Database, file: string, by: Actor) {
-    const pause = (on: boolean) => runtime.pause([context.object(database)], on);
-    await pause(true);
+    const object = context.object(database);
+    await closing.hold(object);
     const life = context.deps.runtimeLife();
     try {
       const { id: snapshot } = await snapshotting.take(database, "import");
@@ -63,13 +67,14 @@ export function createImporting(context: ContentContext, snapshotting: Snapshott
         throw error;
       }
     } catch (error) {
-      if (isHeldBy(database)) await pause(false);
+      if (isHeldBy(database)) await closing.release(object);
       throw error;
     }
   }
 
-  function isHeldBy({ account, id, epoch }: Database): boolean {
-    return context.expect({ account, database: id }).epoch === epoch;
+  /** Also of one that was removed meanwhile. */
+  function isHeldBy({ id, epoch }: Database): boolean {
+    return registry.databases.byId(id)?.epoch === epoch;
   }
 
   async function runAll(database: Database, file: string): Promise<Done> {

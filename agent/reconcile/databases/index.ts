@@ -1,6 +1,7 @@
 // All that can be done with databases by hand, and what passes and the agent ask of them.
 import type { DatabaseActivity } from "../../model.js";
 import type { Databases } from "../databases.js";
+import type { Closing } from "./closing.js";
 import { type Collecting, createCollecting } from "./collecting.js";
 import type { ContentDeps } from "./content-context.js";
 import { createContents } from "./contents.js";
@@ -29,12 +30,13 @@ export interface DatabaseParts {
   scheduling: Scheduling;
   collecting: Collecting;
   copying: Copying;
+  closing: Closing;
 }
 
 export function createDatabases(deps: DatabasesDeps): DatabaseParts {
   const keeping = createKeeping(deps);
   const { expect, ...kept } = keeping;
-  const { contents, context, snapshotting } = createContents({ ...deps, expect });
+  const { contents, context, snapshotting, closing } = createContents({ ...deps, expect });
   const migrating = createMigrating(context, snapshotting, deps);
   const databases: Databases = {
     ...kept,
@@ -49,5 +51,6 @@ export function createDatabases(deps: DatabasesDeps): DatabaseParts {
     scheduling: createScheduling(context, snapshotting, deps),
     collecting: createCollecting(context, snapshotting, deps),
     copying: createCopying(context, deps),
+    closing,
   };
 }
