@@ -76,11 +76,14 @@ export type TrafficSplit = { version: string; percentage: number }[];
 /** Secrets by name, each value sealed by itself: only the platform's key opens it, for the one function and name. */
 export type SealedSecrets = Record<string, string>;
 
-/** A person's hold on an alias. */
+/** In place of an alias: what holds all of them. No alias can have that name. */
+export const EVERY_ALIAS = "*";
+
+/** A person's hold on an alias; a suspension holds every alias. */
 export interface Hold {
   alias: string;
-  kind: "pin" | "rollback";
-  /** Version that the alias is held at. */
+  kind: "pin" | "rollback" | "suspension";
+  /** Version that the alias is held at; of a suspension, what served when it was made. */
   version: string;
   /** Of a rollback: the version that was rejected. The hold ends with the next one that is another. */
   rejected?: string;
@@ -89,11 +92,13 @@ export interface Hold {
   /** Milliseconds since 1970. */
   createdAt: number;
   expiresAt?: number;
+  /** Of a suspension: requests are refused too. */
+  offline?: true;
 }
 
 /** Whether the hold keeps git from moving the alias to the version. An expired hold is none; that is for the caller to see. */
 export function holdsBack(hold: Hold | undefined, version: string): boolean {
-  return hold !== undefined && (hold.kind === "pin" || version === hold.rejected);
+  return hold !== undefined && (hold.kind !== "rollback" || version === hold.rejected);
 }
 
 /** State of a function that has neither failed nor been taken out of service. */
@@ -104,7 +109,7 @@ export function restingState(
 ): "ready" | "pending" | "gradual" | "pinned" | "rolled-back" {
   if (latest === null) return "pending";
   if (split) return "gradual";
-  if (hold) return hold.kind === "pin" ? "pinned" : "rolled-back";
+  if (hold) return hold.kind === "rollback" ? "rolled-back" : "pinned";
   return "ready";
 }
 

@@ -53,6 +53,8 @@ export interface Suspension {
   author: string;
   createdAt: number;
   expiresAt?: number;
+  /** Of a function: requests are refused too, with the router's page 503. */
+  offline?: true;
 }
 
 /** `GET /api/v1/sources/:source`. */

@@ -4,6 +4,7 @@ import type { ModuleKind } from "../runtime/wire.js";
 import type { ErrorReport, Position } from "./errors.js";
 import type { BoundDatabase, RoutedDatabase } from "./model-databases.js";
 import type { Actor, FunctionSettings, Hold, SealedSecrets, TrafficSplit, UploadOrigin } from "./model-deploys.js";
+import type { Suspension } from "./model-sources.js";
 
 export * from "./model-databases.js";
 export * from "./model-deploys.js";
@@ -356,6 +357,8 @@ export interface FunctionStatus {
   updatedAt: string | null;
   /** What a person holds `latest` at. */
   hold?: Hold;
+  /** Nothing of it moves. */
+  suspension?: Suspension;
   split?: TrafficSplit;
   /** Version that git gave last, where another one serves. */
   declared?: string;

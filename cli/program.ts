@@ -22,6 +22,7 @@ const COMMANDS: [words: string[], load: () => Promise<Declare>][] = [
   [["d1"], async () => (await import("./commands/d1.js")).addD1],
   [["delete"], async () => (await import("./commands/functions.js")).addDelete],
   [["restore"], async () => (await import("./commands/functions.js")).addRestore],
+  [["suspend"], async () => (await import("./commands/functions.js")).addSuspend],
   [["resume"], async () => (await import("./commands/functions.js")).addResume],
   [["status"], async () => (await import("./commands/status.js")).addStatus],
   [["why"], async () => (await import("./commands/status.js")).addWhy],

@@ -192,6 +192,10 @@ function addOurs(on: On, kept: Find): void {
         : { name, state: "ready", version: idOf(`${name} 2`), url: `http://${name}.localhost` },
     );
   }
+  on("POST /api/v1/functions/*/suspend", ({ body }: Request) => {
+    const { expires, ...rest } = body as { expires?: string };
+    return { ...rest, author: "Ada", createdAt: NOW, ...(expires ? { expiresAt: Date.parse(expires) } : {}) };
+  });
   on("POST /api/v1/functions/*/rollback", ({ body }: Request, [name]) => {
     const { to } = body as { to?: string };
     return { id: "d9", function: name, from: idOf(`${name} 2`), to: to ?? idOf(`${name} 1`) };

@@ -41,7 +41,7 @@ export function viewFunction(entry: FunctionDetail, options: ViewOptions): strin
   const rows = deployments.map(({ at, cause, author, from, to }) => ({
     cells: [says.ago(options.now - at), cause, author, short(from, 8), short(to, 8)].map(printable),
   }));
-  const notes = [...errorLines(entry.error), ...(entry.warnings ?? []).map(warningLine)];
+  const notes = [...suspensionLines(entry), ...errorLines(entry.error), ...(entry.warnings ?? []).map(warningLine)];
   return [
     `${printable(entry.name)}  ${paintState(entry.state, options.colour)}\n`,
     formatPairs([
@@ -98,7 +98,7 @@ function viewFunctions(functions: FunctionStatus[], { colour }: ViewOptions): st
       short(entry.revision?.split(":").at(-1) ?? null, 7),
       printable(entry.url),
     ],
-    below: errorLines(entry.error),
+    below: [...suspensionLines(entry), ...errorLines(entry.error)],
   }));
   return formatTable(["FUNCTION", "STATE", "VERSION", "REVISION", "URL"], rows);
 }
@@ -133,6 +133,10 @@ function errorLines(error: ErrorReport | undefined): string[] {
   if (!error) return [];
   const hint = error.hint === undefined ? [] : [`hint: ${printable(error.hint)}`];
   return [`error: ${printable(describeError(error))}`, ...hint];
+}
+
+function suspensionLines({ suspension }: Pick<FunctionStatus, "suspension">): string[] {
+  return suspension ? [printable(says.suspendedBy(suspension))] : [];
 }
 
 function warningLine(warning: Warning): string {

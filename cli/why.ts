@@ -27,8 +27,10 @@ export function viewWhy(why: Explanation, { colour, now }: ViewOptions): string 
 }
 
 /** `latest at 1a2b3c4d, pin by Ada, 2 h ago, until 2027-01-31T00:00:00.000Z: fair this week`. */
-function describeHold({ alias, version, kind, author, createdAt, expiresAt, reason }: Hold, now: number): string {
+function describeHold(hold: Hold, now: number): string {
+  const { alias, version, kind, author, createdAt, expiresAt, reason } = hold;
   const until = expiresAt === undefined ? [] : [`until ${new Date(expiresAt).toISOString()}`];
-  const parts = [`${alias} at ${version.slice(0, 8)}`, `${kind} by ${author}`, says.ago(now - createdAt), ...until];
+  const what = kind === "suspension" ? "every alias" : `${alias} at ${version.slice(0, 8)}`;
+  const parts = [what, `${kind} by ${author}`, says.ago(now - createdAt), ...until];
   return parts.join(", ") + (reason === undefined ? "" : `: ${reason}`);
 }

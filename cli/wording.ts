@@ -1,6 +1,7 @@
 // Every sentence that the command says, in one place. Pure.
 
 import type { ErrorReport } from "../agent/errors.js";
+import type { Suspension } from "../agent/model.js";
 import type { Activity } from "./answers.js";
 
 export const VERSION = "0.1.0";
@@ -137,9 +138,17 @@ export const COMMANDS = {
     about: "bring a deleted function back, on the version that served last",
     examples: ["wrkst restore greet"],
   },
+  suspend: {
+    group: GROUPS.deploy,
+    about: "let nothing of a function move until it is resumed; what serves goes on serving",
+    examples: [
+      "wrkst suspend greet --reason 'freeze for the fair' --expires 2d",
+      "wrkst suspend greet --reason 'leaks orders' --offline      # requests are refused too",
+    ],
+  },
   resume: {
     group: GROUPS.deploy,
-    about: "end the quarantine of a function that froze the runtime",
+    about: "end a suspension, or the quarantine of a function that froze the runtime",
     examples: ["wrkst resume greet"],
   },
   status: {
@@ -261,6 +270,7 @@ export const TEXT = {
   forceRollback: "also where secrets have changed since",
   forceDelete: "also where git declares the function",
   reason: "why, for people",
+  offline: "refuse requests too, with status 503",
   pinAlias: "alias that is held",
   expires: 'span or date until it ends, e.g. "12h", "90d", "2027-01-31"',
   scopes: "what it may do, separated by commas: read, deploy, git, admin",
@@ -397,6 +407,16 @@ export const says = {
   pinned: (name: string, alias: string, version: string) =>
     `${printable(name)}: ${alias} is held at ${version.slice(0, 8)}\n`,
   unpinned: (name: string, alias: string) => `released "${alias}" of "${name}"`,
+  suspended: (name: string, { offline, expiresAt }: { offline?: boolean; expiresAt?: number }) => {
+    const what = offline ? "is suspended and refuses requests" : "is suspended, what serves goes on serving";
+    const until = expiresAt === undefined ? "" : `, until ${new Date(expiresAt).toISOString()}`;
+    return `${printable(name)} ${what}${until}\n`;
+  },
+  suspendedBy: ({ author, reason, offline, expiresAt }: Suspension) => {
+    const until = expiresAt === undefined ? "" : `, until ${new Date(expiresAt).toISOString()}`;
+    const why = reason === undefined ? "" : `: ${reason}`;
+    return `${offline ? "refuses requests, suspended" : "suspended"} by ${author}${until}${why}`;
+  },
   askSecret: (key: string, name: string) => `value of ${key} for "${name}" (not shown): `,
   secretSet: (name: string, keys: string[]) => `set ${keys.join(", ")} of "${name}"`,
   secretsChanged: (name: string, set: string[], deleted: string[]) => {

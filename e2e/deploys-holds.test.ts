@@ -123,6 +123,63 @@ test("a pin that expires lets go by itself", async () => {
   assert.equal((await statusOf("expiring")).state, "ready");
 });
 
+test("nothing of a suspended function moves until it is resumed, then the newest version serves at once", async () => {
+  const { deploys } = direct.agent;
+  await push(functionFiles("still", "one"));
+  const one = (await statusOf("still")).version!;
+  await push(functionFiles("still", "two"));
+  const until = Date.now() + 3_600_000;
+  await deploys.suspend(ref("still"), { reason: "a fair", expires: until }, ANN);
+  const outcome = outcomeOf(await push(functionFiles("still", "three")), "still");
+  assert.deepEqual([outcome?.result, outcome?.hold?.kind, outcome?.hold?.reason], ["held", "suspension", "a fair"]);
+  assert.equal(await direct.text("still"), "two");
+  const { state, suspension } = await statusOf("still");
+  assert.deepEqual([state, suspension?.author, suspension?.expiresAt], ["suspended", "ann", until]);
+  const upload = await direct.upload("still", { code: answers("by hand") });
+  const refused = failsWith("ERR_SUSPENDED");
+  const versions = [{ version: one, percentage: 100 }];
+  for (const move of [
+    () => deploys.deploy(ref("still"), { versions, force: true }, ANN),
+    () => deploys.rollback(ref("still"), { to: one }, ANN),
+    () => deploys.setAlias(ref("still"), "other", upload.id, ANN),
+    () => deploys.pin(ref("still"), "latest", { version: one }, ANN),
+    () => deploys.setSecrets(ref("still"), { KEY: "1" }, { base: "serving", client: "test" }, ANN),
+    () => deploys.remove(ref("still"), { force: true }, ANN),
+    () => direct.upload("still", { code: answers("by hand"), alias: "other" }),
+  ]) {
+    await assert.rejects(move, refused);
+  }
+  await deploys.resume(ref("still"), ANN);
+  assert.deepEqual([await direct.text("still"), (await statusOf("still")).state], ["three", "ready"]);
+});
+
+test("a function that is suspended offline answers 503, and the clock lets it go", async () => {
+  const { deploys } = direct.agent;
+  await push(functionFiles("dark", "one"));
+  await deploys.suspend(ref("dark"), { reason: "leaks", offline: true, expires: Date.now() + 1_500 }, ANN);
+  const page = await direct.request("dark", "/", { headers: { accept: "application/json" } });
+  assert.equal(page.status, 503);
+  await push(functionFiles("dark", "two"));
+  await until("the suspension has expired", async () => (await direct.text("dark")) === "two");
+  assert.equal((await statusOf("dark")).state, "ready");
+});
+
+test("a rollback outlives a suspension, and a removal in git waits for its end", async () => {
+  const { deploys } = direct.agent;
+  await push(functionFiles("both", "one"));
+  await push(functionFiles("both", "two"));
+  await deploys.rollback(ref("both"), {}, ANN);
+  await deploys.suspend(ref("both"), { reason: "looking" }, ANN);
+  await direct.sync({ force: true });
+  await deploys.resume(ref("both"), ANN);
+  assert.deepEqual([await direct.text("both"), (await statusOf("both")).state], ["one", "rolled-back"]);
+  await deploys.suspend(ref("both"), { reason: "looking" }, ANN);
+  assert.equal(outcomeOf(await push({ both: null }), "both")?.result, "held");
+  assert.equal(await direct.text("both"), "one");
+  await deploys.resume(ref("both"), ANN);
+  assert.equal((await direct.request("both")).status, 404);
+});
+
 test("a pin keeps a function that git declares no longer, until it is released", async () => {
   const { deploys } = direct.agent;
   await push(functionFiles("leaving", "one"));

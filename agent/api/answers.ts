@@ -12,12 +12,19 @@ const cursor = nullable.describe("For the next page; null at the end");
 const error = z.looseObject({ code: text, message: text, hint: text.optional() });
 const hold = z.looseObject({
   alias: text,
-  kind: z.enum(["pin", "rollback"]),
+  kind: z.enum(["pin", "rollback", "suspension"]),
   version: text,
   reason: text.optional(),
   author: text,
   createdAt: at,
   expiresAt: at.optional(),
+});
+const suspension = z.looseObject({
+  reason: text.optional(),
+  author: text,
+  createdAt: at,
+  expiresAt: at.optional(),
+  offline: z.literal(true).optional(),
 });
 const deployment = z.looseObject({
   id: text,
@@ -40,6 +47,7 @@ const functionStatus = z.looseObject({
   url: text,
   updatedAt: time.nullable(),
   hold: hold.optional(),
+  suspension: suspension.optional(),
   declared: text.optional().describe("What git gave last, where another version serves"),
   error: error.optional(),
 });
@@ -106,6 +114,7 @@ export const ANSWERS: Readonly<Record<string, z.ZodType>> = {
   "PUT /api/v1/functions/:name/pins/:alias": hold,
   "POST /api/v1/functions/:name/rollback": deployment,
   "POST /api/v1/functions/:name/restore": functionStatus,
+  "POST /api/v1/functions/:name/suspend": suspension,
   "POST /api/v1/functions/:name/resume": functionStatus,
   "GET /api/v1/sources": z.looseObject({ sources: z.array(source), cursor }),
   "GET /api/v1/sources/:source": source,

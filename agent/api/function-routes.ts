@@ -28,6 +28,11 @@ const rollbackSchema = z.strictObject({
   alias: z.literal("latest").optional(),
   reason,
 });
+const suspendSchema = z.strictObject({
+  reason: z.string().min(1).max(1000),
+  expires: z.iso.datetime({ offset: true }).optional().describe("When it ends by itself"),
+  offline: z.boolean().optional().describe("Refuse requests too"),
+});
 const forceQuery = z.strictObject({ force: z.enum(["true", "false"]).default("false") });
 
 export interface FunctionRoutesDeps {
@@ -43,27 +48,38 @@ export function addFunctionRoutes(routes: Routes, deps: FunctionRoutesDeps): voi
   addRemovalRoute(routes, deps);
 }
 
-export function addLifeRoutes(routes: Routes, { platform }: Pick<FunctionRoutesDeps, "platform">): void {
+export function addLifeRoutes(routes: Routes, { platform, deploys, now = Date.now }: FunctionRoutesDeps): void {
   routes.add(
     { method: "POST", path: `${F}/restore`, rule: DEPLOY, summary: "Brings a removed function back" },
     (call) => platform.restore(call.params.name ?? "", call.identity.name),
   );
-  routes.add({ method: "POST", path: `${F}/resume`, rule: DEPLOY, summary: "Ends a quarantine" }, (call) =>
-    platform.release(call.params.name ?? "", call.identity.name),
+  routes.add(
+    { method: "POST", path: `${F}/suspend`, rule: DEPLOY, body: suspendSchema, summary: "Lets nothing of it move" },
+    (call) => {
+      const { reason: why, expires, offline } = call.body;
+      const until = expires === undefined ? undefined : parseEnd(expires, now());
+      return deploys.suspend(refOf(call), { reason: why, ...present({ expires: until, offline }) }, call.actor);
+    },
+  );
+  routes.add(
+    { method: "POST", path: `${F}/resume`, rule: DEPLOY, summary: "Ends a suspension and a quarantine" },
+    async (call) => {
+      await deploys.resume(refOf(call), call.actor);
+      return platform.release(call.params.name ?? "", call.identity.name);
+    },
   );
 }
 
 function addHoldRoutes(routes: Routes, { deploys, platform, now = Date.now }: FunctionRoutesDeps): void {
   routes.add({ method: "GET", path: `${F}/pins`, rule: READ, summary: "Holds on the function's aliases" }, (call) => ({
-    pins: deploys.holds(refOf(call)),
+    pins: deploys.holds(refOf(call)).filter(({ kind }) => kind !== "suspension"),
     cursor: null,
   }));
   routes.add(
     { method: "PUT", path: `${F}/pins/:alias`, rule: DEPLOY, body: pinSchema, summary: "Holds an alias at a version" },
     (call) => {
       const { expires, ...pin } = call.body;
-      const at = expires === undefined ? undefined : Date.parse(expires);
-      if (at !== undefined && at <= now()) throw new WrkstError("ERR_INVALID", 'expected "expires" in the future');
+      const at = expires === undefined ? undefined : parseEnd(expires, now());
       return deploys.pin(
         refOf(call),
         call.params.alias ?? "",
@@ -107,6 +123,12 @@ function addHoldRoutes(routes: Routes, { deploys, platform, now = Date.now }: Fu
       lastEvent: isOwn || event === undefined ? event : withoutActor(event),
     });
   });
+}
+
+function parseEnd(expires: string, now: number): number {
+  const at = Date.parse(expires);
+  if (at > now) return at;
+  throw new WrkstError("ERR_INVALID", 'expected "expires" in the future');
 }
 
 function addRemovalRoute(routes: Routes, { deploys }: FunctionRoutesDeps): void {

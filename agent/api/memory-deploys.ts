@@ -2,7 +2,15 @@
 
 import { randomUUID } from "node:crypto";
 import { WrkstError } from "../errors.js";
-import type { AskedHosts, Deployment, FunctionRef, FunctionSettings, Hold, Upload } from "../model.js";
+import {
+  type AskedHosts,
+  type Deployment,
+  EVERY_ALIAS,
+  type FunctionRef,
+  type FunctionSettings,
+  type Hold,
+  type Upload,
+} from "../model.js";
 import type { AliasDetail, Deploys, VersionDetail } from "../reconcile/deploys.js";
 import { testManifest } from "../test-manifest.js";
 
@@ -132,6 +140,23 @@ export function createMemoryDeploys(): MemoryDeploys {
       const rest = found.holds.filter((hold) => hold.alias !== alias);
       if (rest.length === found.holds.length) throw new WrkstError("ERR_NOT_FOUND", `nothing holds "${alias}"`);
       found.holds = rest;
+    },
+    async suspend(of, { reason, expires, offline }, by) {
+      const { version } = find(of).holds[0] ?? { version: versionOf(of, "").id };
+      const hold: Hold = {
+        ...{ alias: EVERY_ALIAS, kind: "suspension", version, reason, author: by.name, createdAt: 1 },
+        ...(expires === undefined ? {} : { expiresAt: expires }),
+        ...(offline ? { offline } : {}),
+      };
+      find(of).holds.push(hold);
+      return hold;
+    },
+    async resume(of) {
+      const found = known.get(of.name);
+      const rest = found?.holds.filter(({ alias }) => alias !== EVERY_ALIAS) ?? [];
+      const wasSuspended = found !== undefined && rest.length < found.holds.length;
+      if (found) found.holds = rest;
+      return wasSuspended;
     },
     secrets: (of) => find(of).versions[0]?.upload.secrets ?? [],
     async setSecrets(of, changes, { client }, by) {

@@ -82,7 +82,7 @@ export function planRevision(request: PlanRequest): Plan {
     );
   const declared = new Set(steps.map((step) => step.declaration.name));
   const removals = own
-    .filter((entry) => !declared.has(entry.name) && !(entry.withdrawn && entry.hold?.kind === "pin"))
+    .filter((entry) => !declared.has(entry.name) && !(entry.withdrawn && entry.hold && entry.hold.kind !== "rollback"))
     .map((entry) => entry.name)
     .sort(compare);
   return { steps, removals };

@@ -8,6 +8,7 @@ import type {
   FunctionSettings,
   Hold,
   HostKind,
+  Suspension,
   TrafficSplit,
   Upload,
   Version,
@@ -99,6 +100,18 @@ export interface Deploys {
   ): Promise<Hold>;
   /** The newest revision applies at once. @throws WrkstError ERR_NOT_FOUND where nothing holds the alias */
   unpin(of: FunctionRef, alias: string, by: Actor): Promise<void>;
+  /**
+   * Nothing of it moves until it is resumed or its time is over: deployments, aliases and secrets are ERR_SUSPENDED, what
+   * git brings is built and waits. `expires` in milliseconds since 1970; `offline`: requests are refused too.
+   * @throws WrkstError ERR_CONFLICT where nothing serves yet
+   */
+  suspend(
+    of: FunctionRef,
+    request: { reason: string; expires?: number; offline?: boolean },
+    by: Actor,
+  ): Promise<Suspension>;
+  /** The newest revision applies at once, unless something else holds it. Answers whether it was suspended. */
+  resume(of: FunctionRef, by: Actor): Promise<boolean>;
   /** Names, sorted; of the version that serves, or of the function where git declares it. */
   secrets(of: FunctionRef): string[];
   /**

@@ -16,7 +16,7 @@ const AT_ONCE = 4;
 /** What a person holds back is not going to serve, so that its migrations wait too. */
 export async function migrateAll(acting: Acting, results: StepResult[]): Promise<StepResult[]> {
   const { registry } = acting.deps;
-  const holds = registry.latestHolds();
+  const holds = registry.holdsOnGit();
   return mapLimited(results, AT_ONCE, async (result) => {
     if (result.kind !== "switch") return result;
     const record = registry.functionByName(result.version.function);

@@ -61,7 +61,7 @@ export function outcomesOf(parts: {
   const removed = removals.map((name): FunctionOutcome => {
     const folder = observed.records.get(name)?.folder ?? "";
     const hold = holdOf(observed, name);
-    if (hold?.kind === "pin") return { name, folder, result: "held", hold, url: urlOf(name), warnings: [] };
+    if (hold && hold.kind !== "rollback") return { name, folder, result: "held", hold, url: urlOf(name), warnings: [] };
     return { name, folder, result: "removed", warnings: [] };
   });
   return [...declared, ...removed];

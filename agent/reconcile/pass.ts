@@ -90,7 +90,7 @@ export interface Observed {
   known: KnownFunction[];
   /** Live and removed functions by name. */
   records: Map<string, FunctionRecord>;
-  /** Holds on `latest` by function id. */
+  /** What keeps git from moving `latest`, by function id. */
   holds: Map<string, Hold>;
 }
 
@@ -120,7 +120,7 @@ export async function runPass(deps: PassDeps, pass: PassRun): Promise<PassReport
 /** Equal keys: the same revision read in the same way, with the same holds. */
 function handledKey(deps: PassDeps, commit: string): string {
   const { path } = deps.source;
-  const holds = [...deps.registry.latestHolds()]
+  const holds = [...deps.registry.holdsOnGit()]
     .map(([id, { kind, version, rejected }]) => [id, kind, version, rejected ?? ""].join(" "))
     .sort();
   return createHash("sha256")
@@ -131,7 +131,7 @@ function handledKey(deps: PassDeps, commit: string): string {
 function readFunctions(registry: Registry): Pick<Observed, "records" | "holds"> {
   const records = new Map(registry.removedFunctions().map((record) => [record.name, record]));
   for (const record of registry.functions()) if (record.state !== "name-taken") records.set(record.name, record);
-  return { records, holds: registry.latestHolds() };
+  return { records, holds: registry.holdsOnGit() };
 }
 
 async function observe(deps: PassDeps, revision: Revision, snapshot: Snapshot): Promise<Observed> {

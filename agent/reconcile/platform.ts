@@ -6,6 +6,7 @@ import {
   type FunctionState,
   type FunctionStatus,
   formatRevision,
+  type Hold,
   type PassReport,
   type PlatformEvent,
   type RuntimeStatus,
@@ -16,6 +17,7 @@ import {
 } from "../model.js";
 import { servingDatabases } from "../route/index.js";
 import type { FunctionRecord, NewEvent, Registry } from "../store/index.js";
+import { suspensionOf } from "./deploys/suspending.js";
 import type { Loop, SyncOptions } from "./loop.js";
 
 export interface PlatformDeps {
@@ -69,13 +71,14 @@ export class Platform {
   }
 
   async functions(query: { source?: string; state?: FunctionState; account?: string } = {}): Promise<FunctionStatus[]> {
-    const holds = this.#deps.registry.latestHolds();
-    return this.#deps.registry
+    const { registry } = this.#deps;
+    const holds = { latest: registry.latestHolds(), suspensions: registry.suspensions() };
+    return registry
       .functions()
       .filter((record) => query.source === undefined || record.source === query.source)
-      .filter((record) => query.state === undefined || record.state === query.state)
       .filter((record) => query.account === undefined || record.account === query.account)
-      .map((record) => this.#statusOf(record, holds));
+      .map((record) => this.#statusOf(record, holds))
+      .filter(({ state }) => query.state === undefined || state === query.state);
   }
 
   /** Account of a function, live or removed. */
@@ -239,6 +242,11 @@ export class Platform {
     return own.some(({ state }) => state === "failed" || state === "name-taken") ? "failed" : "ready";
   }
 
+  #holdsOf({ id }: FunctionRecord): HoldsById {
+    const { registry } = this.#deps;
+    return { latest: single(id, registry.hold(id, "latest")), suspensions: single(id, registry.suspension(id)) };
+  }
+
   #find(name: string): FunctionRecord | undefined {
     const { registry } = this.#deps;
     return registry.functionByName(name) ?? registry.removedFunctions().find((removed) => removed.name === name);
@@ -250,9 +258,11 @@ export class Platform {
     throw new WrkstError("ERR_NOT_FOUND", `there is no function "${name}"`, { hint: "see: wrkst status" });
   }
 
-  #statusOf(record: FunctionRecord, holds = this.#deps.registry.latestHolds()): FunctionStatus {
-    const { name, account, source, folder, latest: version, split, revision, state, error, warnings } = record;
-    const hold = holds.get(record.id);
+  #statusOf(record: FunctionRecord, holds = this.#holdsOf(record)): FunctionStatus {
+    const { name, account, source, folder, latest: version, split, revision, error, warnings } = record;
+    const hold = holds.latest.get(record.id);
+    const suspended = holds.suspensions.get(record.id);
+    const state = suspended && record.state !== "quarantined" ? "suspended" : record.state;
     const isBehind = record.declared !== null && record.declared !== version;
     const hosts = Object.keys(record.hosts).sort();
     return {
@@ -261,12 +271,22 @@ export class Platform {
       updatedAt: new Date(record.updatedAt).toISOString(),
       ...(hosts.length ? { hosts } : {}),
       ...(hold ? { hold } : {}),
+      ...(suspended ? { suspension: suspensionOf(suspended) } : {}),
       ...(split ? { split } : {}),
       ...(isBehind ? { declared: record.declared! } : {}),
       ...(error ? { error } : {}),
       ...(warnings.length ? { warnings } : {}),
     };
   }
+}
+
+interface HoldsById {
+  latest: ReadonlyMap<string, Hold>;
+  suspensions: ReadonlyMap<string, Hold>;
+}
+
+function single(id: string, hold: Hold | undefined): ReadonlyMap<string, Hold> {
+  return new Map(hold ? [[id, hold]] : []);
 }
 
 /** Whom an event belongs to. */

@@ -28,7 +28,8 @@ function outcomeLines(outcome: FunctionOutcome): string[] {
   } else if (outcome.result === "held") {
     lines.push(row("held", outcome.name, describeHeld(outcome)));
     const ends = outcome.hold?.kind === "rollback" ? "; it ends with the next other version" : "";
-    lines.push(`${" ".repeat(14)}hint: release it with: wrkst unpin ${outcome.name}${ends}`);
+    const verb = outcome.hold?.kind === "suspension" ? "resume" : "unpin";
+    lines.push(`${" ".repeat(14)}hint: release it with: wrkst ${verb} ${outcome.name}${ends}`);
   } else if (outcome.result !== "unchanged") {
     lines.push(row(outcome.result, outcome.name, outcome.result === "removed" ? "" : (outcome.url ?? "")));
   }

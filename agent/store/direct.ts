@@ -7,6 +7,7 @@ import {
   type AskedHosts,
   type Deployment,
   type DeploymentCause,
+  EVERY_ALIAS,
   type FunctionSettings,
   type FunctionState,
   formatRevision,
@@ -81,6 +82,7 @@ export function createDirect(deps: DirectDeps): (change: DirectChange) => Direct
     const at = now();
     const before = openFunction(change, at);
     const functionId = before.id;
+    if (isMoving(change)) refuseSuspended(before, holds.suspension(functionId));
     if (change.version) addVersion(change.version, before, change.by, at);
     changeOwn(change, functionId, at);
     const after = functionAfter(before, change, at);
@@ -200,6 +202,21 @@ export function createDirect(deps: DirectDeps): (change: DirectChange) => Direct
 
   const transaction = db.transaction(apply);
   return (change) => transaction.immediate(change);
+}
+
+/** Whether callers would notice: traffic, names, secrets, hosts. Holds may be released meanwhile, versions uploaded. */
+function isMoving({ latest, aliases, secrets, hosts, settings, releases }: DirectChange): boolean {
+  if (releases?.includes(EVERY_ALIAS)) return false;
+  return [latest, aliases, secrets, hosts, settings?.enabled, settings?.previews].some((part) => part !== undefined);
+}
+
+/** @throws WrkstError ERR_SUSPENDED */
+export function refuseSuspended({ name }: Pick<FunctionRecord, "name">, suspension: Hold | undefined): void {
+  if (!suspension) return;
+  const why = suspension.reason === undefined ? "" : `: ${suspension.reason}`;
+  throw new WrkstError("ERR_SUSPENDED", `"${name}" is suspended by ${suspension.author}${why}`, {
+    hint: `let it move again: wrkst resume ${name}`,
+  });
 }
 
 /** What a person's move does not end: that git's newest does not build, and, without another version, a quarantine. */

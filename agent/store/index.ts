@@ -3,7 +3,7 @@
 export { COPY_EPOCH, type CopyRecord, type CopyRecords, copyObject } from "./copies.js";
 export type { BindingsFound, BindingsWanted } from "./database-bindings.js";
 export type { DatabaseRecord, DatabaseRecords, NewDatabase } from "./databases.js";
-export type { DirectChange, DirectResult } from "./direct.js";
+export { type DirectChange, type DirectResult, refuseSuspended } from "./direct.js";
 export type { EventQuery, NewEvent } from "./events.js";
 export type { FunctionRecord } from "./functions.js";
 export type { Garbage } from "./garbage.js";

@@ -200,6 +200,7 @@ export const MIGRATIONS: readonly string[] = [
   `,
   SNAPSHOTS_SCHEMA,
   COPIES_SCHEMA,
+  "ALTER TABLE holds ADD COLUMN offline INTEGER NOT NULL DEFAULT 0",
 ];
 
 /**

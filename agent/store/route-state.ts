@@ -26,6 +26,7 @@ const WATCHED = {
     WHERE d.owner = $.id`,
   versions: "SELECT $.function_id AS id",
   aliases: "SELECT $.function_id AS id",
+  holds: "SELECT $.function_id AS id",
   history: "SELECT $.function_id AS id",
   deployments: "SELECT $.function_id AS id",
   databases: "SELECT $.owner AS id UNION SELECT function_id FROM version_databases WHERE database_id = $.id",
@@ -36,6 +37,10 @@ const WATCHED = {
 
 /** How a column without values reads; most have none, and parsing it for every version would be felt. */
 const NONE = "{}";
+
+/** A function whose suspension does not take it out of service serves on in its own state. */
+const STATE = `CASE WHEN f.state <> 'quarantined' AND EXISTS (SELECT 1 FROM holds h
+  WHERE h.function_id = f.id AND h.alias = '*' AND h.offline = 1) THEN 'suspended' ELSE f.state END`;
 
 type ById = Map<string, RoutedFunction>;
 
@@ -124,7 +129,7 @@ interface BoundRow {
 function createReader(db: Db, condition: string): (...values: string[]) => ById {
   const live = `f.removed_at IS NULL AND f.state <> 'name-taken' ${condition}`;
   const functions = db.prepare<string[], FunctionRow>(
-    `SELECT f.id, f.account, f.name, f.state, f.latest, f.generation, f.hosts, f.split, f.secrets,
+    `SELECT f.id, f.account, f.name, ${STATE} AS state, f.latest, f.generation, f.hosts, f.split, f.secrets,
        CASE WHEN f.source IS NULL THEN f.settings END AS settings FROM functions f WHERE ${live}`,
   );
   const versions = db.prepare<string[], VersionRow>(

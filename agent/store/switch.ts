@@ -154,7 +154,7 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
       bindings.removeOf(owner.id);
       return void functions.forget(owner.id);
     }
-    if (change.source !== null && holds.hold(owner.id, "latest")?.kind === "pin") {
+    if (change.source !== null && isKept(owner.id)) {
       return void functions.save({ ...owner, withdrawn: true, updatedAt: at });
     }
     for (const { alias } of holds.holds(owner.id)) holds.deleteHold(owner.id, alias);
@@ -163,6 +163,11 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
     functions.save({ ...kept, ...gone, state: "removed", hosts: {} });
     bindings.removeOf(owner.id);
     return { functionId: owner.id, name: owner.name, from: owner.latest, to: null, declared: null };
+  }
+
+  /** Git may declare it no longer: a person holds it. */
+  function isKept(functionId: string): boolean {
+    return holds.hold(functionId, "latest")?.kind === "pin" || holds.suspension(functionId) !== undefined;
   }
 
   /** The function's row, made when it is missing, so that versions can refer to it. `latest` is not touched. */
@@ -198,8 +203,10 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
     const { source, folder, state, error, warnings = [] } = change;
     const { error: errorBefore, ...kept } = before;
     const live = before.removedAt === null;
-    const hold = source === null ? undefined : holdAfter(before, change);
-    const isHeld = change.latest !== undefined && holdsBack(hold, change.latest);
+    const isSuspended = source !== null && live && holds.suspension(before.id) !== undefined;
+    const hold =
+      source === null ? undefined : isSuspended ? holds.hold(before.id, "latest") : holdAfter(before, change);
+    const isHeld = change.latest !== undefined && (isSuspended || holdsBack(hold, change.latest));
     const latest = (isHeld ? undefined : change.latest) ?? (live ? before.latest : null);
     const split = change.latest === undefined || isHeld ? before.split : null;
     const moved = latest !== before.latest || !live;

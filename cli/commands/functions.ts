@@ -1,7 +1,8 @@
-// `wrkst delete`, `restore`, `resume` and `open`: one function, named.
+// `wrkst delete`, `restore`, `suspend`, `resume` and `open`: one function, named.
 
 import type { Command } from "commander";
-import type { FunctionStatus } from "../../agent/model.js";
+import type { FunctionStatus, Suspension } from "../../agent/model.js";
+import { parseExpiry } from "../duration.js";
 import { Failure } from "../failure.js";
 import type { Io } from "../io.js";
 import { confirm } from "../prompt.js";
@@ -24,6 +25,22 @@ export function addDelete(program: Command, io: Io): void {
 
 export function addRestore(program: Command, io: Io): void {
   addBack(program, io, "restore");
+}
+
+export function addSuspend(program: Command, io: Io): void {
+  addAsking(program, "suspend")
+    .argument("<function>", TEXT.function)
+    .requiredOption("--reason <text>", TEXT.reason)
+    .option("--expires <duration>", TEXT.expires)
+    .option("--offline", TEXT.offline)
+    .action(async (name: string, options: Common & { reason: string; expires?: string; offline?: boolean }) => {
+      const { client, print } = openSession(options, io);
+      const { reason, expires, offline } = options;
+      const until = expires === undefined ? {} : { expires: parseExpiry(expires, io.now()) };
+      const body = { reason, ...until, ...(offline ? { offline } : {}) };
+      const suspension = await client.ask<Suspension>("POST", functionPath(name, "/suspend"), { body });
+      print(suspension, says.suspended(name, suspension));
+    });
 }
 
 export function addResume(program: Command, io: Io): void {

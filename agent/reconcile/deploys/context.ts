@@ -6,7 +6,13 @@ import { type ErrorReport, reportOf, WrkstError } from "../../errors.js";
 import type { FunctionRef, Hold, Manifest, Version, Warning } from "../../model.js";
 import type { RouteOptions } from "../../route/index.js";
 import type { Sealing } from "../../secrets/sealing.js";
-import type { DirectChange, DirectResult, FunctionRecord, Registry } from "../../store/index.js";
+import {
+  type DirectChange,
+  type DirectResult,
+  type FunctionRecord,
+  type Registry,
+  refuseSuspended,
+} from "../../store/index.js";
 import { wantedOf } from "../bind.js";
 import type { LoadChecker } from "../check-load.js";
 import type { Copying } from "../databases/index.js";
@@ -61,6 +67,11 @@ export class DeployContext {
     const record = this.find(of);
     if (record) return record;
     throw new WrkstError("ERR_NOT_FOUND", `there is no function "${of.name}"`, { hint: "see: wrkst status" });
+  }
+
+  /** Told before anything is loaded; the registry decides it again. @throws WrkstError ERR_SUSPENDED */
+  refuseSuspended(record: FunctionRecord): void {
+    refuseSuspended(record, this.deps.registry.suspension(record.id));
   }
 
   holdOf(record: FunctionRecord): Hold | undefined {

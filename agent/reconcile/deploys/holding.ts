@@ -1,17 +1,15 @@
-// Aliases and the holds on them: who sets one, who releases one, and what applies then.
+// Aliases and the holds on them: who sets one, and who releases one.
 import { invalid } from "../../deploy/names.js";
-import { type ErrorReport, WrkstError } from "../../errors.js";
-import type { Actor, FunctionRef, Hold } from "../../model.js";
-import type { FunctionRecord } from "../../store/index.js";
+import { WrkstError } from "../../errors.js";
+import { type Actor, EVERY_ALIAS, type FunctionRef, type Hold } from "../../model.js";
 import type { AliasDetail } from "../deploys.js";
 import type { DeployContext } from "./context.js";
 import { all, type Moving } from "./moving.js";
 import type { Reading } from "./reading.js";
+import type { Releasing } from "./releasing.js";
 import { checkAlias } from "./uploading.js";
 
 const LATEST = "latest";
-/** Who ends a hold whose time is over. */
-const CLOCK: Actor = { name: "wrkst", email: null, credential: "platform", address: "" };
 
 interface PinRequest {
   version: string;
@@ -19,7 +17,10 @@ interface PinRequest {
   expires?: number;
 }
 
-export function createHolding(context: DeployContext, reading: Reading, moving: Moving) {
+export function createHolding(
+  context: DeployContext,
+  { reading, moving, releasing }: { reading: Reading; moving: Moving; releasing: Releasing },
+) {
   const { registry, now } = context.deps;
 
   async function pin(of: FunctionRef, alias: string, request: PinRequest, by: Actor): Promise<Hold> {
@@ -76,85 +77,14 @@ export function createHolding(context: DeployContext, reading: Reading, moving: 
 
   async function unpin(of: FunctionRef, alias: string, by: Actor): Promise<void> {
     const record = context.expect(of);
-    const hold = registry.hold(record.id, alias);
+    const hold = alias === EVERY_ALIAS ? undefined : registry.hold(record.id, alias);
     if (!hold) {
       throw new WrkstError("ERR_NOT_FOUND", `nothing holds "${alias.slice(0, 100)}" of "${of.name}"`, {
         hint: `see: wrkst why ${of.name}`,
       });
     }
-    await release(of, alias, by, `the ${hold.kind} of "${alias}" of "${of.name}" was released by ${by.name}`);
+    await releasing.release(of, alias, by, `the ${hold.kind} of "${alias}" of "${of.name}" was released by ${by.name}`);
   }
 
-  /** What git gave last applies at once; where git declares the function no longer, it goes. */
-  async function release(of: FunctionRef, alias: string, by: Actor, message: string): Promise<void> {
-    const { version, error } = alias === LATEST ? await nextOf(of) : {};
-    const record = context.find(of);
-    if (!record) return;
-    if (alias === LATEST && record.withdrawn) return withdraw(record, by, message);
-    await context.commit({
-      ...of,
-      ...{ cause: "unpin", by, releases: [alias] },
-      ...(version !== undefined && !error ? { latest: version } : {}),
-      ...(error ? { error } : {}),
-      events: [
-        { kind: alias === LATEST ? "function.unpinned" : "alias.unpinned", message, ...(error ? { error } : {}) },
-      ],
-    });
-  }
-
-  /** The version that git gave last, if another one serves, and what speaks against it now. */
-  async function nextOf(of: FunctionRef): Promise<{ version?: string; error?: ErrorReport | undefined }> {
-    for (;;) {
-      const declared = declaredOf(of);
-      const version = declared === undefined ? undefined : registry.version(declared);
-      if (!version) return {};
-      const error = await context.refusalOf([version]);
-      // A pass may have brought another one meanwhile.
-      if (declaredOf(of) === declared) return { version: version.id, error };
-    }
-  }
-
-  function declaredOf(of: FunctionRef): string | undefined {
-    const record = context.find(of);
-    if (!record || record.source === null || record.declared === null) return undefined;
-    return record.declared === record.latest && !record.split ? undefined : record.declared;
-  }
-
-  async function withdraw(
-    { id: functionId, account, name, folder }: FunctionRecord,
-    by: Actor,
-    message: string,
-  ): Promise<void> {
-    registry.applySwitch({
-      ...{ cause: "unpin", author: by.name, by },
-      functions: [{ name, source: null, folder, state: "removed" }],
-      events: [
-        {
-          ...{ kind: "function.removed", function: name, functionId, account },
-          ...{ message: `${message}; git declares it no longer`, actor: by },
-        },
-      ],
-    });
-    await context.publish();
-  }
-
-  /** Ends the holds whose time is over; answers when the next one ends, in milliseconds since 1970. */
-  async function releaseExpired(
-    inTurn: (name: string, work: () => Promise<void>) => Promise<void>,
-  ): Promise<number | undefined> {
-    for (const { functionId, alias } of registry.expiredHolds().expired) {
-      const record = registry.functionById(functionId);
-      if (!record) continue;
-      const { account, name } = record;
-      const message = `the hold on "${alias}" of "${record.name}" has expired`;
-      const isStillThere = () =>
-        registry.expiredHolds().expired.some((hold) => hold.functionId === functionId && hold.alias === alias);
-      await inTurn(name, async () => {
-        if (isStillThere()) await release({ account, name }, alias, CLOCK, message);
-      });
-    }
-    return registry.expiredHolds().next;
-  }
-
-  return { pin, setAlias, deleteAlias, unpin, releaseExpired };
+  return { pin, setAlias, deleteAlias, unpin };
 }

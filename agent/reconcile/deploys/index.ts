@@ -5,6 +5,8 @@ import { createHolding } from "./holding.js";
 import { createMoving } from "./moving.js";
 import { createOwning } from "./owning.js";
 import { createReading } from "./reading.js";
+import { createReleasing } from "./releasing.js";
+import { createSuspending } from "./suspending.js";
 import { createUploading } from "./uploading.js";
 
 export type { DeploysDeps } from "./context.js";
@@ -14,7 +16,9 @@ export function createDeploys(deps: DeploysDeps): Deploys & { releaseExpired(): 
   const reading = createReading(context);
   const uploading = createUploading(context, reading);
   const moving = createMoving(context);
-  const holding = createHolding(context, reading, moving);
+  const releasing = createReleasing(context);
+  const holding = createHolding(context, { reading, moving, releasing });
+  const suspending = createSuspending(context, releasing);
   const owning = createOwning(context, reading);
   const { turns } = deps;
   const { versions, version, bundle, deployments, aliases, holds, secrets, settings } = reading;
@@ -27,10 +31,12 @@ export function createDeploys(deps: DeploysDeps): Deploys & { releaseExpired(): 
     deleteAlias: (of, alias, by) => turns.of(of.name, () => holding.deleteAlias(of, alias, by)),
     pin: (of, alias, request, by) => turns.of(of.name, () => holding.pin(of, alias, request, by)),
     unpin: (of, alias, by) => turns.of(of.name, () => holding.unpin(of, alias, by)),
+    suspend: (of, request, by) => turns.of(of.name, () => suspending.suspend(of, request, by)),
+    resume: (of, by) => turns.of(of.name, () => suspending.resume(of, by)),
     setSecrets: (of, changes, options, by) => turns.of(of.name, () => owning.setSecrets(of, changes, options, by)),
     setSettings: (of, changes, by) => turns.of(of.name, () => owning.setSettings(of, changes, by)),
     setHosts: (of, asked, by) => turns.of(of.name, () => owning.setHosts(of, asked, by)),
     remove: (of, options, by) => turns.of(of.name, () => owning.remove(of, options, by)),
-    releaseExpired: () => holding.releaseExpired((name, work) => turns.of(name, work)),
+    releaseExpired: () => releasing.releaseExpired((name, work) => turns.of(name, work)),
   };
 }

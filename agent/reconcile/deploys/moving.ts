@@ -104,6 +104,7 @@ export function createMoving(context: DeployContext) {
 
   function decisionOf(of: FunctionRef, wanted: Wanted): { record: FunctionRecord; move: Move } {
     const record = context.expect(of);
+    context.refuseSuspended(record);
     const versions = wanted.versions.map(({ version }) => context.resolve(record, version));
     const isOlder = versions.every((version) => isOlderThanServing(record, version));
     const move = wanted.decide({ ...record, hold: context.holdOf(record) }, versions, isOlder);

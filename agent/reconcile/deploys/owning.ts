@@ -204,6 +204,7 @@ export function createOwning(context: DeployContext, reading: Reading) {
   async function remove(of: FunctionRef, { force }: { force: boolean }, by: Actor): Promise<void> {
     const record = context.expect(of);
     if (record.source !== null && !force) throw gitOwned(record, "remove its folder there");
+    context.refuseSuspended(record);
     registry.applySwitch({
       ...{ cause: "removal", author: by.name, by },
       functions: [{ ...of, source: null, folder: record.folder, state: "removed" }],

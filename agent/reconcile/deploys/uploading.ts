@@ -29,6 +29,7 @@ export function createUploading(context: DeployContext, reading: Reading) {
     if (brought.alias !== undefined) checkAlias(brought.alias);
     const record = context.find(of) ?? (create ? undefined : context.expect(of));
     if (!record) checkName(of);
+    if (record && brought.alias !== undefined) context.refuseSuspended(record);
     if (!record && registry.functionByName(of.name)) throw nameTaken(of.name);
     if (!record) refuseMore(of.account);
     const before = record && beforeOf(record);
