@@ -23,6 +23,11 @@ export function declaredSize(req: IncomingMessage): number | undefined {
   return declared === undefined ? undefined : Number(declared);
 }
 
+/** Before anything is read. @throws WrkstError ERR_TOO_LARGE */
+export function expectDeclaredSize(req: IncomingMessage, size: number): void {
+  if ((declaredSize(req) ?? 0) > size) throw tooLarge(size);
+}
+
 /**
  * The bytes of the body, each chunk shown to `onChunk` as it arrives.
  * @throws WrkstError ERR_TOO_LARGE, ERR_RATE_LIMITED when memory is short, ERR_INVALID when the client went away
@@ -32,7 +37,7 @@ export async function readBody(
   limits: BodyLimits,
   onChunk: (chunk: Buffer) => void,
 ): Promise<Buffer> {
-  if ((declaredSize(req) ?? 0) > limits.size) throw tooLarge(limits.size);
+  expectDeclaredSize(req, limits.size);
   const chunks: Buffer[] = [];
   let length = 0;
   const take = (chunk: Buffer) => {

@@ -36,8 +36,8 @@ import { addTailRoutes } from "./tail-routes.js";
 import { createTailCalls, type TailParts } from "./tails.js";
 import { addTransferRoutes } from "./transfer-routes.js";
 import { createTransfers } from "./transfers.js";
-import { addWebhookRoute } from "./webhook-route.js";
-import { createWebhooks } from "./webhooks.js";
+import { createWebhooks } from "./webhooks/receive.js";
+import { addWebhookRoute } from "./webhooks/route.js";
 
 export { type Handler, type Listening, type ListenOptions, listenOn } from "./listen.js";
 export type { EventPage, EventQuery, FunctionDetail, Job, Platform, SyncRequest } from "./platform.js";
@@ -153,9 +153,9 @@ export function createApi(options: ApiOptions): Api {
   };
 }
 
-function webhooksOf({ platform, config, now = Date.now }: ApiOptions) {
+function webhooksOf({ platform, auth, config, now = Date.now }: ApiOptions) {
   return createWebhooks({
-    platform,
+    ...{ platform, auth, now },
     secretOf: (source) => (source === "default" ? config.webhookSecret : undefined),
     // Counted apart, so that a forge with a wrong secret does not lock out the people behind the same address.
     attempts: createAttempts({ now }),

@@ -125,7 +125,9 @@ export async function serveApi(where: Partial<ListenOptions> = {}, options: Serv
     git,
     port: listening.port,
     url: `http://127.0.0.1:${listening.port}`,
+    token: TOKEN,
     logged: () => logged,
+    now: () => now,
     pass: (milliseconds: number) => {
       now += milliseconds;
     },

@@ -1,9 +1,9 @@
 // The route of webhooks: open, since a webhook brings a signature instead of a credential.
 
-import { jobReply } from "./platform-routes.js";
-import { QUERY } from "./requests.js";
-import type { Routes } from "./routes.js";
-import type { Webhooks } from "./webhooks.js";
+import { jobReply } from "../platform-routes.js";
+import { QUERY } from "../requests.js";
+import type { Routes } from "../routes.js";
+import type { Webhooks } from "./receive.js";
 
 export function addWebhookRoute(routes: Routes, webhooks: Webhooks): void {
   const path = "/webhooks/:source/:provider";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { connect } from "node:net";
 import { after, test } from "node:test";
-import { SECRET, serveApi } from "./testing.js";
+import { SECRET, serveApi } from "../testing.js";
 
 const served = await serveApi();
 after(() => served.close());
@@ -135,7 +135,8 @@ const mutations: [string, Hook, number, string][] = [
     "ERR_INVALID",
   ],
   ["an unknown source", { path: "/webhooks/other/github" }, 404, "ERR_NOT_FOUND"],
-  ["an unknown provider, whatever its headers say", { path: "/webhooks/default/gitlab" }, 404, "ERR_NOT_FOUND"],
+  ["an unknown provider, whatever its headers say", { path: "/webhooks/default/other" }, 404, "ERR_NOT_FOUND"],
+  ["another provider than the address names", { path: "/webhooks/default/gitlab" }, 401, SIGNATURE],
   ["a body over the limit", { body: Buffer.alloc(25 * 2 ** 20 + 1) }, 413, "ERR_TOO_LARGE"],
   [
     "a body over the limit that does not say its size",

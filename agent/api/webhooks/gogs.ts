@@ -1,0 +1,6 @@
+// Gogs's webhooks. Pure.
+// https://gogs.io/advancing/webhooks
+
+import { gogsLike } from "./gogs-family.js";
+
+export const gogs = gogsLike("Gogs");
