@@ -359,6 +359,8 @@ export interface FunctionStatus {
   hold?: Hold;
   /** Nothing of it moves. */
   suspension?: Suspension;
+  /** How it differs from what its source declares. */
+  drift?: Drift;
   split?: TrafficSplit;
   /** Version that git gave last, where another one serves. */
   declared?: string;
@@ -376,9 +378,18 @@ export interface RuntimeStatus {
   lastRestart?: { at: string; reason: string };
 }
 
+/** How what serves differs from what git declares. */
+export interface Drift {
+  reason: Exclude<FunctionState, "ready">;
+  /** Who, why, until when. */
+  because: string;
+}
+
 export interface Status {
   sources: SourceStatus[];
   functions: FunctionStatus[];
+  /** Functions among them that differ from git, by reason. */
+  drift: Partial<Record<Drift["reason"], number>>;
   runtime: RuntimeStatus;
 }
 

@@ -20,16 +20,22 @@ export interface ViewOptions {
   now: number;
 }
 
-export function viewStatus({ sources, functions, runtime }: Status, options: ViewOptions): string {
+export function viewStatus({ sources, functions, drift, runtime }: Status, options: ViewOptions): string {
   const parts = [
     formatTable(
       ["SOURCE", "REPOSITORY", "REVISION", "STATE", "FETCHED"],
       sources.map((source) => ({ cells: sourceCells(source, options), below: errorLines(source.error) })),
     ),
     functions.length ? viewFunctions(functions, options) : `${TEXT.nothing}\n`,
+    ...driftLine(drift),
     `${says.runtime(runtime.state, runtime.isolates, runtime.restarts)}\n`,
   ];
   return parts.join("\n");
+}
+
+/** A server of an earlier release counts none. */
+function driftLine(drift: Status["drift"] = {}): string[] {
+  return Object.keys(drift).length ? [`${says.drift(drift)}\n`] : [];
 }
 
 export type FunctionDetail = FunctionStatus & { deployments?: Deployment[] };

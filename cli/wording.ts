@@ -360,6 +360,12 @@ export const says = {
   notReady: (names: string[]) => `not ready: ${names.join(", ")}`,
   runtime: (state: string, isolates: number, restarts: number) =>
     `runtime: ${state}, ${count(isolates, "isolate")}, ${count(restarts, "restart")}`,
+  /** `3 functions differ from git: 2 pinned, 1 failed`. */
+  drift: (counts: Record<string, number>) => {
+    const total = Object.values(counts).reduce((sum, one) => sum + one, 0);
+    const parts = Object.entries(counts).map(([reason, number]) => `${number} ${reason}`);
+    return `${count(total, "function")} ${total === 1 ? "differs" : "differ"} from git: ${parts.join(", ")}`;
+  },
   accepted: (source: string, job: string) => `source "${source}": sync asked for, job ${job}`,
   passed: (source: string, result: string, from: string, to: string, milliseconds: number) =>
     result === "switched" && from !== to

@@ -48,6 +48,7 @@ const functionStatus = z.looseObject({
   updatedAt: time.nullable(),
   hold: hold.optional(),
   suspension: suspension.optional(),
+  drift: z.looseObject({ reason: text, because: text }).optional(),
   declared: text.optional().describe("What git gave last, where another version serves"),
   error: error.optional(),
 });
@@ -93,6 +94,7 @@ export const ANSWERS: Readonly<Record<string, z.ZodType>> = {
   "GET /api/v1/status": z.looseObject({
     sources: z.array(source),
     functions: z.array(functionStatus),
+    drift: z.record(text, z.number()).describe("Functions that differ from git, by reason"),
     runtime: z.looseObject({ state: text, restarts: z.number(), isolates: z.number() }),
   }),
   "GET /api/v1/functions": z.looseObject({ functions: z.array(functionStatus), cursor }),

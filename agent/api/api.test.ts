@@ -71,7 +71,7 @@ test("answers health without a credential", async () => {
 
 test("answers status, functions, sources and events", async () => {
   const status = await ask("/api/v1/status");
-  assert.deepEqual(Object.keys(status.json), ["sources", "functions", "runtime"]);
+  assert.deepEqual(Object.keys(status.json), ["sources", "functions", "drift", "runtime"]);
   assert.equal((await ask("/api/v1/functions/hello")).json.state, "ready");
   assert.equal((await ask("/api/v1/sources/default")).json.branch, "main");
   assert.equal((await ask("/api/v1/sources")).status, 200);

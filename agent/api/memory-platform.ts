@@ -73,7 +73,7 @@ export function createMemoryPlatform(): MemoryPlatform {
     ready: () => ({ ready: platform.reasons.length === 0, reasons: platform.reasons }),
     sources: () => platform.sourceList,
     async status() {
-      return { sources: platform.sourceList, functions: platform.functionList, runtime: platform.runtime() };
+      return { sources: platform.sourceList, functions: platform.functionList, drift: {}, runtime: platform.runtime() };
     },
     async functions({ source, state }) {
       return platform.functionList

@@ -86,5 +86,5 @@ test("says what the main routes answer, as they do", async () => {
     responses: { "2XX": { content: Record<string, { schema: { properties: object } }> } };
   };
   const { properties } = responses["2XX"].content["application/json"]!.schema;
-  assert.deepEqual(Object.keys(properties), ["sources", "functions", "runtime"]);
+  assert.deepEqual(Object.keys(properties), ["sources", "functions", "drift", "runtime"]);
 });

@@ -2,6 +2,7 @@
 
 import { type Auth, MAIN, permits } from "../auth/index.js";
 import { WrkstError } from "../errors.js";
+import { countDrift } from "../plan/drift.js";
 import { foreign, unknownFunction } from "./gate.js";
 import type { FunctionDetail, Job, Platform } from "./platform.js";
 import { parseName, present, QUERY } from "./requests.js";
@@ -38,7 +39,7 @@ function addStatusRoutes(routes: Routes, platform: Platform, auth: Pick<Auth, "i
       const functions = status.functions
         .filter(readable(call))
         .filter((one) => one.account === (account ?? one.account));
-      return { ...status, sources, functions };
+      return { ...status, sources, functions, drift: countDrift(functions) };
     },
   );
   routes.add(

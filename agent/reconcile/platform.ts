@@ -15,6 +15,7 @@ import {
   type Status,
   type Version,
 } from "../model.js";
+import { countDrift, driftOf } from "../plan/drift.js";
 import { servingDatabases } from "../route/index.js";
 import type { FunctionRecord, NewEvent, Registry } from "../store/index.js";
 import { suspensionOf } from "./deploys/suspending.js";
@@ -63,7 +64,9 @@ export class Platform {
   }
 
   async status(): Promise<Status> {
-    return { sources: [this.#source], functions: await this.functions(), runtime: this.#deps.runtime.status() };
+    const functions = await this.functions();
+    const runtime = this.#deps.runtime.status();
+    return { sources: [this.#source], functions, drift: countDrift(functions), runtime };
   }
 
   runtime(): RuntimeStatus {
@@ -265,13 +268,16 @@ export class Platform {
     const state = suspended && record.state !== "quarantined" ? "suspended" : record.state;
     const isBehind = record.declared !== null && record.declared !== version;
     const hosts = Object.keys(record.hosts).sort();
+    const suspension = suspended && { suspension: suspensionOf(suspended) };
+    const drift = driftOf({ state, source, ...(hold ? { hold } : {}), ...suspension, ...(error ? { error } : {}) });
     return {
       ...{ name, account, source, folder, version, revision, state },
       url: this.#deps.urlOf(name),
       updatedAt: new Date(record.updatedAt).toISOString(),
       ...(hosts.length ? { hosts } : {}),
       ...(hold ? { hold } : {}),
-      ...(suspended ? { suspension: suspensionOf(suspended) } : {}),
+      ...suspension,
+      ...(drift ? { drift } : {}),
       ...(split ? { split } : {}),
       ...(isBehind ? { declared: record.declared! } : {}),
       ...(error ? { error } : {}),
