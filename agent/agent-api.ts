@@ -5,6 +5,7 @@ import { type ApiOptions, createApi, listenOn, type TailParts } from "./api/inde
 import { openAuth } from "./auth/index.js";
 import type { ProcessConfig } from "./config.js";
 import type { Log } from "./log.js";
+import type { Metrics } from "./metrics/index.js";
 import type { AccessRecords } from "./model-access.js";
 import type { Databases } from "./reconcile/databases.js";
 import type { Deploys } from "./reconcile/deploys.js";
@@ -31,6 +32,7 @@ export interface AgentApiOptions {
   /** What functions say. */
   tail: TailParts;
   databases: Databases;
+  metrics: Metrics;
 }
 
 export interface AgentApi {
@@ -62,6 +64,7 @@ export async function openApi(options: AgentApiOptions): Promise<AgentApi> {
   const { handler, upgrade } = createApi({
     tail: options.tail,
     databases: options.databases,
+    metrics: options.metrics,
     platform,
     deploys,
     auth,

@@ -1,6 +1,7 @@
 // Wires what is in databases: copies and rehearsals in processes of their own, snapshots, migrations, and the clock.
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import type { D1Stats } from "../runtime/d1/wire.js";
 import type { ArtifactStore } from "./artifact/index.js";
 import { openActivity, openCopier, openSnapshotFiles } from "./databases/index.js";
 import { reportOf } from "./errors.js";
@@ -14,6 +15,8 @@ import type { Registry } from "./store/index.js";
 export interface AgentDatabases extends DatabaseParts {
   /** The runtime serves: from now on snapshots are taken and numbers are kept. */
   start(): void;
+  /** Asks the runtime what happened in databases. Never rejects. */
+  drain(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -35,6 +38,8 @@ export interface AgentDatabasesOptions {
   writeRehearsal: RehearsalsOptions["writeConfig"];
   publisher: { publish(): Promise<void> };
   wake(): void;
+  /** What happened in databases since the call before. */
+  onStats(stats: D1Stats): void;
 }
 
 /** Milliseconds between two looks at what happened in databases. */
@@ -57,7 +62,9 @@ export function openAgentDatabases(options: AgentDatabasesOptions): AgentDatabas
     drained = drained.then(async () => {
       if (!runtime.isRunning()) return;
       try {
-        activity.add(await runtime.d1.stats());
+        const stats = await runtime.d1.stats();
+        options.onStats(stats);
+        activity.add(stats);
       } catch (error) {
         log.debug({ err: reportOf(error) }, "the numbers of databases could not be read");
       }
@@ -84,6 +91,7 @@ export function openAgentDatabases(options: AgentDatabasesOptions): AgentDatabas
   let draining: NodeJS.Timeout | undefined;
   return {
     ...parts,
+    drain,
     start() {
       parts.scheduling.start();
       draining = setInterval(drain, DRAIN_INTERVAL);

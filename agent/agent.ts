@@ -8,6 +8,7 @@ import { D1_DEFAULTS, type D1Settings } from "../runtime/d1/wire.js";
 import { SECRETS_KEY_VARIABLE, type TailLine, WARDS } from "../runtime/wire.js";
 import { openApi } from "./agent-api.js";
 import { type AgentDatabases, openAgentDatabases } from "./agent-databases.js";
+import { openAgentMetrics } from "./agent-metrics.js";
 import { type AgentTail, openAgentTail } from "./agent-tail.js";
 import { openArtifactStore } from "./artifact/index.js";
 import { openEncryptionKey } from "./auth/encryption-key.js";
@@ -18,6 +19,7 @@ import { defaultPublicUrl, type ProcessConfig } from "./config.js";
 import { type ErrorReport, reportOf, WrkstError } from "./errors.js";
 import type { Log } from "./log.js";
 import { createDeclarationReader } from "./manifest/declarations.js";
+import type { Metrics } from "./metrics/index.js";
 import type { Declaration } from "./model.js";
 import { logPass, logProgress } from "./pass-log.js";
 import type { Databases } from "./reconcile/databases.js";
@@ -122,10 +124,15 @@ async function assemble(
     run: async (pass) => collectAfter(await runPass(passDeps, logProgress(log, pass)), pass),
     log: (report, request) => {
       platform.record(report);
+      metrics.passed(report);
       logPass(log, report, request);
     },
   });
   const platform = new Platform({ registry, publisher, runtime, source, loop: () => loop, urlOf, now: Date.now });
+  const metrics: Metrics = openAgentMetrics({
+    ...{ registry, runtime, platform: () => platform },
+    drain: () => databases.drain(),
+  });
   const builders = await openBuilders(config, log, runDir);
   closers.push(() => builders.close());
   const artifacts = await openArtifactStore(join(dataDir, "artifacts"));
@@ -143,6 +150,7 @@ async function assemble(
     backupInterval: config.databases.backupInterval,
     retention: config.retention,
     wake: () => loop.wake({ force: true }),
+    onStats: (stats) => metrics.queried(stats),
   });
   closers.push(() => databases.close());
   const passDeps: PassDeps = {
@@ -223,6 +231,7 @@ async function assemble(
     runDir,
     embedded,
     databases: databases.databases,
+    metrics,
     tail: { ...tail, idOf: (name) => registry.functionByName(name)?.id },
     access: registry.access,
     audit: (event) => void registry.addEvent(event),

@@ -7,8 +7,7 @@ import { bannerLines } from "./banner.js";
 import { type Config, readConfig } from "./config.js";
 import { reportOf } from "./errors.js";
 import { createLog, type Log } from "./log.js";
-
-const VERSION = "0.1.0";
+import { VERSION } from "./version.js";
 
 async function main(): Promise<void> {
   const config = readConfig();

@@ -6,7 +6,7 @@ export const ROLES = ["admin", "deployer", "viewer"] as const;
 export type Role = (typeof ROLES)[number];
 
 /** What a credential is good for, beside the role of whoever holds it: the narrower of the two counts. */
-export const SCOPES = ["read", "deploy", "git", "admin"] as const;
+export const SCOPES = ["read", "deploy", "git", "metrics", "admin"] as const;
 export type Scope = (typeof SCOPES)[number];
 
 /** Whether the address is on this machine: `localhost`, names under it, 127.0.0.0/8, ::1. */

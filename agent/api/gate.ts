@@ -32,7 +32,8 @@ export interface Target {
 export function admit(identity: Identity, rule: Exclude<Rule, "open">, target: Target): string {
   const { params, owners } = target;
   const account = accountOf(identity, rule, target);
-  if (account === undefined || !permits(identity, rule.action === "self" ? "self" : "read", account)) {
+  const isHidden = rule.action !== "metrics" && !permits(identity, rule.action === "self" ? "self" : "read", account);
+  if (account === undefined || isHidden) {
     throw rule.of === "function" ? unknownFunction(params.name) : foreign(account);
   }
   const isNamed = rule.of === "account" || rule.of === "asked";

@@ -8,6 +8,7 @@ import type { Auth, Identity } from "../auth/index.js";
 import type { Config } from "../config.js";
 import { WrkstError } from "../errors.js";
 import type { Log } from "../log.js";
+import type { Metrics } from "../metrics/index.js";
 import type { Databases } from "../reconcile/databases.js";
 import type { Deploys } from "../reconcile/deploys.js";
 import type { WriteRecords } from "../store/index.js";
@@ -26,6 +27,7 @@ import { addHealthRoutes, HEALTH } from "./health-routes.js";
 import { createIdempotency } from "./idempotency.js";
 import type { Handler, ListenOptions } from "./listen.js";
 import { type Audit, addLoginRoutes, isOfLogin, sendLoginError } from "./login.js";
+import { addMetricsRoute } from "./metrics-route.js";
 import { addOpenApiRoute } from "./openapi.js";
 import type { Platform } from "./platform.js";
 import { addPlatformRoutes } from "./platform-routes.js";
@@ -47,6 +49,7 @@ export interface ApiOptions {
   platform: Platform;
   deploys: Deploys;
   databases: Databases;
+  metrics: Metrics;
   auth: Auth;
   /** Keeps an audit event. */
   audit: Audit;
@@ -108,10 +111,11 @@ export function createApi(options: ApiOptions): Api {
     next();
   });
   addHealthRoutes(routes, options);
+  addMetricsRoute(routes, options.metrics);
   addPlatformRoutes(routes, options);
   addEventRoutes(routes, options);
   addLifeRoutes(routes, options);
-  addWebhookRoute(routes, webhooksOf(options));
+  addWebhookRoute(routes, webhooksOf(options), options.metrics);
   if (options.git) addGitRoute(routes, options.git);
   addLoginRoutes(routes, options);
   addAccessRoutes(routes, options);

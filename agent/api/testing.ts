@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { type Auth, openAuth } from "../auth/index.js";
 import { NO_ACCESS } from "../auth/testing/new-auth.js";
 import { createLog } from "../log.js";
+import { openTestMetrics } from "../metrics/test-metrics.js";
 import type { AccessSettings, CiRule } from "../model-access.js";
 import { openRegistry } from "../store/index.js";
 import { createApi } from "./index.js";
@@ -76,6 +77,7 @@ export async function serveApi(where: Partial<ListenOptions> = {}, options: Serv
   const git: { pathInfo: string; who: string; bytes: number }[] = [];
   const deploys = createMemoryDeploys();
   const databases = createMemoryDatabases(dir, () => now);
+  const metrics = openTestMetrics();
   const auth = await openAuth({
     secretsDir,
     adminToken: true,
@@ -90,6 +92,7 @@ export async function serveApi(where: Partial<ListenOptions> = {}, options: Serv
     platform,
     deploys,
     databases,
+    metrics,
     audit: (event) => void registry.addEvent(event),
     writes: registry.writes,
     publicUrl: () => publicUrl,
@@ -120,6 +123,7 @@ export async function serveApi(where: Partial<ListenOptions> = {}, options: Serv
     platform,
     deploys,
     databases,
+    metrics,
     uploads: join(dir, "uploads"),
     tail,
     git,

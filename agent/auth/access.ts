@@ -8,8 +8,9 @@ export { ROLES, type Role, SCOPES, type Scope } from "../model-access.js";
 /**
  * What a route asks for. `read`, `logs` and `deploy` act on an account; `push` is a push to the embedded repository. `logs`
  * is what functions say and who asks them, which may be private: not on `main`, though everybody may read the rest there.
+ * `metrics` is the numbers of the whole platform, which name the functions of all accounts.
  */
-export type Action = "read" | "logs" | "deploy" | "push" | "sync" | "admin" | "self";
+export type Action = "read" | "logs" | "deploy" | "push" | "sync" | "metrics" | "admin" | "self";
 
 /** The account of the platform: git's and the administrators'. */
 export const MAIN = "main";
@@ -47,19 +48,21 @@ export function permits(identity: Identity, action: Action, account: string = id
   return action === "deploy" && identity.role === "deployer" && account === identity.account;
 }
 
-/** A git push and a deploy imply reading; `admin` implies everything. */
+/** A git push and a deploy imply reading; `admin` implies everything, `metrics` nothing else. */
 function hasScope({ scopes }: Identity, action: Action): boolean {
   if (scopes.includes("admin")) return true;
   switch (action) {
     case "read":
     case "logs":
     case "self":
-      return scopes.length > 0;
+      return scopes.some((scope) => scope !== "metrics");
     case "deploy":
     case "sync":
       return scopes.includes("deploy");
     case "push":
       return scopes.includes("git");
+    case "metrics":
+      return scopes.includes("metrics");
     case "admin":
       return false;
   }
@@ -68,7 +71,7 @@ function hasScope({ scopes }: Identity, action: Action): boolean {
 const OF_ROLE: Record<Role, readonly Scope[]> = {
   viewer: ["read"],
   deployer: ["read", "deploy"],
-  admin: ["read", "deploy", "git", "admin"],
+  admin: ["read", "deploy", "git", "metrics", "admin"],
 };
 
 /** What the scopes come to in that role, to be shown: `admin` stands for all that the role has. */

@@ -9,6 +9,8 @@ import { createOpaque, digestOfKind } from "./opaque.js";
 /** `owner` of what the break-glass token made. */
 export const ADMIN = "admin";
 
+const OF_ADMINS: ReadonlySet<Scope> = new Set(["git", "metrics", "admin"]);
+
 /** How often the last use is written down: not every request is worth a write to disk. */
 const TOUCH_AFTER = 60_000;
 
@@ -130,11 +132,13 @@ function refuseMore(by: Identity, wanted: NewApiToken, maker: ApiToken | undefin
   const lacking = wanted.scopes.filter((scope) => !by.scopes.includes(scope) && !by.scopes.includes("admin"));
   if (lacking.length)
     refuse(`expected scopes that you have, received "${lacking.join('", "')}"`, "ask for fewer scopes");
-  if (by.role !== "admin" && wanted.scopes.some((scope) => scope === "git" || scope === "admin")) {
-    refuse('the scopes "git" and "admin" are for administrators', 'ask for "read" or "deploy"');
+  if (by.role !== "admin" && wanted.scopes.some((scope) => OF_ADMINS.has(scope))) {
+    refuse('the scopes "git", "metrics" and "admin" are for administrators', 'ask for "read" or "deploy"');
   }
-  if (wanted.scopes.includes("git") && wanted.account !== MAIN) {
-    throw new WrkstError("ERR_INVALID", `the scope "git" is for account "${MAIN}": the repository is the platform's`);
+  const ofPlatform = wanted.scopes.find((scope) => scope === "git" || scope === "metrics");
+  if (ofPlatform && wanted.account !== MAIN) {
+    const what = ofPlatform === "git" ? "the repository is" : "the numbers are";
+    throw new WrkstError("ERR_INVALID", `the scope "${ofPlatform}" is for account "${MAIN}": ${what} the platform's`);
   }
   if (by.role === "viewer" && wanted.scopes.includes("deploy")) {
     refuse('the scope "deploy" is not for viewers', 'ask for "read"');

@@ -28,6 +28,9 @@ export interface RuntimeEvent {
   suspects?: string[];
 }
 
+/** `crash`: it ended by itself, or was ended from outside. */
+export type RestartReason = "crash" | "hang" | "long-call" | "memory";
+
 export interface RuntimeOptions {
   dataDir: string;
   /** Folder for unix sockets, see `openRunFolder`. workerd listens on `control.sock` in it. */
@@ -72,6 +75,8 @@ export interface Runtime {
   /** Ends it for good; resolves when nothing is left running. */
   stop(): Promise<void>;
   status(): RuntimeStatus;
+  /** How often another process has taken the place of one that ended, by why that ended. */
+  restarts(): Record<RestartReason, number>;
   /** Whether it serves at this moment. */
   isRunning(): boolean;
   /** Port by name of the socket in the configuration. */

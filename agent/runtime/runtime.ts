@@ -9,7 +9,7 @@ import { backoff, SERVED_WELL } from "./backoff.js";
 import type { Control } from "./control.js";
 import { type Freeze, isSuspicious, judge, SUSPICION } from "./culprit.js";
 import type { D1Calls } from "./databases.js";
-import type { Runtime, RuntimeEvent, RuntimeOptions } from "./front.js";
+import type { RestartReason, Runtime, RuntimeEvent, RuntimeOptions } from "./front.js";
 import { createHearing, type Hearing } from "./hearing.js";
 import { beginLife, freezeOf, type Life, reasonOf } from "./life.js";
 import { createLongCalls, isInLongCall, longCallLimit } from "./long-calls.js";
@@ -39,7 +39,7 @@ class Supervisor implements Runtime {
   #waiting: (() => void)[] = [];
   #freezes: Freeze[] = [];
   #failures = 0;
-  #restarts = 0;
+  readonly #restarts: Record<RestartReason, number> = { crash: 0, hang: 0, "long-call": 0, memory: 0 };
   #lastRestart: RuntimeStatus["lastRestart"];
   #lastState: RuntimeState | undefined;
 
@@ -87,10 +87,14 @@ class Supervisor implements Runtime {
     return {
       state: this.#state,
       pid: this.#life?.workerd.pid ?? null,
-      restarts: this.#restarts,
+      restarts: Object.values(this.#restarts).reduce((sum, count) => sum + count),
       isolates: this.#life ? (this.#lastState?.isolates ?? 0) : 0,
       ...(this.#lastRestart ? { lastRestart: this.#lastRestart } : {}),
     };
+  }
+
+  restarts(): Record<RestartReason, number> {
+    return { ...this.#restarts };
   }
 
   isRunning(): boolean {
@@ -233,7 +237,7 @@ class Supervisor implements Runtime {
       if (signal.aborted) return undefined;
       try {
         const life = await this.#begin();
-        this.#restarts++;
+        this.#restarts[past.endedFor ?? "crash"]++;
         return life;
       } catch (error) {
         if (signal.aborted) return undefined;

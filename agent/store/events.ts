@@ -32,6 +32,8 @@ export interface Events {
   addEvent(event: NewEvent): PlatformEvent;
   /** Of one function, newest first. */
   deployments(functionId: string, limit?: number): Deployment[];
+  /** How many were recorded after the one with that number, by cause, and the number of the newest. null: only that. */
+  deploymentsAfter(seq: number | null): { last: number; causes: Record<string, number> };
 }
 
 export interface EventRows {
@@ -93,6 +95,11 @@ export function createEvents(db: Db, now: () => number, maxEvents = MAX_EVENTS):
        split, message, credential, address FROM deployments WHERE function_id = ? ORDER BY seq DESC LIMIT ?`,
   );
 
+  const newestDeployment = db.prepare<[], number>("SELECT seq FROM deployments ORDER BY seq DESC LIMIT 1").pluck();
+  const countByCause = db.prepare<[number, number], { cause: string; count: number }>(
+    "SELECT cause, count(*) AS count FROM deployments WHERE seq > ? AND seq <= ? GROUP BY cause ORDER BY cause",
+  );
+
   /** Whom the event belongs to. A source may speak of a name that it could not get: that is not the owner's event. */
   function belongs({ function: name, functionId, account, source }: NewEvent) {
     if (name === undefined || (functionId !== undefined && account !== undefined)) return { functionId, account };
@@ -133,6 +140,11 @@ export function createEvents(db: Db, now: () => number, maxEvents = MAX_EVENTS):
         ...(account === undefined ? {} : { account }),
       };
       return { ...told, ...whose, id, at };
+    },
+    deploymentsAfter(seq) {
+      const last = newestDeployment.get() ?? 0;
+      const rows = seq === null ? [] : countByCause.all(seq, last);
+      return { last, causes: Object.fromEntries(rows.map(({ cause, count }) => [cause, count])) };
     },
     deployments: (functionId, limit = 100) => deployments.all(functionId, limit).map(deploymentOf),
     addDeployment: ({ split, message = null, credential = null, address = null, ...deployment }, functionId) =>

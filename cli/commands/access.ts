@@ -47,7 +47,7 @@ export function addTokens(program: Command, io: Io): void {
     });
 }
 
-const SCOPES = ["read", "deploy", "git", "admin"];
+const SCOPES = ["read", "deploy", "git", "metrics", "admin"];
 
 function parseScopes(raw: string): string[] {
   const scopes = raw.split(",").map((scope) => scope.trim());

@@ -1,0 +1,43 @@
+// Counts passes and webhooks as they end.
+
+import { Counter, Histogram } from "prom-client";
+import type { PassReport } from "../model.js";
+import { type Definition, METRICS } from "./catalogue.js";
+import type { Family, Sample } from "./exposition.js";
+
+export interface Occurrences {
+  passed(report: PassReport): void;
+  /** Both of closed lists. */
+  webhook(provider: string, result: string): void;
+  families(): Promise<Family[]>;
+}
+
+/** Seconds. */
+const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+export function createOccurrences(): Occurrences {
+  const pushToLive = new Histogram({ ...configurationOf(METRICS.pushToLive), buckets: BUCKETS });
+  const passes = new Counter(configurationOf(METRICS.passes));
+  const webhooks = new Counter(configurationOf(METRICS.webhooks));
+  return {
+    passed({ source, result, phases, milliseconds }) {
+      passes.inc({ source, result });
+      if (result !== "switched") return;
+      for (const [phase, took] of Object.entries({ ...phases, total: milliseconds })) {
+        pushToLive.observe({ source, phase }, took / 1000);
+      }
+    },
+    webhook(provider, result) {
+      webhooks.inc({ provider, result });
+    },
+    families: async () => [
+      { definition: METRICS.pushToLive, samples: (await pushToLive.get()).values as Sample[] },
+      { definition: METRICS.passes, samples: (await passes.get()).values as Sample[] },
+      { definition: METRICS.webhooks, samples: (await webhooks.get()).values as Sample[] },
+    ],
+  };
+}
+
+function configurationOf({ name, help, labels }: Definition) {
+  return { name, help, labelNames: [...labels], registers: [] };
+}

@@ -1,0 +1,46 @@
+// What is read off sources and functions when somebody asks. Pure.
+
+import type { FunctionState } from "../model.js";
+import { FUNCTION_STATES } from "../model.js";
+import { METRICS } from "./catalogue.js";
+import type { Family } from "./exposition.js";
+
+/** Times are milliseconds since 1970; null: never. */
+export interface SourceReading {
+  name: string;
+  lastFetch: number | null;
+  /** When the revision that serves was switched in. */
+  revisionAt: number | null;
+}
+
+export function sourceFamilies(sources: readonly SourceReading[], now: number): Family[] {
+  const known = (of: (source: SourceReading) => number | null, value: (at: number) => number) =>
+    sources.flatMap((source) => {
+      const at = of(source);
+      return at === null ? [] : [{ labels: { source: source.name }, value: value(at) }];
+    });
+  const age = (at: number) => Math.max(0, now - at) / 1000;
+  return [
+    {
+      definition: METRICS.lastFetch,
+      samples: known(
+        ({ lastFetch }) => lastFetch,
+        (at) => at / 1000,
+      ),
+    },
+    { definition: METRICS.staleness, samples: known(({ lastFetch }) => lastFetch, age) },
+    { definition: METRICS.revisionAge, samples: known(({ revisionAt }) => revisionAt, age) },
+  ];
+}
+
+/** States that are no drift: what is removed is declared no longer. */
+const NO_DRIFT: ReadonlySet<FunctionState> = new Set(["ready", "removed"]);
+
+/** @param states of the functions that sources declare */
+export function driftFamily(states: readonly FunctionState[]): Family {
+  const reasons = FUNCTION_STATES.filter((state) => !NO_DRIFT.has(state));
+  const samples = reasons.map((reason) => {
+    return { labels: { reason }, value: states.filter((state) => state === reason).length };
+  });
+  return { definition: METRICS.drift, samples };
+}
