@@ -43,6 +43,16 @@ test("a second push updates what it changed and leaves the isolates of the other
   assert.equal(await served("other"), "2");
 });
 
+test("the numbers for Prometheus tell both pushes", async () => {
+  const headers = { authorization: `Bearer ${await agent.token()}` };
+  const { text } = await agent.request("localhost", "/metrics", { headers });
+  assert.match(text, /^wrkst_reconcile_total\{source="default",result="switched"\} 2$/m);
+  assert.match(text, /^wrkst_push_to_live_seconds_count\{source="default",phase="load"\} 2$/m);
+  assert.match(text, /^wrkst_deployments_total\{cause="push"\} 3$/m);
+  assert.match(text, /^wrkst_source_last_fetch_age_seconds\{source="default"\} \d/m);
+  assert.match(text, /^wrkst_runtime_up 1$/m);
+});
+
 const broken: { name: string; files: Record<string, string>; code: string; says: RegExp }[] = [
   {
     name: "a syntax error",
