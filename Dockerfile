@@ -34,7 +34,7 @@ LABEL org.opencontainers.image.title="wrkst" \
   org.opencontainers.image.description="Workers-style functions from a git repository, on your own server" \
   org.opencontainers.image.licenses="MIT"
 RUN apt-get update \
-  && apt-get install -y --no-install-recommends ca-certificates git openssh-client tini \
+  && apt-get install -y --no-install-recommends ca-certificates git gpg openssh-client tini \
   && rm -rf /var/lib/apt/lists/* \
   && install -d -o 1000 -g 1000 -m 0700 /data \
   && ln -s /app/cli/bin/wrkst.mjs /usr/local/bin/wrkst

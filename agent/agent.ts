@@ -10,6 +10,7 @@ import { openApi } from "./agent-api.js";
 import { type AgentDatabases, openAgentDatabases } from "./agent-databases.js";
 import { openAgentMetrics } from "./agent-metrics.js";
 import { type AgentTail, openAgentTail } from "./agent-tail.js";
+import { isVerified, openVerify } from "./agent-verify.js";
 import { openArtifactStore } from "./artifact/index.js";
 import { openEncryptionKey } from "./auth/encryption-key.js";
 import { BUNDLER_ID, openBundler } from "./bundle/bundler.js";
@@ -153,8 +154,10 @@ async function assemble(
     onStats: (stats) => metrics.queried(stats),
   });
   closers.push(() => databases.close());
+  const verify = await openVerify(config, { source, registry });
   const passDeps: PassDeps = {
     source,
+    ...(verify ? { verify } : {}),
     registry,
     publisher,
     artifacts,
@@ -358,7 +361,8 @@ async function openFollowed(config: ProcessConfig): Promise<{ source: Source; se
   const embedded = join(gitDir, "functions.git");
   const { environment } = config;
   const hooksDir = join(dataDir, "hooks");
-  const filling = git.repo ? {} : { seed: EXAMPLES };
+  // Nobody signs the examples.
+  const filling = git.repo || isVerified(git) ? {} : { seed: EXAMPLES };
   const { seed } = await openEmbedded({ dir: embedded, hooksDir, environment, ...filling });
   const source = await openSource({
     name: SOURCE,

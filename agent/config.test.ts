@@ -149,7 +149,6 @@ const refused: [string, Environment][] = [
   ["a boolean that is none", { USE_FORWARDED_HOST: "maybe" }],
   ["a private function without account", { EGRESS_PRIVATE: "orders" }],
   ["an unknown log level", { LOG_LEVEL: "loud" }],
-  ["signers of commits, which this release would not check", { GIT_VERIFY_SIGNERS: "/etc/signers" }],
 ];
 const ciRule = (change: object) => ({ OIDC_CI_RULES: JSON.stringify([{ ...CI_RULE, ...change }]) });
 const refusedAccess: [string, Environment][] = [

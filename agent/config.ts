@@ -100,6 +100,10 @@ export interface GitConfig {
   username: string | undefined;
   sshKeyFile: string | undefined;
   knownHostsFile: string | undefined;
+  /** Allowed-signers file; with it or a keyring, commits must be signed. */
+  verifySignersFile: string | undefined;
+  /** Armored OpenPGP public keys. */
+  verifyKeyringFile: string | undefined;
   pruneLimit: PruneLimit;
 }
 
@@ -176,6 +180,8 @@ function variablesOf({ folder, memory, terminal }: Surroundings) {
     GIT_TOKEN: optional(text, { secret: true }),
     GIT_SSH_KEY_FILE: optional(parsePath(folder)),
     GIT_KNOWN_HOSTS_FILE: optional(parsePath(folder)),
+    GIT_VERIFY_SIGNERS: optional(parsePath(folder)),
+    GIT_VERIFY_KEYRING: optional(parsePath(folder)),
     GIT_PRUNE_LIMIT: variable(parsePruneLimit, "50%"),
     PREVIEW_RETENTION: variable(parseDurationOrNone, "7d"),
     RETENTION: variable(parsePositiveDuration, "30d"),
@@ -304,10 +310,6 @@ function parseValues(env: Environment, surroundings: Surroundings) {
 /** What is wrong though each variable by itself is fine. */
 function contradictions(env: Environment, values: Partial<Values>, hints: string[]): string[] {
   const faults: string[] = [];
-  if (env.GIT_VERIFY_SIGNERS?.trim()) {
-    faults.push("GIT_VERIFY_SIGNERS: expected to be unset, since this release does not check signatures of commits");
-    hints.push("unset GIT_VERIFY_SIGNERS only if unsigned commits may be deployed");
-  }
   if (values.GIT_REPO && isSshRepository(values.GIT_REPO) && !values.GIT_KNOWN_HOSTS_FILE) {
     faults.push("GIT_KNOWN_HOSTS_FILE: expected a file with the host keys of GIT_REPO, received nothing");
     hints.push('write one with "ssh-keyscan <host> > known_hosts" and compare its keys with those the host publishes');
@@ -382,6 +384,8 @@ function gitConfig(v: Values): GitConfig {
     username: v.GIT_USERNAME,
     sshKeyFile: v.GIT_SSH_KEY_FILE,
     knownHostsFile: v.GIT_KNOWN_HOSTS_FILE,
+    verifySignersFile: v.GIT_VERIFY_SIGNERS,
+    verifyKeyringFile: v.GIT_VERIFY_KEYRING,
     pruneLimit: v.GIT_PRUNE_LIMIT,
   };
 }

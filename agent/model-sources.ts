@@ -37,6 +37,23 @@ export interface VerifyPolicy {
   keyring?: string;
 }
 
+/** Who signed a commit or tag, as the tools of git found it. */
+export interface Signer {
+  what: VerifyPolicy["what"];
+  kind: "ssh" | "openpgp";
+  /** Principal of the allowed-signers file, or user id of the key. */
+  name: string;
+  /** `SHA256:…` of an SSH key; hex of the primary OpenPGP key. */
+  fingerprint: string;
+}
+
+/** The tag that a source follows, as it was fetched. */
+export interface FollowedTag {
+  name: string;
+  /** Id of the tag object; of a lightweight tag, that of the commit. 40 hex. */
+  id: string;
+}
+
 /** Sealed at rest, never answered. Absent or undefined in an edit: stays; null: goes. */
 export interface SourceCredentials {
   username?: string | null;

@@ -4,7 +4,7 @@ import type { ModuleKind } from "../runtime/wire.js";
 import type { ErrorReport, Position } from "./errors.js";
 import type { BoundDatabase, RoutedDatabase } from "./model-databases.js";
 import type { Actor, FunctionSettings, Hold, SealedSecrets, TrafficSplit, UploadOrigin } from "./model-deploys.js";
-import type { Suspension } from "./model-sources.js";
+import type { Signer, Suspension } from "./model-sources.js";
 
 export * from "./model-databases.js";
 export * from "./model-deploys.js";
@@ -318,11 +318,15 @@ export interface PassReport {
   error?: ErrorReport;
   phases: Partial<Record<Phase, number>>;
   milliseconds: number;
+  /** Who signed the revision, where signatures are checked. */
+  signedBy?: Signer;
 }
 
 /** What a pass tells while it runs; push output and the log of a terminal are made from it. */
 export type PassProgress =
-  | { kind: "planned"; revision: Revision; changed: number; unchanged: number; removed: number }
+  | { kind: "planned"; revision: Revision; changed: number; unchanged: number; removed: number; signedBy?: Signer }
+  /** Nobody who may has signed it. */
+  | { kind: "refused"; revision: Revision }
   | { kind: "installing"; folder: string }
   /** Now and then while many functions are built. */
   | { kind: "building"; done: number; total: number }
@@ -340,6 +344,8 @@ export interface SourceStatus {
   revision: string | null;
   state: "ready" | "pending" | "failed" | "empty" | "suspended";
   lastFetch: string | null;
+  /** Who signed what serves, where signatures are checked. */
+  signedBy?: Signer;
   error?: ErrorReport;
 }
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createHmac, randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp, rename, rm } from "node:fs/promises";
+import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +11,7 @@ import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import type { PassReport, SourceStatus } from "../agent/model.js";
 import { openGitHandler } from "../agent/source/git-http.js";
+import { createSshKey, type SshKey } from "../agent/source/signatures/testing.js";
 import { createRepository, functionFiles, startAgent, type TestAgent, type TestRepository, until } from "./harness.js";
 
 const run = promisify(execFile);
@@ -209,6 +210,58 @@ test("GIT_PATH, GIT_BRANCH and WRANGLER_ENV choose what of the repository is dep
   );
   assert.equal((await agent.request("staged")).text, "production");
   assert.equal((await agent.request("elsewhere")).status, 404);
+});
+
+/** Keys that sign the commits of a working copy, and a file that allows some of them. */
+async function signersOf(t: TestContext, repository: TestRepository) {
+  const folder = await temporaryFolder(t);
+  const [ana, eve] = await Promise.all([createSshKey(folder, "ana"), createSshKey(folder, "eve")]);
+  const file = join(folder, "signers");
+  const allow = (...keys: SshKey[]) =>
+    writeFile(file, keys.map(({ publicKey }) => `ana@example.com ${publicKey}\n`).join(""));
+  const signWith = async (key: SshKey | undefined) => {
+    await repository.git("config", "gpg.format", "ssh");
+    await repository.git("config", "user.signingKey", key?.file ?? "");
+    await repository.git("config", "commit.gpgSign", String(key !== undefined));
+  };
+  await allow(ana);
+  return { file, ana, eve, allow, signWith };
+}
+
+test("with GIT_VERIFY_SIGNERS only what they signed is deployed, and what serves says who signed it", async (t) => {
+  const repository = await workingCopy(t);
+  const { file, ana, eve, allow, signWith } = await signersOf(t, repository);
+  const agent = await start(t, { GIT_VERIFY_SIGNERS: file });
+  const push = async (key: SshKey | undefined, text: string) => {
+    await signWith(key);
+    await repository.commit(functionFiles("hello", text));
+    const { ok, output } = await repository.push(agent);
+    assert.ok(ok, output);
+    return output;
+  };
+  const first = await push(ana, "one");
+  assert.ok(first.includes(`signed by   ana@example.com (SSH key ${ana.fingerprint})`), first);
+  const signedBy = { what: "commit", kind: "ssh", name: "ana@example.com", fingerprint: ana.fingerprint };
+  assert.deepEqual((await source(agent)).signedBy, signedBy);
+
+  assert.match(await push(undefined, "two"), /wrkst: kept, not deployed: the commit is not signed/);
+  assert.ok((await push(eve, "three")).includes(eve.fingerprint));
+  const { state, error, signedBy: serving, revision } = await source(agent);
+  assert.deepEqual([state, error?.code, serving], ["failed", "ERR_GIT_UNVERIFIED", signedBy]);
+  assert.equal(revision, `main@sha1:${await repository.git("rev-parse", "HEAD~2")}`);
+  assert.equal((await agent.request("hello")).text, "one");
+  const told = (await agent.events())
+    .filter(({ error: why }) => why?.code === "ERR_GIT_UNVERIFIED")
+    .map(({ message }) => message);
+  assert.ok(told.length === 2 && told.some((message) => message.includes(eve.fingerprint)), told.join("\n"));
+
+  await allow(ana, eve);
+  assert.equal((await sync(agent)).signedBy?.fingerprint, eve.fingerprint);
+  assert.equal((await agent.request("hello")).text, "three");
+  await allow(ana);
+  const report = await sync(agent);
+  assert.deepEqual([report.result, report.error?.code], ["failed", "ERR_GIT_UNVERIFIED"]);
+  assert.equal((await agent.request("hello")).text, "three");
 });
 
 test("other branches that are pushed to the embedded repository are kept and not deployed", async (t) => {

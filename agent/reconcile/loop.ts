@@ -149,7 +149,7 @@ export class Loop {
     // Every function that is built listens, hundreds at a time: no leak to be warned of.
     setMaxListeners(0, running.controller.signal);
     const observe = (progress: PassProgress) => {
-      if (progress.kind === "planned") running.commit = progress.revision.commit;
+      if (progress.kind === "planned" || progress.kind === "refused") running.commit = progress.revision.commit;
       running.progress.push(progress);
       for (const waiter of running.waiters) waiter.options.observe?.(progress);
     };

@@ -4,11 +4,13 @@ import type { ErrorReport } from "../errors.js";
 import type {
   Database,
   Declaration,
+  FollowedTag,
   FunctionOutcome,
   Hold,
   PassReport,
   RefusedEntry,
   Revision,
+  Signer,
   Snapshot,
   Version,
   Warning,
@@ -34,15 +36,18 @@ import { startClock } from "./flow.js";
 import type { KeptBuilds } from "./kept-builds.js";
 import type { PassRun } from "./loop.js";
 import { outcomesOf, switchOf } from "./outcome.js";
+import type { Verify } from "./verify.js";
 
 export interface PassDeps extends BuildDeps {
   source: {
     readonly name: string;
     readonly branch: string;
     readonly path: string;
-    fetch(options: { signal: AbortSignal; goal?: string }): Promise<{ commit: string }>;
+    fetch(options: { signal: AbortSignal; goal?: string }): Promise<{ commit: string; tag?: FollowedTag }>;
     snapshot(commit: string): Promise<Snapshot>;
   };
+  /** Who signed a commit that is to be built; rejects with ERR_GIT_UNVERIFIED unless they may. Absent: anybody may. */
+  verify?: Verify;
   /** `[env.<name>]` of the wrangler files. */
   environment: string | undefined;
   pruneLimit: PruneLimit;
@@ -98,8 +103,10 @@ export async function runPass(deps: PassDeps, pass: PassRun): Promise<PassReport
   const { source, registry } = deps;
   const clock = startClock(deps.now);
   const goal = pass.goal === undefined ? {} : { goal: pass.goal };
-  const { commit } = await clock.measure("fetch", () => source.fetch({ signal: pass.signal, ...goal }));
+  const fetched = await clock.measure("fetch", () => source.fetch({ signal: pass.signal, ...goal }));
+  const { commit } = fetched;
   const revision: Revision = { source: source.name, branch: source.branch, commit };
+  const signedBy = await verified(deps, revision, fetched.tag, pass);
   const last = registry.lastRevision(source.name);
   const begin = { source: source.name, from: last ? formatRevision(last) : null, to: formatRevision(revision) };
   const handled = `handled.${source.name}`;
@@ -108,13 +115,29 @@ export async function runPass(deps: PassDeps, pass: PassRun): Promise<PassReport
   }
   const snapshot = await source.snapshot(commit);
   const observed = await clock.measure("plan", () => observe(deps, revision, snapshot));
-  announce(pass, observed);
+  announce(pass, observed, signedBy);
   if (!pass.prune) refuseMassRemoval(deps, observed);
   const acting = { deps, pass, snapshot, observed, told: new Set<Step>() };
   const results = await act(acting, clock);
   const { functions, key } = await clock.measure("switch", () => switchOver(acting, results));
   registry.setSetting(handled, key);
-  return { ...begin, result: verdictOf(functions), functions, ...clock.stop() };
+  return { ...begin, result: verdictOf(functions), functions, ...clock.stop(), ...(signedBy ? { signedBy } : {}) };
+}
+
+/** Asked before anything of the revision is read: what serves goes on serving, also where it was let in by an older policy. */
+async function verified(
+  { verify }: PassDeps,
+  revision: Revision,
+  tag: FollowedTag | undefined,
+  pass: PassRun,
+): Promise<Signer | undefined> {
+  try {
+    return await verify?.(revision.commit, pass.signal, tag);
+  } catch (error) {
+    pass.signal.throwIfAborted();
+    pass.observe({ kind: "refused", revision });
+    throw error;
+  }
 }
 
 /** Equal keys: the same revision read in the same way, with the same holds. */
@@ -169,10 +192,11 @@ function knownOf(record: FunctionRecord, hold: Hold | undefined): KnownFunction 
   return { name, source, folder, account, latest, declared, hold, withdrawn, removed: removedAt !== null };
 }
 
-function announce(pass: PassRun, { revision, plan }: Observed): void {
+function announce(pass: PassRun, { revision, plan }: Observed, signedBy: Signer | undefined): void {
   const unchanged = plan.steps.filter((step) => step.kind === "keep").length;
   const changed = plan.steps.length - unchanged;
-  pass.observe({ kind: "planned", revision, changed, unchanged, removed: plan.removals.length });
+  const signature = signedBy ? { signedBy } : {};
+  pass.observe({ kind: "planned", revision, changed, unchanged, removed: plan.removals.length, ...signature });
 }
 
 function refuseMassRemoval(deps: PassDeps, { plan, known }: Observed): void {

@@ -20,6 +20,7 @@ import { servingDatabases } from "../route/index.js";
 import type { FunctionRecord, NewEvent, Registry } from "../store/index.js";
 import { suspensionOf } from "./deploys/suspending.js";
 import type { Loop, SyncOptions } from "./loop.js";
+import { signerOf } from "./verify.js";
 
 export interface PlatformDeps {
   registry: Registry;
@@ -60,7 +61,8 @@ export class Platform {
     const { name, repo, branch, path } = deps.source;
     const last = deps.registry.lastRevision(name);
     const revision = last ? formatRevision(last) : null;
-    this.#source = { name, repo, branch, path, revision, state: "pending", lastFetch: null };
+    const signature = signatureOf(deps.registry, name, last);
+    this.#source = { name, repo, branch, path, revision, ...signature, state: "pending", lastFetch: null };
   }
 
   async status(): Promise<Status> {
@@ -191,13 +193,15 @@ export class Platform {
     if (report.result === "superseded") return;
     const { registry, now } = this.#deps;
     const { error } = report;
-    const { error: before, ...source } = this.#source;
-    const fetched = error?.code.startsWith("ERR_GIT") ? source.lastFetch : new Date(now()).toISOString();
+    const { error: before, signedBy: _, ...source } = this.#source;
+    const isFetched = !error?.code.startsWith("ERR_GIT") || error.code === "ERR_GIT_UNVERIFIED";
+    const fetched = isFetched ? new Date(now()).toISOString() : source.lastFetch;
     const state = this.#stateAfter(report);
     const last = registry.lastRevision(source.name);
     this.#source = {
       ...source,
       revision: last ? formatRevision(last) : null,
+      ...signatureOf(registry, source.name, last),
       state,
       lastFetch: fetched,
       ...(error ? { error } : {}),
@@ -293,6 +297,11 @@ interface HoldsById {
 
 function single(id: string, hold: Hold | undefined): ReadonlyMap<string, Hold> {
   return new Map(hold ? [[id, hold]] : []);
+}
+
+function signatureOf(registry: Registry, source: string, serving: { commit: string } | undefined) {
+  const signedBy = serving && signerOf(registry, source, serving.commit);
+  return signedBy ? { signedBy } : {};
 }
 
 /** Whom an event belongs to. */

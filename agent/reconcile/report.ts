@@ -1,13 +1,18 @@
 // What a pass says to the person who pushed: lines of plain text, one thing each. Pure.
 import { formatError } from "../errors.js";
-import type { FunctionOutcome, PassProgress, PassReport } from "../model.js";
+import type { FunctionOutcome, PassProgress, PassReport, Revision, Signer } from "../model.js";
 import { describeHeld } from "./outcome.js";
 
 /** Lines for one step of a pass, without line ends. Functions that did not change are counted, not listed. */
 export function linesOf(progress: PassProgress): string[] {
   switch (progress.kind) {
     case "planned":
-      return [`wrkst: ${progress.revision.branch} at ${progress.revision.commit.slice(0, 7)}`];
+      return [
+        headOf(progress.revision),
+        ...(progress.signedBy ? [`  signed by   ${describeSigner(progress.signedBy)}`] : []),
+      ];
+    case "refused":
+      return [headOf(progress.revision)];
     case "installing":
       return [`  installing  ${progress.folder || "."} (dependencies, once per lockfile)`];
     case "building":
@@ -17,6 +22,15 @@ export function linesOf(progress: PassProgress): string[] {
     case "done":
       return doneLines(progress.report);
   }
+}
+
+function headOf({ branch, commit }: Revision): string {
+  return `wrkst: ${branch} at ${commit.slice(0, 7)}`;
+}
+
+/** `alice@example.com (SSH key SHA256:…)`. */
+export function describeSigner({ kind, name, fingerprint }: Signer): string {
+  return `${name} (${kind === "ssh" ? "SSH" : "OpenPGP"} key ${fingerprint})`;
 }
 
 function outcomeLines(outcome: FunctionOutcome): string[] {
@@ -58,7 +72,9 @@ function doneLines(report: PassReport): string[] {
   if (report.result === "superseded") return [`wrkst: ${report.error?.message ?? "a newer revision took over"}`];
   if (report.error) {
     const hint = report.error.hint ? [`       hint: ${report.error.hint}`] : [];
-    return [`wrkst: nothing switched: ${formatError(report.error)}`, ...hint];
+    // The repository has the commit already when its signature is looked at.
+    const verdict = report.error.code === "ERR_GIT_UNVERIFIED" ? "kept, not deployed" : "nothing switched";
+    return [`wrkst: ${verdict}: ${formatError(report.error)}`, ...hint];
   }
   const verdict = report.functions.some((outcome) => outcome.error) ? "done with errors" : "live";
   return [`wrkst: ${countsOf(report.functions)}; ${verdict} in ${formatDuration(report.milliseconds)}`];

@@ -26,6 +26,8 @@ export interface Source {
   fetch(options: { signal: AbortSignal; goal?: string | undefined }): Promise<{ commit: string }>;
   /** @throws ERR_GIT when the commit or its tree is not here. */
   snapshot(commit: string): Promise<Snapshot>;
+  /** The bytes of a commit or tag object that is here. @throws ERR_GIT when it is not. */
+  bytes(id: string, type: "commit" | "tag"): Promise<Uint8Array>;
   /** Calls `wake` whenever the source may have moved. */
   watch(wake: () => void): Promise<Watch>;
   close(): Promise<void>;
@@ -113,6 +115,10 @@ export async function openSource(options: SourceOptions): Promise<Source> {
       const objects = origin.objects();
       if (reader?.objects !== objects) reader = { objects, snapshots: openSnapshotReader(objects, options.limits) };
       return reader.snapshots.snapshot({ source: options.name, branch, commit }, path);
+    },
+    async bytes(id, type) {
+      if (!COMMIT.test(id)) throw new WrkstError("ERR_GIT_REFUSED", "expected 40 hex digits as name of an object");
+      return origin.objects().bytes(id, type);
     },
     async watch(wake) {
       const watches = [

@@ -26,6 +26,8 @@ export interface Objects {
   /** Contents of a blob. The caller has checked `blobSize`. @throws ERR_GIT when it is missing. */
   blob(id: string): Promise<Buffer>;
   tree(id: string): Promise<Tree>;
+  /** The bytes of a commit or tag object. @throws ERR_GIT when it is missing, ERR_TREE_REFUSED when it is too large. */
+  bytes(id: string, type: "commit" | "tag"): Promise<Buffer>;
   /** Id of the tree of a commit. @throws ERR_GIT when there is no such commit. */
   treeOf(commit: string): Promise<string>;
   close(): void;
@@ -89,6 +91,7 @@ export function openObjects(options: ObjectsOptions): Objects {
         )
       );
     },
+    bytes: (id, type) => read(id, type, COMMIT_LIMIT),
     async treeOf(commit) {
       const bytes = await read(commit, "commit", COMMIT_LIMIT);
       const id = /^tree ([0-9a-f]{40})\n/.exec(bytes.toString("latin1", 0, 60))?.[1];
