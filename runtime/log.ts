@@ -1,5 +1,4 @@
 // Lines for the agent's log, on the output of workerd. One JSON value per line, so that nobody's text can end it.
-import { STACK_PROPERTY } from "./modules.js";
 import { type Exception, LOG_PREFIX, type LogLine, TRACE_PREFIX, type TraceLine } from "./wire.js";
 
 export function logLine(line: LogLine): void {
@@ -10,6 +9,9 @@ export function logLine(line: LogLine): void {
 export function traceLine(line: TraceLine): void {
   console.log(TRACE_PREFIX + JSON.stringify(line));
 }
+
+/** Property of an error that holds the stack it had inside the isolate. */
+export const STACK_PROPERTY = "__wrkstStack";
 
 /** Longer texts are cut: a function decides how much it throws. */
 const MAX_TEXT = 4096;

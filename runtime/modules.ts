@@ -1,7 +1,6 @@
 // Makes of an artifact what the loader takes: the function's modules and the two of ours that surround them. Pure.
 import type { Artifact } from "./artifact.js";
-import { CONSOLE_SOURCE } from "./console.js";
-import { BINDING_SOURCE } from "./d1/binding.js";
+import { PRELUDE_SOURCES } from "./prelude.js";
 import { HOST_ENTRYPOINT, type ModuleKind, RESERVED_MODULES } from "./wire.js";
 
 /** One module as the loader takes it. */
@@ -17,9 +16,6 @@ export interface LoadedModules {
   mainModule: string;
   modules: Record<string, LoadedModule>;
 }
-
-/** Property of an error that holds the stack it had inside the isolate. */
-export const STACK_PROPERTY = "__wrkstStack";
 
 const [ENTRY, PRELUDE] = RESERVED_MODULES as [string, string];
 
@@ -37,7 +33,7 @@ export function servingModules(artifact: Artifact, { entrypoints, hasDatabases }
   const hasDefault = entrypoints.includes("default");
   return surround(
     artifact,
-    PRELUDE_SOURCE + (hasDatabases ? BINDING_SOURCE : NO_BINDING_SOURCE),
+    hasDatabases ? PRELUDE_SOURCES.binding : PRELUDE_SOURCES.plain,
     `import { bindDatabases, countWork, withStacks, work } from ${JSON.stringify(`./${PRELUDE}`)};
 export { ${named.join(", ")} } from ${main};
 ${hasDefault ? `import main from ${main};\nexport default withStacks(main);` : ""}
@@ -55,7 +51,7 @@ export class ${HOST_ENTRYPOINT} extends WorkerEntrypoint {
 export function checkModules(artifact: Artifact): LoadedModules {
   return surround(
     artifact,
-    PRELUDE_SOURCE + BINDING_SOURCE,
+    PRELUDE_SOURCES.binding,
     `import ${JSON.stringify(`./${PRELUDE}`)};
 import * as exported from ${specifierOf(artifact.main)};
 import { WorkerEntrypoint, DurableObject, WorkflowEntrypoint, abortIsolate } from "cloudflare:workers";
@@ -75,66 +71,6 @@ export class ${HOST_ENTRYPOINT} extends WorkerEntrypoint {
 `,
   );
 }
-
-/**
- * Runs before the function's modules: makes of the bare isolate what functions expect to find. A stack does not leave an
- * isolate, properties of an error do: so the stack of what a function throws travels as one, for the log. And what was
- * handed to ctx.waitUntil ends with its isolate, other than answers and sockets: so it is counted, for the eviction.
- */
-const PRELUDE_SOURCE = `${CONSOLE_SOURCE}
-function rethrow(error) {
-  try {
-    if (error instanceof Error) error.${STACK_PROPERTY} = String(error.stack);
-  } catch {}
-  throw error;
-}
-function settle(answer) {
-  return answer instanceof Promise ? answer.catch(rethrow) : answer;
-}
-export function withStacks(main) {
-  if (typeof main === "function") {
-    if (typeof main.prototype?.fetch !== "function") return main;
-    return class extends main {
-      constructor(context, env) {
-        bindDatabases(env);
-        super(context, env);
-      }
-      fetch(request) {
-        try { return settle(super.fetch(request)); } catch (error) { rethrow(error); }
-      }
-    };
-  }
-  if (typeof main?.fetch !== "function") return main;
-  const fetch = (request, env, context) => {
-    bindDatabases(env);
-    try { return settle(main.fetch(request, env, context)); } catch (error) { rethrow(error); }
-  };
-  return Object.create(main, { fetch: { value: fetch, enumerable: true } });
-}
-export const work = { count: 0 };
-export function countWork(context) {
-  const prototype = Object.getPrototypeOf(context);
-  const { waitUntil } = prototype;
-  const done = () => { work.count--; };
-  prototype.waitUntil = function (promise) {
-    waitUntil.call(this, promise);
-    work.count++;
-    Promise.resolve(promise).then(done, done);
-  };
-}
-function missing(method, answer) {
-  Object.defineProperty(Cache.prototype, method, { value: answer, writable: true, configurable: true });
-}
-missing("match", async function match() { return undefined; });
-missing("delete", async function () { return false; });
-missing("put", async function put(request, response) {
-  if (!(response instanceof Response)) throw new TypeError("Cache.put() takes a Response");
-  if (response.bodyUsed) throw new TypeError("the body of the response was read already");
-  await response.body?.cancel();
-});
-`;
-
-const NO_BINDING_SOURCE = "export function bindDatabases() {}";
 
 function surround(artifact: Artifact, prelude: string, entry: string): LoadedModules {
   const modules: LoadedModules["modules"] = { [ENTRY]: { js: entry }, [PRELUDE]: { js: prelude } };

@@ -26,8 +26,8 @@ type Lasting = Pick<ExecutionContext, "waitUntil">;
 const MAX_REMEMBERED = 10_000;
 const READS_AT_A_TIME = 4;
 /**
- * Starting an isolate blocks the process, for milliseconds or for what the load check allows. One after the other, with
- * a pause after each that took its time, so that the process gives its watchdog signs of life in between.
+ * Starting an isolate blocks the process, for milliseconds or for what the load check allows. One after the other, and after
+ * one that took its time the next begins with a pause, so that the process gives its watchdog signs of life in between.
  */
 const STARTS_AT_A_TIME = 1;
 const NOTICEABLE = 20;
@@ -71,14 +71,17 @@ export function createRouter(bindings: RouterBindings, { trace, tailOf, database
     databaseOf,
     tailOf: (slot) => (isTailWanted(slot) ? tailOf({ function: slot.function, version: slot.spec.id }) : undefined),
   });
+  let restingUntil = 0;
   const start = inTurns(STARTS_AT_A_TIME, async ({ slot, code }: { slot: Slot; code: Code }) => {
+    if (Date.now() <= restingUntil) await scheduler.wait(1);
     const before = Date.now();
     trace.enter(slot.function);
     try {
       await loading.start(slot, code);
     } finally {
       trace.exit(slot.function);
-      if (Date.now() - before >= NOTICEABLE) await scheduler.wait(1);
+      const now = Date.now();
+      if (now - before >= NOTICEABLE) restingUntil = now + 1;
     }
   });
   const isolates = createIsolates({

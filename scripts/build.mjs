@@ -2,7 +2,7 @@
 // code for workerd bundled, one file per *.worker.ts. Takes well under a second; prints nothing when all is well.
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { build as esbuild } from "esbuild";
+import { build as esbuild, transform } from "esbuild";
 
 const NODE_FOLDERS = ["agent", "d1", "e2e", "bench"];
 const common = { outdir: "dist", outbase: ".", sourcemap: "linked", logLevel: "warning", target: "es2023" };
@@ -47,6 +47,23 @@ const childrenWhenNeeded = {
   },
 };
 
+/** The source that every isolate parses before the function's own, minified. */
+const minifiedPrelude = {
+  name: "minified-prelude",
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]runtime[\\/]prelude\.ts$/ }, async ({ path }) => {
+      const { outputFiles } = await esbuild({ entryPoints: [path], bundle: true, format: "esm", write: false });
+      const { PRELUDE_SOURCES } = await import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
+      const entries = Object.entries(PRELUDE_SOURCES).map(async ([name, source]) => {
+        const { code } = await transform(source, { minify: true, format: "esm", target: "es2023" });
+        return [name, code];
+      });
+      const sources = JSON.stringify(Object.fromEntries(await Promise.all(entries)));
+      return { contents: `export const PRELUDE_SOURCES = ${sources};` };
+    });
+  },
+};
+
 export async function build() {
   await Promise.all(["dist", "cli/dist"].map((folder) => rm(folder, { recursive: true, force: true })));
   const runtime = await filesOf("runtime");
@@ -64,6 +81,7 @@ export async function build() {
       bundle: true,
       format: "esm",
       external: ["cloudflare:*"],
+      plugins: [minifiedPrelude],
       sourcemap: false,
     }),
     esbuild({ ...common, entryPoints: cli, platform: "node", format: "esm" }),
