@@ -49,6 +49,8 @@ interface Work {
 }
 
 const PAGE = 4096;
+/** Of a size that was not asked for yet. */
+const UNKNOWN = -1;
 
 export function createExecution(storage: DurableObjectStorage, settings: D1Settings, witness: Witness): Execution {
   const { sql } = storage;
@@ -58,32 +60,45 @@ export function createExecution(storage: DurableObjectStorage, settings: D1Setti
   );
   // Reads change none of it, and to ask costs as much as a read itself. Undefined: not known.
   let known: Counters | undefined;
-  const look = (): Counters => {
+  const look = (size: number): Counters => {
     const [changes, lastRow] = sql.exec("SELECT total_changes(), last_insert_rowid()").raw().next().value as number[];
-    return { changes: changes!, lastRow: lastRow!, size: sql.databaseSize };
+    return { changes: changes!, lastRow: lastRow!, size };
   };
-  const one = ({ statement, shape, index }: Work, wanted: Wanted): Ran => {
+  const one = ({ statement, shape }: Work, wanted: Wanted): Ran => {
     const text = statement.sql.length === shape.end ? statement.sql : statement.sql.slice(0, shape.end);
     const began = performance.now();
-    known ??= look();
-    const before = known;
+    const before = known!;
+    if (before.size === UNKNOWN && !shape.isChange) before.size = sql.databaseSize;
     const cursor = statement.params ? sql.exec(text, ...statement.params.map(bound)) : sql.exec(text);
     const columns = cursor.columnNames;
     const rows = taken(cursor, columns, wanted);
-    if (!shape.isRead) known = look();
-    const meta = metaOf(cursor, before, known, performance.now() - began);
-    if (isCounted(index, wanted)) witness(statement.sql, meta);
-    return { columns, rows, meta };
+    const after = shape.isRead ? before : look(shape.isChange ? UNKNOWN : sql.databaseSize);
+    known = after;
+    return { columns, rows, meta: metaOf(cursor, before, after, performance.now() - began) };
   };
-  const each = (work: Work[], wanted: Wanted) =>
-    work.map((item) => {
-      try {
-        return one(item, wanted);
-      } catch (error) {
-        if (isCounted(item.index, wanted)) witness(item.statement.sql, undefined);
-        throw new StatementFailure(error, item.index);
-      }
-    });
+  const tell = (work: Work[], results: Ran[], wanted: Wanted) => {
+    for (const [at, { meta }] of results.entries())
+      if (isCounted(work[at]!.index, wanted)) witness(work[at]!.statement.sql, meta);
+  };
+  const each = (work: Work[], wanted: Wanted) => {
+    const results: Ran[] = [];
+    let size = 0;
+    try {
+      known ??= look(sql.databaseSize);
+      size = known.size;
+      for (const item of work) results.push(one(item, wanted));
+      if (known.size === UNKNOWN) known.size = sql.databaseSize;
+      fillIn(results, known.size);
+      tell(work, results, wanted);
+      return results;
+    } catch (error) {
+      fillIn(results, size);
+      tell(work, results, wanted);
+      const failed = work[results.length] ?? work.at(-1)!;
+      if (isCounted(failed.index, wanted)) witness(failed.statement.sql, undefined);
+      throw new StatementFailure(error, failed.index);
+    }
+  };
   return {
     onlyReads: (statements) => statements.every(({ sql }) => shapeOf(String(sql)).isRead),
     run(statements, wanted) {
@@ -103,14 +118,22 @@ export function createExecution(storage: DurableObjectStorage, settings: D1Setti
   };
 }
 
+/** All take effect together: where nobody asked for the size between them, it is the one behind the last. */
+function fillIn(results: Ran[], size: number): void {
+  for (const { meta } of results) if (meta.size_after === UNKNOWN) meta.size_after = size;
+}
+
 const isCounted = (index: number, { counted = Number.POSITIVE_INFINITY }: Wanted) => index < counted;
 
 function workOf(statements: D1Statement[]): Work[] {
   const work: Work[] = [];
   for (const [index, statement] of statements.entries()) {
     if (typeof statement?.sql !== "string") throw new StatementFailure("a statement has no text", index);
-    const shape = shapeOf(statement.sql);
-    if (!shape.isRead && endsTransactions(statement.sql)) throw new StatementFailure(NO_ROLLBACK, index);
+    // The statements of a batch are mostly one text with other parameters, and to read it takes longer than to run it.
+    const last = work.at(-1);
+    const isSame = last !== undefined && last.statement.sql === statement.sql;
+    const shape = isSame ? last.shape : shapeOf(statement.sql);
+    if (!isSame && !shape.isRead && endsTransactions(statement.sql)) throw new StatementFailure(NO_ROLLBACK, index);
     if (shape.end > 0) work.push({ statement, shape, index });
   }
   if (work.length === 0) throw new StatementFailure("No SQL statements detected.", 0);
@@ -173,9 +196,14 @@ function metaOf(
     duration,
     changes: after.changes - before.changes,
     last_row_id: after.lastRow,
-    changed_db: after.changes !== before.changes || after.lastRow !== before.lastRow || after.size !== before.size,
+    changed_db: after.changes !== before.changes || after.lastRow !== before.lastRow || isOtherSize(before, after),
     size_after: after.size,
     rows_read: cursor.rowsRead,
     rows_written: cursor.rowsWritten,
   };
+}
+
+/** Asked for only where counting rows does not tell it. */
+function isOtherSize(before: Counters, after: Counters): boolean {
+  return after.size !== UNKNOWN && after.size !== before.size;
 }

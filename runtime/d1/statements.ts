@@ -12,6 +12,8 @@ export interface Shape {
   end: number;
   /** One statement that changes nothing. */
   isRead: boolean;
+  /** Changes rows or nothing: what it did can be told by counting them. */
+  isChange: boolean;
   /** Whether it may put the check of foreign keys off to the end of the transaction. */
   defers: boolean;
 }
@@ -19,18 +21,20 @@ export interface Shape {
 /** Nothing in it ends a statement, or could hide what does. */
 const PLAIN = /^\s*(select|values)\b[^;'"`[\-/]*$/i;
 const READS = /^(select|values|explain)\b/i;
+const CHANGES = /^(insert|replace|update|delete)\b/i;
 const DEFERS = /defer_foreign_keys/i;
 
 export function shapeOf(sql: string): Shape {
-  if (PLAIN.test(sql)) return { end: sql.length, isRead: true, defers: false };
+  if (PLAIN.test(sql)) return { end: sql.length, isRead: true, isChange: false, defers: false };
   let count = 0;
   let last: Place = { start: 0, end: 0 };
   for (const place of placesOf(sql)) {
     count++;
     last = place;
   }
-  const isRead = count === 1 && READS.test(sql.slice(last.start, last.start + 8));
-  return { end: last.end, isRead, defers: !isRead && DEFERS.test(sql) };
+  const begin = count === 1 ? sql.slice(last.start, last.start + 8) : "";
+  const isRead = READS.test(begin);
+  return { end: last.end, isRead, isChange: CHANGES.test(begin), defers: !isRead && DEFERS.test(sql) };
 }
 
 /**
