@@ -33,7 +33,7 @@ import { type PassDeps, runPass } from "./reconcile/pass.js";
 import { Platform } from "./reconcile/platform.js";
 import { createPreparation } from "./reconcile/prepare.js";
 import { Publisher } from "./reconcile/publisher.js";
-import { checkKey, createSecretsOf } from "./reconcile/secrets.js";
+import { checkKey, createSecretsOf, hidesSecret } from "./reconcile/secrets.js";
 import { createTurns } from "./reconcile/turns.js";
 import { type RouteOptions, refusalOfHost } from "./route/index.js";
 import { type Checker, openChecker } from "./runtime/checker.js";
@@ -174,7 +174,8 @@ async function assemble(
     prepare: createPreparation({ runtime: runningView(runtime), registry, sealing, routes }),
     secretsOf: createSecretsOf(registry, sealing),
     knownVersion: (id) => registry.version(id),
-    refuse: (declaration) => refusalOf(declaration, registry, routes()),
+    refuse: (declaration, record) =>
+      refusalOf(declaration, registry, routes()) ?? hidesSecret(registry, declaration, record),
     kept: createKeptBuilds(),
     concurrency: 4 * availableParallelism(),
   };

@@ -75,6 +75,8 @@ const BEHAVIOUR = {
   ERR_INHERIT: { status: 400, retry: "never" },
   /** The traffic is divided, so that it is not clear which version is meant. */
   ERR_SPLIT: { status: 409, retry: "never" },
+  /** A secret has the name that another binding is to have: one of them would be gone without a word. */
+  ERR_BINDING_TAKEN: { status: 409, retry: "on-change" },
   /** Secrets differ from those of the version that serves. */
   ERR_SECRETS_CHANGED: { status: 409, retry: "never" },
   /** The OpenID provider, or a CI issuer, does not answer, or not as it must. */

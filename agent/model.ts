@@ -154,8 +154,8 @@ export interface Declaration {
   /** Name of the function; where the file could not be read, what could be told (the `name` it seems to say, or the folder's). */
   name: string;
   manifest?: Manifest;
-  /** Where the databases are declared, by binding. */
-  databasePositions?: Record<string, Position>;
+  /** Where databases and vars are declared, by their names in `env`. */
+  bindingPositions?: Record<string, Position>;
   warnings: Warning[];
   /** Present instead of `manifest` when the file is wrong. */
   error?: ErrorReport;

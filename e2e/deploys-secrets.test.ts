@@ -49,7 +49,7 @@ test("a changed secret is a new version that serves at once, and going back brin
   const third = await deploys.setSecrets(ref("vault"), { B: "b3", A: null }, SERVING, ANN);
   assert.deepEqual([await envOf("vault"), third?.upload?.number], [{ V: "v", B: "b3" }, 3]);
   await assert.rejects(deploys.setSecrets(ref("vault"), { NONE: null }, SERVING, ANN), failsWith("ERR_NOT_FOUND"));
-  await assert.rejects(deploys.setSecrets(ref("vault"), { V: "x" }, SERVING, ANN), failsWith("ERR_CONFLICT"));
+  await assert.rejects(deploys.setSecrets(ref("vault"), { V: "x" }, SERVING, ANN), failsWith("ERR_BINDING_TAKEN"));
 });
 
 test("secrets of the newest version are changed without deploying it, and not of what is divided", async () => {
@@ -72,8 +72,8 @@ const keeps: { name: string; keep: BindingKind[]; bindings: UploadBinding[]; env
   {
     name: "what is named wins",
     keep: ["secret", "text"],
-    bindings: [text("S", "now a var")],
-    env: { S: "now a var", T: "t" },
+    bindings: [text("T", "another"), secret("S", "new")],
+    env: { S: "new", T: "another" },
   },
   {
     name: "an inherited one of each",
@@ -123,7 +123,17 @@ test("secrets of a function of git belong to the function: a change keeps the ve
   await push(GIT("gitvault", '[vars]\nV = "w"\n'));
   assert.deepEqual(await envOf("gitvault"), { V: "w", S: CANARY });
   assert.deepEqual(await envOf(`${before!.slice(0, 8)}--gitvault`), { V: "v", S: CANARY });
-  await assert.rejects(deploys.setSecrets(ref("gitvault"), { V: "x" }, SERVING, ANN), failsWith("ERR_CONFLICT"));
+  for (const [hiding, place] of [
+    ['[[d1_databases]]\nbinding = "S"\n', "4"],
+    ['[vars]\nS = "no secret"\n', "5"],
+  ] as const) {
+    await push(GIT("gitvault", hiding));
+    const { error, state } = (await platform.functions()).find(({ name }) => name === "gitvault")!;
+    assert.deepEqual([state, error?.code, `${error?.position?.line}`], ["failed", "ERR_BINDING_TAKEN", place]);
+    assert.deepEqual(await envOf("gitvault"), { V: "w", S: CANARY });
+  }
+  await push(GIT("gitvault", '[vars]\nV = "w"\n'));
+  await assert.rejects(deploys.setSecrets(ref("gitvault"), { V: "x" }, SERVING, ANN), failsWith("ERR_BINDING_TAKEN"));
 });
 
 test("what was deployed directly keeps its secrets when git takes it over", async () => {

@@ -43,6 +43,11 @@ export function checkValueName(name: string): void {
   }
 }
 
+/** Where a secret and another binding would have one name. */
+export function bindingTaken(name: string, hint: string): WrkstError {
+  return new WrkstError("ERR_BINDING_TAKEN", `the binding name "${name}" is in use: a secret has it`, { hint });
+}
+
 export function invalid(message: string, hint?: string): WrkstError {
   return new WrkstError("ERR_INVALID", message, { hint });
 }

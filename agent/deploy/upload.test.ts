@@ -169,6 +169,20 @@ test("kept databases are all of them, but for those that the upload names anew",
   );
 });
 
+for (const binding of [
+  { kind: "d1", name: "S", id: "id" },
+  { kind: "text", name: "S", text: "x" },
+  { kind: "json", name: "S", json: 1 },
+] as const) {
+  test(`a ${binding.kind} binding does not take the place of a secret that is kept`, () => {
+    const withSecret = { manifest: testManifest(), secrets: { S: "sealed" } };
+    assert.throws(() => environmentOf({ bindings: [binding], keep: ["secret"] }, withSecret), is("ERR_BINDING_TAKEN"));
+    assert.deepEqual(environmentOf({ bindings: [binding], keep: [] }, withSecret).kept, {});
+    const another = { kind: "secret", name: "S", text: "new" } as const;
+    assert.deepEqual(environmentOf({ bindings: [another], keep: ["secret"] }, withSecret).fresh, { S: "new" });
+  });
+}
+
 test("a database with a name that none can have is refused", () => {
   const bindings = [{ kind: "d1" as const, name: "DB", databaseName: "a b" }];
   assert.throws(() => environmentOf({ bindings, keep: [] }), is("ERR_INVALID"));

@@ -9,7 +9,7 @@ import {
   type SealedSecrets,
   type Upload,
 } from "../model.js";
-import { checkBindingName, checkModuleName, checkValueName, invalid } from "./names.js";
+import { bindingTaken, checkBindingName, checkModuleName, checkValueName, invalid } from "./names.js";
 
 /** Limits of what a client may bring (SECURITY.md B2). Bytes, unless said otherwise. */
 export const UPLOAD_LIMITS = {
@@ -70,8 +70,8 @@ export function checkUpload({ bundle, message, tag, share = [] }: Upload): void 
 
 /**
  * What `bindings` names, then what is kept of the version before.
- * @throws WrkstError ERR_INHERIT with one sentence for each name that is not there, in Cloudflare's words; ERR_INVALID,
- * ERR_TOO_LARGE
+ * @throws WrkstError ERR_INHERIT with one sentence for each name that is not there, in Cloudflare's words;
+ * ERR_BINDING_TAKEN where a secret that is kept has the name of something else; ERR_INVALID, ERR_TOO_LARGE
  */
 export function environmentOf({ bindings, keep }: Pick<Upload, "bindings" | "keep">, before?: Before): Environment {
   const env: Environment = { vars: {}, kept: {}, fresh: {}, databases: [] };
@@ -94,9 +94,17 @@ export function environmentOf({ bindings, keep }: Pick<Upload, "bindings" | "kee
       hint: "the version before has no binding of that name: give its value",
     });
   }
+  if (keep.includes("secret")) refuseHiding(Object.keys(before?.secrets ?? {}), bindings);
   for (const name of keptNames(keep, before)) if (!named.has(name)) inherit(env, name, before);
   within(byteLength(JSON.stringify([env.vars, env.kept, env.fresh])), UPLOAD_LIMITS.env, "bytes of vars and secrets");
   return env;
+}
+
+/** A value that nobody can read again is not to go because another binding got its name. */
+function refuseHiding(secrets: string[], bindings: Upload["bindings"]): void {
+  const hiding = bindings.find(({ kind, name }) => ["text", "json", "d1"].includes(kind) && secrets.includes(name));
+  if (hiding)
+    throw bindingTaken(hiding.name, `delete it first, or choose another name: wrkst secret delete ${hiding.name}`);
 }
 
 /** @throws WrkstError ERR_INVALID */

@@ -168,9 +168,9 @@ async function declare(snapshot: Snapshot, { place, cached, refused }: Found): P
   try {
     refuseEscapes(cached.reading, folder);
     const main = await findMain(snapshot, cached.reading, folder);
-    const { databases } = cached.reading.positions;
-    const databasePositions = Object.keys(databases).length ? { databasePositions: databases } : {};
-    return { ...base, manifest: { ...cached.reading.manifest, main }, ...databasePositions };
+    const { bindings } = cached.reading.positions;
+    const bindingPositions = Object.keys(bindings).length ? { bindingPositions: bindings } : {};
+    return { ...base, manifest: { ...cached.reading.manifest, main }, ...bindingPositions };
   } catch (thrown) {
     if (!(thrown instanceof WrkstError) || !OWN_ERRORS.includes(thrown.code)) throw thrown;
     return { ...base, error: reportOf(thrown) };

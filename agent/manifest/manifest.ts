@@ -6,7 +6,7 @@ import { isFunctionName, type Manifest, type Warning } from "../model.js";
 import { positionsOfD1, readD1Databases } from "./bindings/d1.js";
 import { createNames } from "./bindings/names.js";
 import { refuseUnsupported } from "./bindings/unsupported.js";
-import { readVars } from "./bindings/vars.js";
+import { positionsOfVars, readVars } from "./bindings/vars.js";
 import { type Document, parseDocument } from "./document.js";
 import { nearestName, warnOfKeys } from "./keys.js";
 import { readName } from "./name.js";
@@ -45,7 +45,7 @@ export interface ManifestReading {
   manifest: Manifest;
   warnings: Warning[];
   /** Where the values stand that are compared with other files. */
-  positions: { main: Position; baseDir: Position; tsconfig: Position; databases: Record<string, Position> };
+  positions: { main: Position; baseDir: Position; tsconfig: Position; bindings: Record<string, Position> };
 }
 
 /**
@@ -87,7 +87,7 @@ export function readManifest(document: Document, environment: string | undefined
       main: position("main"),
       baseDir: position("base_dir"),
       tsconfig: position("tsconfig"),
-      databases: positionsOfD1(settings),
+      bindings: { ...positionsOfVars(settings), ...positionsOfD1(settings) },
     },
   };
 }

@@ -26,6 +26,6 @@ export function wantedOf(registry: Pick<Registry, "databases">, version: Version
 
 function boundTo(result: Extract<StepResult, { kind: "switch" }>, answer: BindingsFound): StepResult {
   if ("created" in answer) return answer.created.length ? { ...result, created: answer.created } : result;
-  const position = result.step.declaration.databasePositions?.[answer.binding];
+  const position = result.step.declaration.bindingPositions?.[answer.binding];
   return { kind: "fail", step: result.step, error: { ...reportOf(answer.error), ...(position ? { position } : {}) } };
 }

@@ -67,7 +67,8 @@ export interface Deploys {
    * Checks and stores a version; deploys nothing. A function that is not there is made when `create` is set. The version
    * before, which `keep` and `inherit` take from, is the one that was made last, whether it serves or not.
    * @throws WrkstError ERR_LOAD, ERR_NAME_TAKEN, ERR_DATABASE_NOT_FOUND, ERR_CONFLICT (a database that is another function's), ERR_INHERIT (what `inherit` names and the version before lacks, in Cloudflare's
-   * words, several joined by "; "), ERR_INVALID, ERR_TOO_LARGE
+   * words, several joined by "; "), ERR_BINDING_TAKEN (a secret that is kept has the name of something else), ERR_INVALID,
+   * ERR_TOO_LARGE
    */
   upload(of: FunctionRef, upload: Upload, options: UploadOptions, by: Actor): Promise<VersionDetail>;
   /** Newest first. */
@@ -118,8 +119,8 @@ export interface Deploys {
    * Sets (text) and deletes (null) secrets in one step. A directly deployed function gets a new version on the base of the
    * one that serves at 100 % (`base: "serving"`, deployed at once; during a split ERR_SPLIT), or of the newest
    * (`base: "newest"`, or where nothing serves yet; not deployed). A function that git declares keeps its version, and null is
-   * answered. The top level is loaded with the new values first: ERR_LOAD changes nothing. ERR_CONFLICT where a var has the
-   * name, ERR_NOT_FOUND where the only change takes away what is not there.
+   * answered. The top level is loaded with the new values first: ERR_LOAD changes nothing. ERR_BINDING_TAKEN where a var or a
+   * database has the name, ERR_NOT_FOUND where the only change takes away what is not there.
    */
   setSecrets(
     of: FunctionRef,

@@ -144,7 +144,7 @@ function changeOf(observed: Observed, result: StepResult, seen: Set<string>): Fu
 /** The same failure as before: a retry, nothing new to record. */
 function isKnownFailure(record: FunctionRecord, folder: string, error: ErrorReport): boolean {
   const { state, error: before } = record;
-  return state === "failed" && record.folder === folder && before?.message === error.message;
+  return state === "failed" && record.folder === folder && !!before && formatError(before) === formatError(error);
 }
 
 function eventOf(observed: Observed, outcome: FunctionOutcome): NewEvent | undefined {

@@ -67,8 +67,8 @@ export interface PassDeps extends BuildDeps {
   publisher: { publish(): Promise<void>; readonly inStep: boolean };
   /** Versions that earlier passes built and did not come to switch: a storm of pushes must not build them again each time. */
   kept: KeptBuilds;
-  /** Why the platform refuses a declaration although its file is right, if so. */
-  refuse(declaration: Declaration): ErrorReport | undefined;
+  /** Why the platform refuses a declaration although its file is right, if so; with the function as it is, live or removed. */
+  refuse(declaration: Declaration, record?: FunctionRecord): ErrorReport | undefined;
   urlOf(name: string): string;
   /** Functions that are built at a time. */
   concurrency: number;
@@ -180,7 +180,7 @@ async function candidateOf(
   declaration: Declaration,
   record: FunctionRecord | undefined,
 ): Promise<Candidate> {
-  const refused = deps.refuse(declaration);
+  const refused = deps.refuse(declaration, record);
   const treeId = record && (await snapshot.treeId(declaration.folder));
   const builds = treeId ? deps.registry.builds(record.id, treeId, deps.environment ?? "") : [];
   const pastBuilds = builds.map(({ versionId: version, bundler, inputs }) => ({ version, bundler, inputs }));

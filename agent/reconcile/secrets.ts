@@ -1,6 +1,7 @@
 // Which secrets a version has: an upload carries its own, what git built has those of its function.
-import { WrkstError } from "../errors.js";
-import type { SealedSecrets, Version } from "../model.js";
+import { bindingTaken } from "../deploy/names.js";
+import { type ErrorReport, reportOf, WrkstError } from "../errors.js";
+import type { Declaration, SealedSecrets, Version } from "../model.js";
 import type { Sealing } from "../secrets/sealing.js";
 import type { FunctionRecord, Registry } from "../store/index.js";
 
@@ -27,6 +28,20 @@ export function createSecretsOf(registry: Registry, sealing: Sealing): (name: st
     const record = registry.functionByName(name) ?? registry.removedFunctions().find((found) => found.name === name);
     return record ? sealing.open(record.id, sealedForGit(registry, record)) : {};
   };
+}
+
+/** A declared binding that has the name of a secret of the function: one of the two would be gone without a word. */
+export function hidesSecret(
+  registry: Kept,
+  { name, manifest, bindingPositions }: Declaration,
+  record: FunctionRecord | undefined,
+): ErrorReport | undefined {
+  if (!record || !manifest || !bindingPositions) return undefined;
+  const secrets = sealedForGit(registry, record);
+  const hiding = Object.keys(bindingPositions).find((binding) => Object.hasOwn(secrets, binding));
+  if (hiding === undefined) return undefined;
+  const hint = `delete the secret first, or choose another name: wrkst secret delete ${hiding} --name ${name}`;
+  return { ...reportOf(bindingTaken(hiding, hint)), position: bindingPositions[hiding]! };
 }
 
 const PROOF = "secrets.proof";

@@ -1,8 +1,9 @@
 // `[vars]`: strings and JSON values, not inherited by environments. Pure.
 
+import type { Position } from "../../errors.js";
 import type { Path, Table } from "../document.js";
 import { isTable } from "../document.js";
-import { fail, formatPath, notInherited, type Settings, tableOf, topLevel, warn } from "../settings.js";
+import { fail, formatPath, notInherited, type Settings, standsAlone, tableOf, topLevel, warn } from "../settings.js";
 
 interface Names {
   take(name: string, path: Path): void;
@@ -23,6 +24,15 @@ export function readVars(settings: Settings, names: Names): Table {
   }
   if (setting && settings.section) warnOfMissing(settings, vars);
   return vars;
+}
+
+/** Where each is set, for errors that show only later. */
+export function positionsOfVars(settings: Settings): Record<string, Position> {
+  const setting = standsAlone(settings, "vars");
+  const vars = tableOf(settings, setting);
+  return Object.fromEntries(
+    Object.keys(vars).map((name) => [name, settings.document.positionOf([...setting!.path, name])]),
+  );
 }
 
 /** TOML has values that JSON has not. */

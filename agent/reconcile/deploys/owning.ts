@@ -107,9 +107,13 @@ export function createOwning(context: DeployContext, reading: Reading) {
       const isVar = base && Object.hasOwn(base.manifest.vars, name);
       if (!isVar && !base?.manifest.d1Databases.some(({ binding }) => binding === name)) continue;
       const what = isVar ? "var" : "database";
-      throw new WrkstError("ERR_CONFLICT", `"${function_}" has a ${what} "${name}": one name stands for one value`, {
-        hint: `remove the ${what} first, or choose another name`,
-      });
+      throw new WrkstError(
+        "ERR_BINDING_TAKEN",
+        `"${function_}" has a ${what} "${name}": one name stands for one value`,
+        {
+          hint: `remove the ${what} first, or choose another name`,
+        },
+      );
     }
     if (entries.length === 1 && !Object.keys(set).length && !Object.hasOwn(before, entries[0]![0])) {
       throw new WrkstError("ERR_NOT_FOUND", `"${function_}" has no secret "${entries[0]![0]}"`);
