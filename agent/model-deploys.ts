@@ -2,7 +2,7 @@
 // model.ts hands them on.
 
 import type { ErrorReport } from "./errors.js";
-import type { Bundle, FunctionState, PlatformEvent, Warning } from "./model.js";
+import type { Bundle, Drift, FunctionState, PassReport, PlatformEvent, SourceStatus, Warning } from "./model.js";
 import type { BoundDatabase } from "./model-databases.js";
 
 /** How a version that was not built from git came to be. */
@@ -167,6 +167,24 @@ export interface Deployment {
   address?: string;
 }
 
+/** What one pass took, and who had asked for it. */
+export interface PassSummary extends Pick<PassReport, "phases" | "milliseconds"> {
+  /** In the form of `formatRevision`. */
+  revision: string;
+  /** Milliseconds since 1970. */
+  at: number;
+  cause: DeploymentCause;
+  author: string;
+}
+
+/** `GET /api/v1/sources/:source/why`. */
+export interface SourceExplanation
+  extends Pick<SourceStatus, "name" | "state" | "revision" | "lastFetch" | "error">,
+    Pick<Explanation, "decision" | "rule" | "next" | "nextAt" | "lastEvent" | "pass"> {
+  /** Functions of it that differ from git. */
+  drift: { name: string; drift: Drift }[];
+}
+
 /** `GET /api/v1/functions/:name/why`. */
 export interface Explanation {
   name: string;
@@ -181,6 +199,10 @@ export interface Explanation {
   rule: string;
   /** What to do, or to wait for. */
   next: string;
+  /** When the next step comes by itself, milliseconds since 1970. */
+  nextAt?: number;
+  /** The last pass that touched it. */
+  pass?: PassSummary;
   lastEvent: PlatformEvent | null;
   lastDeployment: Deployment | null;
   holds: Hold[];

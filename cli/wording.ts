@@ -156,7 +156,11 @@ export const COMMANDS = {
     about: "show sources and functions, or one function",
     examples: ["wrkst status", "wrkst status greet", "wrkst status --check      # exit 1 unless everything is ready"],
   },
-  why: { group: GROUPS.look, about: "say why a function is as it is: last event, decision, rule, next step" },
+  why: {
+    group: GROUPS.look,
+    about: "say why a function or a source is as it is: last event, decision, rule, next step and when",
+    examples: ["wrkst why greet", "wrkst why                      # the function here, or else the source"],
+  },
   sync: {
     group: GROUPS.look,
     about: "fetch a source now and deploy what changed",
@@ -251,6 +255,7 @@ export const TEXT = {
   tokenName: "name that tells you what it is for",
   tokenId: "id of a token",
   userId: "id of a user",
+  whySource: "explain this source",
   shell: "bash, zsh or fish",
   url: "address of the server (default: WRKST_URL, else the one of config set-url, else http://localhost:8080)",
   account: "account that is meant (default: WRKST_ACCOUNT, else your own)",
@@ -495,14 +500,17 @@ export const says = {
     `logged in to ${url} as ${printable(name)}, account ${printable(account)}\n`,
   loggedOut: (url: string) => `logged out of ${url}`,
   notLoggedIn: (url: string) => `not logged in to ${url}`,
-  ago: (milliseconds: number) => {
-    const seconds = Math.max(0, Math.floor(milliseconds / 1000));
-    if (seconds < 60) return `${seconds} s ago`;
-    if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
-    if (seconds < 172_800) return `${Math.floor(seconds / 3600)} h ago`;
-    return `${Math.floor(seconds / 86_400)} d ago`;
-  },
+  ago: (milliseconds: number) => `${span(milliseconds)} ago`,
+  ahead: (milliseconds: number) => `in ${span(milliseconds)}`,
 };
+
+function span(milliseconds: number): string {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 172_800) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86_400)} d`;
+}
 
 /** What stands below a help text. */
 export function examples(lines: readonly string[]): string {

@@ -135,6 +135,9 @@ test("nothing of a suspended function moves until it is resumed, then the newest
   assert.equal(await direct.text("still"), "two");
   const { state, suspension } = await statusOf("still");
   assert.deepEqual([state, suspension?.author, suspension?.expiresAt], ["suspended", "ann", until]);
+  assert.equal((await direct.agent.platform.status()).drift.suspended, 1);
+  const { pass } = direct.agent.platform.history("default", (await statusOf("still")).revision);
+  assert.ok(pass?.phases.switch !== undefined && pass.milliseconds > 0 && pass.author);
   const upload = await direct.upload("still", { code: answers("by hand") });
   const refused = failsWith("ERR_SUSPENDED");
   const versions = [{ version: one, percentage: 100 }];

@@ -8,10 +8,11 @@ import { withoutActor } from "./event-routes.js";
 import { unknownFunction } from "./gate.js";
 import type { Platform } from "./platform.js";
 import { withoutCredentials } from "./platform-routes.js";
-import { present } from "./requests.js";
+import { parseName, present } from "./requests.js";
 import { type Call, Reply, type Routes } from "./routes.js";
 import { explain } from "./why.js";
 
+const SELF = { action: "self", of: "caller" } as const;
 const READ = { action: "read", of: "function" } as const;
 const DEPLOY = { action: "deploy", of: "function" } as const;
 const F = "/api/v1/functions/:name";
@@ -110,25 +111,42 @@ function addHoldRoutes(routes: Routes, { deploys, platform, now = Date.now }: Fu
       return deploys.rollback(refOf(call), { force, ...present({ to, reason: why }) }, call.actor);
     },
   );
-  routes.add({ method: "GET", path: `${F}/why`, rule: READ, summary: "Why the function is as it is" }, async (call) => {
-    const ref = refOf(call);
-    const found = await platform.function(ref.name);
-    if (!found) throw unknownFunction(ref.name);
-    const isOwn = permits(call.identity, "logs", call.account);
-    const isThere = found.state !== "removed" && found.state !== "name-taken";
-    const event = platform.lastEvent(ref.name);
-    return explain({
-      function: isOwn ? found : withoutCredentials(found),
-      holds: isThere ? deploys.holds(ref) : [],
-      lastEvent: isOwn || event === undefined ? event : withoutActor(event),
-    });
-  });
+  routes.add({ method: "GET", path: `${F}/why`, rule: SELF, summary: "Why the function is as it is" }, (call) =>
+    explainTo(call, { platform, deploys }),
+  );
 }
 
 function parseEnd(expires: string, now: number): number {
   const at = Date.parse(expires);
   if (at > now) return at;
   throw new WrkstError("ERR_INVALID", 'expected "expires" in the future');
+}
+
+/** Of a name that a function of another account has, who declared it too is told what became of the declaration. */
+async function explainTo(call: Call, { platform, deploys }: Pick<FunctionRoutesDeps, "platform" | "deploys">) {
+  const { identity, params } = call;
+  const name = parseName(params.name);
+  const mayRead = ({ account }: { account: string }) => permits(identity, "read", account);
+  const owner = await platform.function(name);
+  const [second] = platform.secondOf(name).filter(mayRead);
+  const found = owner && mayRead(owner) ? owner : second && { ...second, deployments: [], versions: [] };
+  if (!found) throw unknownFunction(name);
+  const isOwn = permits(identity, "logs", found.account);
+  const isThere = found.state !== "removed" && found.state !== "name-taken";
+  const event = found === owner ? platform.lastEvent(name) : undefined;
+  const revision = event?.revision ?? found.revision;
+  return explain({
+    function: isOwn ? found : withoutCredentials(found),
+    holds: isThere ? deploys.holds({ account: found.account, name }) : [],
+    lastEvent: isOwn || event === undefined ? event : withoutActor(event),
+    history: found.source === null ? {} : historyOf(platform, found.source, revision),
+  });
+}
+
+/** A function that has no pass of its own yet is not explained by another's. */
+function historyOf(platform: Platform, source: string, revision: string | null) {
+  const { pass, ...history } = platform.history(source, revision);
+  return revision !== null && pass ? { ...history, pass } : history;
 }
 
 function addRemovalRoute(routes: Routes, { deploys }: FunctionRoutesDeps): void {

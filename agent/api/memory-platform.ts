@@ -90,6 +90,8 @@ export function createMemoryPlatform(): MemoryPlatform {
       return { events: page, cursor: page.length === limit ? String(page.at(-1)?.id) : null };
     },
     lastEvent: (name) => platform.eventList.findLast((event) => event.function === name),
+    secondOf: () => [],
+    history: () => ({}),
     async sync(name, request) {
       if (name !== "default") throw new WrkstError("ERR_NOT_FOUND", `there is no source "${name}"`);
       platform.syncs.push({ source: name, ...request });

@@ -7,6 +7,7 @@ import { foreign, unknownFunction } from "./gate.js";
 import type { FunctionDetail, Job, Platform } from "./platform.js";
 import { parseName, present, QUERY } from "./requests.js";
 import { type Call, Reply, type Routes } from "./routes.js";
+import { explainSource } from "./why.js";
 
 const SELF = { action: "self", of: "caller" } as const;
 const READ_MAIN = { action: "read", of: "main" } as const;
@@ -80,6 +81,17 @@ function addSourceRoutes(routes: Routes, platform: Platform): void {
   }));
   routes.add({ method: "GET", path: "/api/v1/sources/:source", rule: READ_MAIN, summary: "One source" }, ({ params }) =>
     find(params.source),
+  );
+  routes.add(
+    {
+      ...{ method: "GET", path: "/api/v1/sources/:source/why", rule: READ_MAIN },
+      summary: "Why the source is as it is",
+    },
+    async ({ params }) => {
+      const source = find(params.source);
+      const functions = await platform.functions({ source: source.name });
+      return explainSource(source, { functions, history: platform.history(source.name) });
+    },
   );
   routes.add(
     {

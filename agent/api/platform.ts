@@ -5,6 +5,7 @@ import type {
   FunctionState,
   FunctionStatus,
   PassReport,
+  PassSummary,
   PlatformEvent,
   RuntimeStatus,
   SourceStatus,
@@ -55,6 +56,13 @@ export interface EventPage {
   cursor: string | null;
 }
 
+export interface History {
+  pass?: PassSummary;
+  /** Milliseconds since 1970. */
+  retryAt?: number;
+  lastEvent?: PlatformEvent;
+}
+
 export interface Platform {
   status(): Promise<Status>;
   /** Cheap: asked by health checks. */
@@ -67,6 +75,10 @@ export interface Platform {
   events(query: EventQuery): Promise<EventPage>;
   /** What happened last to the function that has the name now. */
   lastEvent(name: string): PlatformEvent | undefined;
+  /** Declarations of the name that came second. */
+  secondOf(name: string): FunctionStatus[];
+  /** What a source did for a revision, or last, its last event, and when it tries again what failed. */
+  history(source: string, revision?: string | null): History;
   sources(): SourceStatus[];
   /** @throws WrkstError ERR_NOT_FOUND */
   sync(source: string, request: SyncRequest): Promise<PassReport | Job>;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FUNCTION_STATES } from "../model.js";
 import { functionStatus } from "./memory-platform.js";
-import { explain } from "./why.js";
+import { explain, explainSource } from "./why.js";
 
 const explained = (state: (typeof FUNCTION_STATES)[number]) => {
   const found = { ...functionStatus("hello", { state }), deployments: [], versions: [] };
@@ -17,4 +17,35 @@ test("names a command where one is the next step, and never a request", () => {
   }
   assert.match(explained("quarantined").next, /wrkst resume hello/);
   assert.match(explained("removed").next, /wrkst restore hello/);
+});
+
+const source = { name: "default", repo: "embedded", branch: "main", path: "", lastFetch: null } as const;
+const NOTHING = { functions: [], history: {} };
+
+test("names when the next step comes by itself: the end of a hold, or the next attempt", () => {
+  const hold = { alias: "*", kind: "suspension" as const, version: "v", author: "ann", createdAt: 1, expiresAt: 9 };
+  const suspended = { ...functionStatus("hello", { state: "suspended" }), deployments: [], versions: [] };
+  const why = explain({ function: suspended, holds: [{ ...hold, reason: "a fair" }], lastEvent: undefined });
+  assert.equal(why.nextAt, 9);
+  assert.match(why.decision, /ann: a fair/);
+  for (const [code, nextAt] of [["ERR_TIMEOUT", 7] as const, ["ERR_BUNDLE", undefined] as const]) {
+    const error = { code, message: "m" };
+    const failed = { ...functionStatus("hello", { state: "failed", error }), deployments: [], versions: [] };
+    const known = { function: failed, holds: [], lastEvent: undefined, history: { retryAt: 7 } };
+    assert.equal(explain(known).nextAt, nextAt, code);
+  }
+});
+
+test("explains a source in each of its states, and one that waits for a person's word", () => {
+  for (const state of ["ready", "pending", "failed", "empty", "suspended"] as const) {
+    const { decision, rule, next } = explainSource({ ...source, revision: null, state }, NOTHING);
+    assert.ok(decision && rule && next, state);
+  }
+  const error = { code: "ERR_PRUNE_LIMIT" as const, message: "too many", hint: "wrkst sync --prune --wait" };
+  const waiting = explainSource({ ...source, revision: null, state: "failed", error }, NOTHING);
+  assert.deepEqual([waiting.next, waiting.nextAt], ["wrkst sync --prune --wait", undefined]);
+  const unreachable = { code: "ERR_GIT_UNREACHABLE" as const, message: "no route" };
+  const history = { retryAt: 7 };
+  const failed = { ...source, revision: null, state: "failed" as const, error: unreachable };
+  assert.equal(explainSource(failed, { functions: [], history }).nextAt, 7);
 });

@@ -1,31 +1,102 @@
-// Why a function is as it is: what happened last, what was decided, by which rule, what comes next. Pure.
+// Why a function or a source is as it is: what happened last, what was decided, by which rule, what comes next. Pure.
 
-import type { Explanation, Hold, PlatformEvent } from "../model.js";
-import type { FunctionDetail } from "./platform.js";
+import { behaviourOf } from "../errors.js";
+import {
+  EVERY_ALIAS,
+  type Explanation,
+  type FunctionStatus,
+  type Hold,
+  type PlatformEvent,
+  type SourceExplanation,
+  type SourceStatus,
+} from "../model.js";
+import type { FunctionDetail, History } from "./platform.js";
 
 export interface Known {
   function: FunctionDetail;
   holds: Hold[];
   lastEvent: PlatformEvent | undefined;
+  /** Of its source. */
+  history?: History;
 }
 
-export function explain({ function: found, holds, lastEvent }: Known): Explanation {
+export function explain({ function: found, holds, lastEvent, history = {} }: Known): Explanation {
   const { name, state, version, revision, declared, databases, error } = found;
   return {
     ...{ name, state, version, revision, holds },
-    ...reasonOf(found, holds),
+    ...reasonOf(found, holds, history),
     lastEvent: lastEvent ?? null,
     lastDeployment: found.deployments[0] ?? null,
     ...(declared === undefined ? {} : { declared }),
+    ...(history.pass ? { pass: history.pass } : {}),
     ...(databases ? { databases } : {}),
     ...(error ? { error } : {}),
   };
 }
 
-type Reason = Pick<Explanation, "decision" | "rule" | "next">;
+/** Whatever is named: a source that follows a repository, with its functions. */
+export function explainSource(
+  source: SourceStatus,
+  { functions, history }: { functions: FunctionStatus[]; history: History },
+): SourceExplanation {
+  const { name, state, revision, lastFetch, error } = source;
+  const { pass, retryAt, lastEvent = null } = history;
+  const drifting = functions.flatMap(({ name, drift }) => (drift ? [{ name, drift }] : []));
+  return {
+    ...{ name, state, revision, lastFetch },
+    ...reasonOfSource(source, drifting.length),
+    ...(error && retryAt !== undefined ? { nextAt: retryAt } : {}),
+    lastEvent,
+    ...(pass ? { pass } : {}),
+    drift: drifting,
+    ...(error ? { error } : {}),
+  };
+}
 
-function reasonOf(found: FunctionDetail, holds: Hold[]): Reason {
-  const hold = holds.find(({ alias }) => alias === "latest");
+type Reason = Pick<Explanation, "decision" | "rule" | "next" | "nextAt">;
+
+function reasonOfSource({ name, state, error }: SourceStatus, drifting: number): Reason {
+  if (error) return reasonOfFailure(error, name);
+  switch (state) {
+    case "suspended":
+      return reason("nothing of it moves", "a person suspended it", `resume it: wrkst source resume ${name}`);
+    case "empty":
+      return reason("nothing is declared yet", "the followed branch decides", "push to it");
+    case "pending":
+      return reason("the first pass is not done", "what the repository shows decides", "wait for the pass");
+    default:
+      if (drifting === 0)
+        return reason("the newest revision serves", "what serves is what git declares", "nothing to do");
+      return reason("some functions differ from git", "each function has its own reason", "see: wrkst why <function>");
+  }
+}
+
+function reasonOfFailure({ code, hint }: NonNullable<SourceStatus["error"]>, source: string): Reason {
+  const decision = "what served before goes on serving";
+  const rule = "an outage or a refusal is never read as a removal";
+  if (code === "ERR_PRUNE_LIMIT") {
+    return reason(
+      decision,
+      "so many removals in one pass need a person's word",
+      hint ?? `wrkst sync ${source} --prune --wait`,
+    );
+  }
+  if (behaviourOf(code).retry === "backoff") return reason(decision, rule, "it is tried again by itself");
+  return reason(decision, rule, hint ?? "mend it and push");
+}
+
+function reasonOf(found: FunctionDetail, holds: Hold[], { retryAt }: History): Reason {
+  const on = (alias: string) => holds.find((hold) => hold.alias === alias);
+  const hold = found.state === "suspended" ? on(EVERY_ALIAS) : on("latest");
+  const said = sentencesOf(found, hold);
+  const isRetried = found.error !== undefined && behaviourOf(found.error.code).retry === "backoff";
+  if (found.state === "failed" && isRetried && retryAt !== undefined) {
+    return { ...said, next: "it is tried again by itself", nextAt: retryAt };
+  }
+  return { ...said, ...(hold?.expiresAt === undefined ? {} : { nextAt: hold.expiresAt }) };
+}
+
+function sentencesOf(found: FunctionDetail, hold: Hold | undefined): Reason {
   const { name } = found;
   switch (found.state) {
     case "ready":
@@ -49,7 +120,11 @@ function reasonOf(found: FunctionDetail, holds: Hold[]): Reason {
         return reason("nothing serves yet", "a version must load before it can serve", "mend it and push");
       return reason("the last good version goes on serving", "a broken push takes nothing down", "mend it and push");
     case "suspended":
-      return reason("nothing moves", "a person suspended it", "resume it");
+      return reason(
+        `${hold?.offline ? "requests are refused, and " : ""}nothing moves${because(hold)}`,
+        "a person suspended it, and what git brings waits",
+        `resume it: wrkst resume ${name}`,
+      );
     case "quarantined":
       return reason(
         "requests are refused",

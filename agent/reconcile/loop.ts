@@ -65,6 +65,7 @@ export class Loop {
   #last: { pass: Running; report: PassReport } | undefined;
   #working = false;
   #retry: { cancel(): void } | undefined;
+  #retryAt: number | undefined;
   #attempt = 0;
   #closed = false;
   #idle: Promise<void> = Promise.resolve();
@@ -79,6 +80,11 @@ export class Loop {
     this.#pending = merge(this.#pending, request);
     if (this.#running) void this.#preempt(this.#running);
     else if (!this.#working) this.#idle = this.#work();
+  }
+
+  /** When what failed is tried again, milliseconds since 1970; undefined where nothing waits. */
+  get retryAt(): number | undefined {
+    return this.#retryAt;
   }
 
   /** A pass that begins after this call; answers its report. Never rejects for what went wrong in the pass. */
@@ -128,6 +134,7 @@ export class Loop {
       const request = this.#pending;
       this.#pending = undefined;
       this.#retry?.cancel();
+      this.#retryAt = undefined;
       const running: Running = {
         controller: new AbortController(),
         commit: undefined,
@@ -205,6 +212,7 @@ export class Loop {
     }
     const { random = Math.random, setTimer = startTimer } = this.#deps;
     const wait = Math.min(LAST_RETRY, FIRST_RETRY * 2 ** this.#attempt++) * (0.75 + random() / 2);
+    this.#retryAt = Date.now() + wait;
     this.#retry = setTimer(wait, () => this.wake({ cause: request.cause, author: request.author, force: true }));
   }
 

@@ -121,7 +121,13 @@ export async function runPass(deps: PassDeps, pass: PassRun): Promise<PassReport
   const results = await act(acting, clock);
   const { functions, key } = await clock.measure("switch", () => switchOver(acting, results));
   registry.setSetting(handled, key);
-  return { ...begin, result: verdictOf(functions), functions, ...clock.stop(), ...(signedBy ? { signedBy } : {}) };
+  const result = verdictOf(functions);
+  const times = clock.stop();
+  if (result !== "unchanged") {
+    const { cause, author } = pass;
+    registry.savePass(source.name, { ...times, revision: begin.to, at: deps.now(), cause, author });
+  }
+  return { ...begin, result, functions, ...times, ...(signedBy ? { signedBy } : {}) };
 }
 
 /** Asked before anything of the revision is read: what serves goes on serving, also where it was let in by an older policy. */

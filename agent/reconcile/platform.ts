@@ -8,6 +8,7 @@ import {
   formatRevision,
   type Hold,
   type PassReport,
+  type PassSummary,
   type PlatformEvent,
   type RuntimeStatus,
   restingState,
@@ -125,6 +126,30 @@ export class Platform {
   lastEvent(name: string): PlatformEvent | undefined {
     const record = this.#find(name);
     return record && this.#deps.registry.events({ functionId: record.id, limit: 1 })[0];
+  }
+
+  /** Declarations of the name that came second. */
+  secondOf(name: string): FunctionStatus[] {
+    const all = this.#deps.registry.functions();
+    return all
+      .filter((record) => record.name === name && record.state === "name-taken")
+      .map((one) => this.#statusOf(one));
+  }
+
+  /** What a source did for a revision, or last, and when it tries again what failed. */
+  history(
+    source: string,
+    revision?: string | null,
+  ): { pass?: PassSummary; retryAt?: number; lastEvent?: PlatformEvent } {
+    const { registry, loop } = this.#deps;
+    const pass = revision ? registry.passOf(source, revision) : registry.lastPass(source);
+    const { retryAt } = loop();
+    const [lastEvent] = registry.events({ source, limit: 1 });
+    return {
+      ...(pass ? { pass } : {}),
+      ...(retryAt === undefined ? {} : { retryAt }),
+      ...(lastEvent ? { lastEvent } : {}),
+    };
   }
 
   sources(): SourceStatus[] {

@@ -5,6 +5,7 @@ import { WrkstError } from "../errors.js";
 import { ACCESS_SCHEMA } from "./access-schema.js";
 import { COPIES_SCHEMA } from "./copies-schema.js";
 import { DATABASES_SCHEMA } from "./databases-schema.js";
+import { PASSES_SCHEMA } from "./passes.js";
 import { SNAPSHOTS_SCHEMA } from "./snapshots-schema.js";
 
 export const MIGRATIONS: readonly string[] = [
@@ -201,6 +202,7 @@ export const MIGRATIONS: readonly string[] = [
   SNAPSHOTS_SCHEMA,
   COPIES_SCHEMA,
   "ALTER TABLE holds ADD COLUMN offline INTEGER NOT NULL DEFAULT 0",
+  PASSES_SCHEMA,
 ];
 
 /**

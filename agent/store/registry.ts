@@ -15,6 +15,7 @@ import { createGarbage, type Garbage, KEPT_DEPLOYMENTS } from "./garbage.js";
 import { createHolds, type Holds } from "./holds.js";
 import { createWrites, type WriteRecords } from "./kept-writes.js";
 import { createOwn, type Own } from "./own.js";
+import { createPasses, type Passes } from "./passes.js";
 import { createRouteState } from "./route-state.js";
 import { createSettings, type Settings } from "./settings.js";
 import { createSnapshots, type SnapshotRecords } from "./snapshots.js";
@@ -31,7 +32,15 @@ export interface RegistryOptions {
 }
 
 /** Failures of disk and file are ERR_STORE. */
-export interface Registry extends Settings, Omit<Sources, "recordRevision">, Functions, Versions, Holds, Own, Events {
+export interface Registry
+  extends Settings,
+    Omit<Sources, "recordRevision">,
+    Functions,
+    Versions,
+    Holds,
+    Own,
+    Events,
+    Passes {
   /** People and their credentials. */
   readonly access: AccessRecords;
   /** Writes that carried an `Idempotency-Key`. */
@@ -120,6 +129,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
     ...holds,
     ...own,
     ...events,
+    ...createPasses(db),
     applySwitch,
     applyDirect: createDirect(rows),
     routeState: createRouteState(db, settings, { ...sources, recordRevision }),

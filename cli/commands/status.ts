@@ -1,14 +1,14 @@
 // `wrkst status`, `sync`, `why`, `events`: what serves, and why.
 
 import { type Command, InvalidArgumentError } from "commander";
-import type { Explanation, PassReport, PlatformEvent, Status } from "../../agent/model.js";
+import type { Explanation, PassReport, PlatformEvent, SourceExplanation, Status } from "../../agent/model.js";
 import { Failure } from "../failure.js";
 import type { Io } from "../io.js";
 import { type Common, functionPath, openSession, type Session } from "../session.js";
 import { type FunctionDetail, notReady, viewEvents, viewFunction, viewReport, viewStatus } from "../views.js";
-import { viewWhy } from "../why.js";
+import { viewWhy, viewWhySource } from "../why.js";
 import { says, TEXT } from "../wording.js";
-import { addAsking, openFunction } from "./command.js";
+import { addAsking } from "./command.js";
 
 export function addStatus(program: Command, io: Io): void {
   addAsking(program, "status")
@@ -59,11 +59,25 @@ export function addSync(program: Command, io: Io): void {
 export function addWhy(program: Command, io: Io): void {
   addAsking(program, "why")
     .argument("[function]", TEXT.function)
-    .action(async (wanted: string | undefined, options: Common) => {
-      const { name, client, print } = await openFunction(options, io, wanted);
+    .option("--source <name>", TEXT.whySource)
+    .action(async (wanted: string | undefined, { source, ...options }: Common & { source?: string }) => {
+      const name = source === undefined ? (wanted ?? (await nameHere(io))) : undefined;
+      const { client, print } = openSession(options, io);
+      const how = { colour: io.colour, now: io.now() };
+      if (name === undefined) {
+        const path = `/api/v1/sources/${encodeURIComponent(source ?? "default")}/why`;
+        const why = await client.ask<SourceExplanation>("GET", path);
+        return print(why, viewWhySource(why, how));
+      }
       const why = await client.ask<Explanation>("GET", functionPath(name, "/why"));
-      print(why, viewWhy(why, { colour: io.colour, now: io.now() }));
+      print(why, viewWhy(why, how));
     });
+}
+
+/** Of the function whose wrangler file is here, if one is. */
+async function nameHere({ folder }: Io): Promise<string | undefined> {
+  const { findFunctionFolder, readProject } = await import("../project.js");
+  return findFunctionFolder(folder) === undefined ? undefined : (await readProject(folder, undefined)).manifest.name;
 }
 
 export function addEvents(program: Command, io: Io): void {
