@@ -8,7 +8,7 @@ import { D1_DEFAULTS, type D1Settings } from "../runtime/d1/wire.js";
 import { SECRETS_KEY_VARIABLE, type TailLine, WARDS } from "../runtime/wire.js";
 import { openApi } from "./agent-api.js";
 import { type AgentDatabases, openAgentDatabases } from "./agent-databases.js";
-import { openAgentMetrics } from "./agent-metrics.js";
+import { type AgentMetrics, openAgentMetrics } from "./agent-metrics.js";
 import { type AgentTail, openAgentTail } from "./agent-tail.js";
 import { isVerified, openVerify } from "./agent-verify.js";
 import { openArtifactStore } from "./artifact/index.js";
@@ -20,7 +20,6 @@ import { defaultPublicUrl, type ProcessConfig } from "./config.js";
 import { type ErrorReport, reportOf, WrkstError } from "./errors.js";
 import type { Log } from "./log.js";
 import { createDeclarationReader } from "./manifest/declarations.js";
-import type { Metrics } from "./metrics/index.js";
 import type { Declaration } from "./model.js";
 import { logPass, logProgress } from "./pass-log.js";
 import type { Databases } from "./reconcile/databases.js";
@@ -130,10 +129,11 @@ async function assemble(
     },
   });
   const platform = new Platform({ registry, publisher, runtime, source, loop: () => loop, urlOf, now: Date.now });
-  const metrics: Metrics = openAgentMetrics({
+  const metrics: AgentMetrics = openAgentMetrics({
     ...{ registry, runtime, platform: () => platform },
     drain: () => databases.drain(),
   });
+  closers.push(metrics.close);
   const builders = await openBuilders(config, log, runDir);
   closers.push(() => builders.close());
   const artifacts = await openArtifactStore(join(dataDir, "artifacts"));

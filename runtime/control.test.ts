@@ -4,9 +4,18 @@ import { Agent } from "node:http";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { entryOf, startServing, until } from "./testing/workerd.js";
-import { type PrepareResult, type RuntimeState, TRACE_PREFIX, type TraceLine } from "./wire.js";
+import {
+  type PrepareResult,
+  type RuntimeCounts,
+  type RuntimeState,
+  TRACE_PREFIX,
+  type TraceLine,
+  UNNAMED,
+} from "./wire.js";
 
 const HELLO = `let n = 0; export default { fetch() { return new Response("hello " + ++n); } };`;
+
+const sum = (numbers: number[]) => numbers.reduce((total, number) => total + number, 0);
 
 type Serving = Awaited<ReturnType<typeof startServing>>;
 const stateOf = async (serving: Serving) => (await serving.control("/state")).json() as RuntimeState;
@@ -54,6 +63,27 @@ test("a whole table replaces everything in one step", async (t) => {
   assert.equal((await serving.get("fresh.base.test")).text, "hello 1");
   const { generation, functions } = await stateOf(serving);
   assert.deepEqual({ generation, functions }, { generation: 40, functions: 2 });
+});
+
+test("answers are counted by function and class, also those that it never gave itself", async (t) => {
+  const serving = await startServing(t);
+  await serving.deploy({
+    hello: HELLO,
+    odd: `export default { fetch({ url }) { if (url.endsWith("/throw")) throw 1; return new Response("", { status: 404 }); } };`,
+  });
+  const late = { ...(await serving.version(HELLO)), artifact: "0".repeat(64) };
+  for (const path of ["/", "/", "/throw"]) await serving.get("odd.base.test", path);
+  await Promise.all(Array.from({ length: 10 }, () => serving.get("hello.base.test")));
+  await serving.get("nobody.base.test");
+  const counts = (await serving.control("/counts")).json() as RuntimeCounts;
+  assert.deepEqual(counts.functions, { hello: [0, 10, 0, 0, 0], odd: [0, 0, 0, 2, 1], [UNNAMED]: [0, 0, 0, 0, 0] });
+  assert.equal(sum(counts.buckets), 13);
+  assert.deepEqual([counts.isolates, counts.coldLoads], [2, 2]);
+  await serving.publish({ late });
+  assert.equal((await serving.get("late.base.test")).status, 503);
+  const again = (await serving.control("/counts")).json() as RuntimeCounts;
+  assert.equal(again.process, counts.process);
+  assert.deepEqual(again.functions.late, [0, 0, 0, 0, 1]);
 });
 
 test("requests in flight finish on the version they began with, and no switch fails one", async (t) => {

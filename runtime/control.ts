@@ -26,6 +26,7 @@ export async function handleControl(router: Router, request: Request, keep: Keep
     await router.ready(keep);
     return Response.json(router.state());
   }
+  if (pathname === CONTROL.counts) return Response.json(router.counts());
   if (request.method !== "POST") return refuse(405, "control calls are POST");
   const body: unknown = await request.json().catch(() => undefined);
   if (typeof body !== "object" || body === null) return refuse(400, "the body is not a JSON object");

@@ -20,6 +20,7 @@ function isolatesFor(options: { max?: number; load?: (slot: Slot) => Promise<voi
   const unloaded: string[] = [];
   const isolates = createIsolates({
     max: options.max ?? 10,
+    answersOf: () => [],
     load: options.load ?? (async () => {}),
     unload: async (function_) => void unloaded.push(function_),
     now: () => time,

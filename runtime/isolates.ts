@@ -1,5 +1,6 @@
 // Which versions are loaded, under which loader id. A version is loaded once for all who wait for it, a load that failed is
 // tried again under a new id and not before its pause is over, and the least recently used idle isolates make room.
+import type { Answers } from "./counts.js";
 import { isolateKey } from "./route-table.js";
 import type { VersionSpec } from "./wire.js";
 
@@ -7,6 +8,8 @@ import type { VersionSpec } from "./wire.js";
 export interface Slot {
   readonly function: string;
   readonly spec: VersionSpec;
+  /** Of the function, whatever the version. */
+  readonly answers: Answers;
   /** Name of its isolate in the loader. A new isolate always has a new name. */
   id: string;
   isLoaded: boolean;
@@ -23,6 +26,7 @@ export type Keep = (promise: Promise<unknown>) => void;
 
 export interface IsolatesOptions {
   max: number;
+  answersOf(function_: string): Answers;
   /** Brings the version into the loader under the id and runs its module scope. */
   load(slot: Slot): Promise<void>;
   /** Unloads the isolate of that name. Never rejects. */
@@ -125,6 +129,7 @@ export function createIsolates(options: IsolatesOptions): Isolates {
       const state: State = {
         function: function_,
         spec,
+        answers: options.answersOf(function_),
         id: "",
         isLoaded: false,
         isTailed: false,

@@ -22,6 +22,7 @@ export type Target =
 export interface Routes {
   readonly generation: number;
   readonly size: number;
+  has(function_: string): boolean;
   /** Target of a raw Host header. */
   resolve(rawHost: string): Target;
   /** False, and nothing done, when the change does not start from the present generation. */
@@ -62,6 +63,7 @@ export function createRoutes(settings: { baseDomain: string; apiHosts: string[] 
     get size() {
       return functions.size;
     },
+    has: (function_) => functions.has(function_),
     resolve(rawHost) {
       const host = normalizeHost(rawHost);
       if (host === undefined) return NONE;

@@ -1,6 +1,7 @@
 // Takes a request to the version that its host names. For a loaded version it touches nothing but memory.
 import { assign } from "./assign.js";
 import type { RouterBindings } from "./bindings.js";
+import { createCounts } from "./counts.js";
 import type { Reach } from "./d1/binding.js";
 import { createForwarding, withoutPort } from "./forwarded.js";
 import { createIsolates, inOwnContext, type Keep, type Slot } from "./isolates.js";
@@ -16,6 +17,7 @@ import {
   type LogLine,
   type RouteChange,
   type RouteTable,
+  type RuntimeCounts,
   type RuntimeState,
   type TraceRequest,
 } from "./wire.js";
@@ -84,8 +86,10 @@ export function createRouter(bindings: RouterBindings, { trace, tailOf, database
       if (now - before >= NOTICEABLE) restingUntil = now + 1;
     }
   });
+  const counts = createCounts();
   const isolates = createIsolates({
     max: settings.maxIsolates,
+    answersOf: counts.of,
     unload: loading.unload,
     isStale: (slot) => slot.isTailed !== isTailWanted(slot),
     load: inTurns(READS_AT_A_TIME, async (slot) => start({ slot, code: await loading.read(slot) })),
@@ -95,6 +99,8 @@ export function createRouter(bindings: RouterBindings, { trace, tailOf, database
   let requests = 0;
   let reading: Promise<void> | undefined;
   let isReady = false;
+  /** Made when first asked for: nothing is random before a request. */
+  let process: string | undefined;
 
   const fail = (request: Request, code: PageCode, id: string = crypto.randomUUID()) => page(request, code, id);
 
@@ -156,6 +162,7 @@ export function createRouter(bindings: RouterBindings, { trace, tailOf, database
         return reach(isolates.slot(target.function, spec), request, context);
       }
       case "unavailable":
+        counts.refused(counts.of(target.function));
         return fail(request, UNAVAILABLE[target.reason]);
       case "agent":
         return askAgent(request);
@@ -172,6 +179,7 @@ export function createRouter(bindings: RouterBindings, { trace, tailOf, database
       } catch (error) {
         const id = crypto.randomUUID();
         report("function.load-failed", { slot, request, id, error });
+        counts.refused(slot.answers);
         return fail(request, "ERR_LOAD", id);
       }
     }
@@ -185,11 +193,14 @@ export function createRouter(bindings: RouterBindings, { trace, tailOf, database
     if (trace.isOn) trace.enter(slot.function);
     // Of the isolate that takes the request: another one may have taken its place when it is answered.
     const { isTailed } = slot;
-    const since = isTailed ? Date.now() : 0;
+    const since = Date.now();
     const id = crypto.randomUUID();
     try {
-      return await loading.entrypoint(slot).fetch(withPlatformHeaders(request, id));
+      const response = await loading.entrypoint(slot).fetch(withPlatformHeaders(request, id));
+      counts.answered(slot.answers, response.status, Date.now() - since);
+      return response;
     } catch (error) {
+      counts.answered(slot.answers, 502, Date.now() - since);
       report("function.threw", { slot, request, id, error, isTold: isTailed });
       return fail(request, "ERR_FUNCTION", id);
     } finally {
@@ -288,6 +299,11 @@ export function createRouter(bindings: RouterBindings, { trace, tailOf, database
         functions: routes.size,
         requests,
       };
+    },
+    counts(): RuntimeCounts {
+      process ??= crypto.randomUUID();
+      const { loaded, evictions, coldLoads } = isolates;
+      return { process, isolates: loaded, evictions, coldLoads, ...counts.read(routes.has) };
     },
     /** False where the change does not start from what is served. */
     change(change: RouteChange, keep: Keep): boolean {

@@ -107,10 +107,12 @@ export interface RouteChange {
 }
 export const MAX_REVISIONS = 1000;
 
-/** Control calls, on the unix socket `control.sock`, JSON both ways. Paths below; all POST but the first. */
+/** Control calls, on the unix socket `control.sock`, JSON both ways. Paths below; all POST but the first two. */
 export const CONTROL = {
   /** GET → RuntimeState. The watchdog's ping. */
   state: "/state",
+  /** GET → RuntimeCounts. */
+  counts: "/counts",
   /** RouteChange → { generation }. 409 with { generation } when `from` does not fit. */
   change: "/change",
   /** RouteTable → { generation }. Replaces everything in one step. */
@@ -140,6 +142,26 @@ export interface RuntimeState {
   /** Requests to functions since the start. */
   requests: number;
 }
+
+/** What was counted since the start of the process. */
+export interface RuntimeCounts {
+  /** Of this process alone: numbers of another one begin at zero. */
+  process: string;
+  isolates: number;
+  evictions: number;
+  coldLoads: number;
+  /** Answers by function, by the first digit of their status from 1xx to 5xx; UNNAMED for those beyond a limit. */
+  functions: Record<string, number[]>;
+  /** How many answers of functions took up to ANSWER_BUCKETS[i] milliseconds until their body began; the last one had no bound. */
+  buckets: number[];
+  /** All that time. */
+  milliseconds: number;
+}
+/** No function has this name. */
+export const UNNAMED = "_other";
+
+/** Milliseconds: bounds of RuntimeCounts. */
+export const ANSWER_BUCKETS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000];
 
 export interface PrepareRequest {
   versions: { function: string; spec: VersionSpec; health?: string | undefined }[];

@@ -2,15 +2,17 @@
 // bounded time, whatever the runtime does; counters go back only with the agent's own restart.
 
 import type { D1Stats } from "../../runtime/d1/wire.js";
-import type { FunctionState, PassReport } from "../model.js";
+import type { RuntimeCounts } from "../../runtime/wire.js";
+import type { PassReport } from "../model.js";
 import { METRICS } from "./catalogue.js";
 import { createDatabaseTotals } from "./databases.js";
-import { type Exposition, expose, type Family, type Format } from "./exposition.js";
+import { type Exposition, expose, type Format } from "./exposition.js";
+import { createFunctionTotals } from "./functions.js";
 import { createOccurrences } from "./passes.js";
-import { driftFamily, type SourceReading, sourceFamilies } from "./sources.js";
+import { driftFamily, type FunctionReading, type SourceReading, sourceFamilies } from "./sources.js";
 
 export { type Exposition, FORMATS, type Format } from "./exposition.js";
-export type { SourceReading } from "./sources.js";
+export type { FunctionReading, SourceReading } from "./sources.js";
 
 export interface Metrics {
   passed(report: PassReport): void;
@@ -19,18 +21,21 @@ export interface Metrics {
   /** What happened in databases since the call before. */
   queried(stats: D1Stats): void;
   scrape(format: Format): Promise<Exposition>;
+  /** To be called now and then: what a process has counted since is lost when it ends. Never rejects. */
+  look(): Promise<void>;
 }
 
 export interface MetricsOptions {
   build: { version: string; node: string; workerd: string };
   sources(): SourceReading[];
-  /** Of the functions that sources declare. */
-  states(): FunctionState[];
+  functions(): FunctionReading;
   /** Deployments since the agent started, by cause. */
   deployments(): Record<string, number>;
-  /** Brings the numbers of the runtime up to date. */
-  refresh(): Promise<unknown>;
-  runtime(): { isolates: number; restarts: Record<string, number> };
+  /** What each process of the runtime has counted since its start. */
+  counts(timeout: number): Promise<RuntimeCounts[]>;
+  /** Brings in what happened in databases, by `queried`. */
+  drain(): Promise<unknown>;
+  restarts(): Record<string, number>;
   now?: () => number;
   /** Milliseconds that the runtime has to answer. */
   patience?: number;
@@ -42,9 +47,10 @@ export function openMetrics(options: MetricsOptions): Metrics {
   const { now = Date.now, patience = PATIENCE } = options;
   const occurrences = createOccurrences();
   const databases = createDatabaseTotals();
+  const functions = createFunctionTotals();
   let refreshing: Promise<unknown> | undefined;
   const refresh = () => {
-    refreshing ??= options.refresh().finally(() => {
+    refreshing ??= Promise.all([options.counts(patience).then(functions.add), options.drain()]).finally(() => {
       refreshing = undefined;
     });
     return refreshing;
@@ -53,15 +59,19 @@ export function openMetrics(options: MetricsOptions): Metrics {
     passed: occurrences.passed,
     webhook: occurrences.webhook,
     queried: databases.add,
+    look: () => refresh().then(noop, noop),
     async scrape(format) {
       const isUp = await isDoneWithin(refresh(), patience);
+      const reading = options.functions();
       const families = [
         { definition: METRICS.build, samples: [{ labels: options.build, value: 1 }] },
         ...(await occurrences.families()),
         ...sourceFamilies(options.sources(), now()),
         { definition: METRICS.deployments, samples: samplesBy("cause", options.deployments()) },
-        driftFamily(options.states()),
-        ...runtimeFamilies(options.runtime(), isUp),
+        driftFamily(reading.drift),
+        { definition: METRICS.runtimeUp, samples: [{ value: isUp ? 1 : 0 }] },
+        { definition: METRICS.restarts, samples: samplesBy("reason", options.restarts()) },
+        ...functions.families({ names: reading.names, isUp }),
         ...databases.families(),
       ];
       return expose(families, format);
@@ -69,13 +79,7 @@ export function openMetrics(options: MetricsOptions): Metrics {
   };
 }
 
-function runtimeFamilies({ isolates, restarts }: ReturnType<MetricsOptions["runtime"]>, isUp: boolean): Family[] {
-  return [
-    { definition: METRICS.runtimeUp, samples: [{ value: isUp ? 1 : 0 }] },
-    { definition: METRICS.restarts, samples: samplesBy("reason", restarts) },
-    { definition: METRICS.isolates, samples: isUp ? [{ value: isolates }] : [] },
-  ];
-}
+const noop = () => undefined;
 
 function samplesBy(label: string, counts: Record<string, number>) {
   return Object.entries(counts).map(([name, value]) => ({ labels: { [label]: name }, value }));

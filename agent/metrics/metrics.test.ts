@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FORMATS, type Metrics } from "./index.js";
-import { openTestMetrics } from "./test-metrics.js";
+import { openTestMetrics, processCounts } from "./test-metrics.js";
 
 const lines = async (metrics: Metrics) => (await metrics.scrape(FORMATS[0])).text.split("\n");
 
@@ -41,6 +41,33 @@ test("times the phases of what went live, and counts every pass", async () => {
   }
 });
 
+test("counts requests over processes that end and others that begin, and never goes back", async () => {
+  let processes = [processCounts({ functions: { hello: [0, 5, 0, 0, 1] }, buckets: [6], milliseconds: 3 })];
+  const metrics = openTestMetrics({ counts: async () => processes });
+  const first = await lines(metrics);
+  for (const line of [
+    'wrkst_function_requests_total{function="hello",status="2xx"} 5',
+    'wrkst_function_requests_total{function="hello",status="5xx"} 1',
+    'wrkst_function_request_seconds_bucket{le="0.001"} 6',
+    "wrkst_function_request_seconds_sum 0.003",
+    "wrkst_function_cold_loads_total 3",
+    "wrkst_isolate_evictions_total 1",
+    "wrkst_isolates 2",
+  ]) {
+    assert.ok(first.includes(line), line);
+  }
+  processes = [
+    processCounts({ process: "second", functions: { hello: [0, 2, 0, 0, 0] }, coldLoads: 1, evictions: 0 }),
+    processCounts({ process: "ward", functions: { hello: [0, 1, 0, 0, 0], gone: [0, 9, 0, 0, 0] } }),
+  ];
+  await metrics.look();
+  const second = await lines(metrics);
+  assert.ok(second.includes('wrkst_function_requests_total{function="hello",status="2xx"} 8'));
+  assert.ok(second.includes("wrkst_function_cold_loads_total 7"));
+  assert.ok(second.includes("wrkst_isolates 4"));
+  assert.ok(!second.some((line) => line.includes("gone")));
+});
+
 test("sums what happened in all databases, without naming one", async () => {
   const metrics = openTestMetrics();
   const buckets = [3, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
@@ -66,7 +93,7 @@ test("answers without a runtime that hangs or refuses, and asks it once for all 
   let asked = 0;
   const hung = openTestMetrics({
     patience: 1,
-    refresh: () => {
+    counts: () => {
       asked++;
       return new Promise(() => undefined);
     },
@@ -76,7 +103,7 @@ test("answers without a runtime that hangs or refuses, and asks it once for all 
     assert.ok(!seen.some((line) => line.startsWith("wrkst_isolates ")));
   }
   assert.equal(asked, 1);
-  const refusing = openTestMetrics({ refresh: () => Promise.reject(new Error("gone")) });
+  const refusing = openTestMetrics({ counts: () => Promise.reject(new Error("gone")) });
   assert.ok((await lines(refusing)).includes("wrkst_runtime_up 0"));
 });
 

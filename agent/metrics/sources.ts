@@ -1,7 +1,6 @@
 // What is read off sources and functions when somebody asks. Pure.
 
-import type { FunctionState } from "../model.js";
-import { FUNCTION_STATES } from "../model.js";
+import { FUNCTION_STATES, type Status } from "../model.js";
 import { METRICS } from "./catalogue.js";
 import type { Family } from "./exposition.js";
 
@@ -33,14 +32,16 @@ export function sourceFamilies(sources: readonly SourceReading[], now: number): 
   ];
 }
 
-/** States that are no drift: what is removed is declared no longer. */
-const NO_DRIFT: ReadonlySet<FunctionState> = new Set(["ready", "removed"]);
+export interface FunctionReading {
+  /** Of all that there are. */
+  names: ReadonlySet<string>;
+  drift: Status["drift"];
+}
 
-/** @param states of the functions that sources declare */
-export function driftFamily(states: readonly FunctionState[]): Family {
-  const reasons = FUNCTION_STATES.filter((state) => !NO_DRIFT.has(state));
-  const samples = reasons.map((reason) => {
-    return { labels: { reason }, value: states.filter((state) => state === reason).length };
-  });
-  return { definition: METRICS.drift, samples };
+export function driftFamily(drift: FunctionReading["drift"]): Family {
+  const reasons = FUNCTION_STATES.filter((state) => state !== "ready");
+  return {
+    definition: METRICS.drift,
+    samples: reasons.map((reason) => ({ labels: { reason }, value: drift[reason] ?? 0 })),
+  };
 }

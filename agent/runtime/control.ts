@@ -6,6 +6,7 @@ import {
   type PrepareResult,
   type RouteChange,
   type RouteTable,
+  type RuntimeCounts,
   type RuntimeState,
   type TraceRequest,
 } from "../../runtime/wire.js";
@@ -15,6 +16,7 @@ import { openSocketClient } from "./socket-client.js";
 
 export interface Control {
   state(timeout: number): Promise<RuntimeState>;
+  counts(timeout: number): Promise<RuntimeCounts>;
   /** "out-of-step": the runtime's table is not the one that the change starts from. */
   change(change: RouteChange): Promise<{ generation: number } | "out-of-step">;
   replace(table: RouteTable): Promise<{ generation: number }>;
@@ -41,6 +43,8 @@ export function openControl(options: { socketPath: string; timeout: number }): C
   const ask = async (path: string, body: unknown) => read(path, await post(path, body));
   return {
     state: async (timeout) => read(CONTROL.state, await client.send({ path: CONTROL.state, timeout })) as RuntimeState,
+    counts: async (timeout) =>
+      read(CONTROL.counts, await client.send({ path: CONTROL.counts, timeout })) as RuntimeCounts,
     async change(change) {
       const answer = await post(CONTROL.change, change);
       return answer.status === 409 ? "out-of-step" : (read(CONTROL.change, answer) as { generation: number });

@@ -4,6 +4,7 @@ import type {
   PrepareResult,
   RouteChange,
   RouteTable,
+  RuntimeCounts,
   RuntimeState,
   TailLine,
 } from "../../runtime/wire.js";
@@ -82,6 +83,8 @@ export interface Runtime {
   /** Port by name of the socket in the configuration. */
   ports(): Record<string, number>;
   state(): Promise<RuntimeState>;
+  /** Of each process that serves, those for suspects included; throws where the first one does not answer at once. */
+  counts(timeout: number): Promise<RuntimeCounts[]>;
   /** "out-of-step": send the whole table. */
   change(change: RouteChange): Promise<{ generation: number } | "out-of-step">;
   replace(table: RouteTable): Promise<{ generation: number }>;

@@ -2,7 +2,14 @@
 // At most one process at any time: the next starts only when the last is gone.
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { PrepareRequest, PrepareResult, RouteChange, RouteTable, RuntimeState } from "../../runtime/wire.js";
+import type {
+  PrepareRequest,
+  PrepareResult,
+  RouteChange,
+  RouteTable,
+  RuntimeCounts,
+  RuntimeState,
+} from "../../runtime/wire.js";
 import { WrkstError } from "../errors.js";
 import type { RuntimeStatus } from "../model.js";
 import { backoff, SERVED_WELL } from "./backoff.js";
@@ -107,6 +114,13 @@ class Supervisor implements Runtime {
 
   state(): Promise<RuntimeState> {
     return this.#repeated((control) => control.state(this.#options.hangTimeout * 4));
+  }
+
+  async counts(timeout: number): Promise<RuntimeCounts[]> {
+    const life = this.#life;
+    if (!life || life.endedFor) throw stopped();
+    const [here, there] = await Promise.all([life.control.counts(timeout), this.#wards.counts(timeout)]);
+    return [here, ...there];
   }
 
   async change(change: RouteChange): Promise<{ generation: number } | "out-of-step"> {
