@@ -128,6 +128,56 @@ test("a policy asks for what it asks for: keys of another kind, and tags where c
   await refusal(commit, { what: "tag", signers });
 });
 
+test("keys of every type sign, and certificates of an authority that the list names", async () => {
+  for (const type of ["ecdsa", "rsa"]) {
+    const key = await createSshKey(folder, type, type);
+    const commit = await signedCommit(repo, { ssh: key });
+    const signer = await check(commit, { signers: `ana@example.com ${key.publicKey}\n` });
+    assert.equal(signer.fingerprint, key.fingerprint);
+  }
+  const authority = await createSshKey(folder, "authority");
+  const bo = await createSshKey(folder, "bo");
+  spawnSync("ssh-keygen", ["-q", "-s", authority.file, "-I", "bo", "-n", "bo@example.com", `${bo.file}.pub`]);
+  const commit = await signedCommit(repo, { ssh: { ...bo, file: `${bo.file}-cert.pub` } });
+  const named = { signers: `*@example.com cert-authority ${authority.publicKey}\n` };
+  assert.equal((await check(commit, named)).name, "bo@example.com");
+  await refusal(commit, { signers: `*@elsewhere.example cert-authority ${authority.publicKey}\n` });
+  await refusal(commit, { signers: `*@example.com cert-authority ${eve.publicKey}\n` });
+});
+
+test("git itself comes to the same verdicts, also of merges of signed tags and of messages in other encodings", async () => {
+  const file = join(folder, "allowed");
+  await writeFile(file, signers);
+  const agree = async (commit: string, expected: boolean) => {
+    const asked = ["-c", `gpg.ssh.allowedSignersFile=${file}`, "verify-commit", commit];
+    const { code } = await git(repo, asked, { fails: true });
+    const isAccepted = await check(commit, { signers }).then(
+      () => true,
+      () => false,
+    );
+    assert.deepEqual([isAccepted, code === 0], [expected, expected]);
+  };
+  const [base, side] = [await signedCommit(repo, { ssh: ana }), await signedCommit(repo, {}, { message: "side" })];
+  await tagOf(side, "v3.0.0", eve);
+  const work = join(folder, "work");
+  await git(folder, ["clone", "--quiet", repo, work]);
+  await git(work, ["checkout", "--quiet", "--detach", base]);
+  const { settings } = signingGit({ ssh: ana });
+  const merging = ["merge", "--quiet", "--no-edit", "--no-ff", "--allow-unrelated-histories", "--gpg-sign", "v3.0.0"];
+  await git(work, [...settings, "-c", "i18n.commitEncoding=ISO-8859-1", ...merging]);
+  await git(work, ["push", "--quiet", "origin", "HEAD:refs/heads/merged"]);
+  const merged = (await git(work, ["rev-parse", "HEAD"])).stdout.trim();
+  const text = (await rawObject(repo, "commit", merged)).toString("latin1");
+  assert.match(text, /^mergetag object [0-9a-f]+\n(?: .*\n)* -----BEGIN SSH/m);
+  assert.match(text, /^encoding ISO-8859-1$/m);
+  await agree(merged, true);
+  await agree(await altered(merged, (merge) => merge.replace("\n tag v3.0.0\n", "\n tag v3.0.1\n")), false);
+  await agree(await altered(merged, (merge) => merge.replace("encoding ISO-8859-1\n", "")), false);
+  await agree(base, true);
+  await agree(side, false);
+  await agree(await signedCommit(repo, { ssh: eve }), false);
+});
+
 async function tagOf(commit: string, name: string, key?: SshKey): Promise<FollowedTag> {
   const { settings } = signingGit(key ? { ssh: key } : {});
   await git(repo, [...settings, "tag", "--force", "-m", "Release", key ? "--sign" : "--annotate", name, commit]);

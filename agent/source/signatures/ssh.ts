@@ -39,7 +39,7 @@ export async function checkSsh(
       const verdict = await ask("verify", ["-n", NAMESPACE, "-f", files.signers, "-I", principal]);
       const [, name, fingerprint] = GOOD.exec(verdict.stdout) ?? [];
       if (verdict.code === 0 && name !== undefined && fingerprint !== undefined) {
-        return { what: object.what, kind: "ssh", name, fingerprint };
+        return { what: object.what, kind: "ssh", name: printable(name), fingerprint };
       }
       complaints.push(verdict);
     }

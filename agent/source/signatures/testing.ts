@@ -17,12 +17,12 @@ export interface SshKey {
   fingerprint: string;
 }
 
-export async function createSshKey(folder: string, name: string): Promise<SshKey> {
+export async function createSshKey(folder: string, name: string, type = "ed25519"): Promise<SshKey> {
   const file = join(folder, name);
-  await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", file]);
-  const [type, key] = (await readFile(`${file}.pub`, "utf8")).split(" ");
+  await run("ssh-keygen", ["-q", "-t", type, "-N", "", "-C", name, "-f", file]);
+  const [kind, key] = (await readFile(`${file}.pub`, "utf8")).split(" ");
   const { stdout } = await run("ssh-keygen", ["-l", "-f", `${file}.pub`]);
-  return { file, publicKey: `${type} ${key}`, fingerprint: stdout.split(" ")[1] ?? "" };
+  return { file, publicKey: `${kind} ${key}`, fingerprint: stdout.split(" ")[1] ?? "" };
 }
 
 /** A home of gpg with a key of its own. */
