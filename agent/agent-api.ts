@@ -11,6 +11,7 @@ import type { Databases } from "./reconcile/databases.js";
 import type { Deploys } from "./reconcile/deploys.js";
 import type { Loop } from "./reconcile/loop.js";
 import type { Platform } from "./reconcile/platform.js";
+import type { Previews } from "./reconcile/previews/index.js";
 import { linesOf } from "./reconcile/report.js";
 import { openGitHandler, type Push } from "./source/git-http.js";
 
@@ -20,6 +21,7 @@ export interface AgentApiOptions {
   platform: Platform;
   deploys: Deploys;
   loop: Loop;
+  previews: Previews;
   runDir: string;
   /** The source follows the embedded repository. */
   embedded: boolean;
@@ -112,8 +114,29 @@ function createPushGate(wake: () => void): { enter(): () => void; wake(): void }
   };
 }
 
-/** The push of the followed branch waits for its pass and prints it; other branches are kept only. */
-async function followPush({ config, loop, embedded, log }: AgentApiOptions, push: Push): Promise<void> {
+/** A push waits for the pass of the followed branch and for the previews of the others, and prints what came of them. */
+async function followPush(options: AgentApiOptions, push: Push): Promise<void> {
+  const previewed = options.embedded ? previewedOf(options.previews, push) : [];
+  const isFollowed = push.updates.some(({ ref }) => ref === `refs/heads/${options.config.git.branch}`);
+  if (isFollowed || previewed.length === 0) await followBranch(options, push);
+  await Promise.all(
+    previewed.map(async ({ branch, commit }) => {
+      for (const line of await options.previews.follow(branch, commit)) push.write(line);
+    }),
+  );
+}
+
+const HEADS = "refs/heads/";
+
+function previewedOf(previews: Previews, { updates }: Push): { branch: string; commit: string | null }[] {
+  return updates
+    .filter(({ ref }) => ref.startsWith(HEADS))
+    .map(({ ref, to }) => ({ branch: ref.slice(HEADS.length), commit: to }))
+    .filter(({ branch }) => previews.isPreviewed(branch));
+}
+
+/** The push of the followed branch waits for its pass and prints it; what is neither followed nor previewed is kept only. */
+async function followBranch({ config, loop, embedded, log }: AgentApiOptions, push: Push): Promise<void> {
   const update = push.updates.find(({ ref }) => ref === `refs/heads/${config.git.branch}`);
   if (!update || !embedded) {
     const followed = embedded ? `only "${config.git.branch}" is deployed` : "another repository is followed";

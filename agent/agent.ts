@@ -31,6 +31,7 @@ import { Loop, type PassRun } from "./reconcile/loop.js";
 import { type PassDeps, runPass } from "./reconcile/pass.js";
 import { Platform } from "./reconcile/platform.js";
 import { createPreparation } from "./reconcile/prepare.js";
+import { openPreviews } from "./reconcile/previews/index.js";
 import { Publisher } from "./reconcile/publisher.js";
 import { checkKey, createSecretsOf, hidesSecret } from "./reconcile/secrets.js";
 import { createTurns } from "./reconcile/turns.js";
@@ -126,6 +127,7 @@ async function assemble(
       platform.record(report);
       metrics.passed(report);
       logPass(log, report, request);
+      previews.wake();
     },
   });
   const platform = new Platform({ registry, publisher, runtime, source, loop: () => loop, urlOf, now: Date.now });
@@ -179,6 +181,14 @@ async function assemble(
     kept: createKeptBuilds(),
     concurrency: 4 * availableParallelism(),
   };
+  const previews = openPreviews({
+    ...{ source, passes: passDeps, copies: databases.copying, log, urlOf },
+    ...builders.forPreviews,
+    settings: { previews: config.git.repo === undefined ? ["**"] : [], previewSecrets: false },
+    followed: () => [source.branch],
+    calm: () => loop.calm(),
+    tend: () => void databases.copying.tend(),
+  });
   const turns = createTurns();
   const deploys = createDeploys({
     ...{ registry, publisher, artifacts, sealing, turns, routes, urlOf },
@@ -206,7 +216,7 @@ async function assemble(
   let collected = Date.now();
   async function collectAfter<T>(report: T, pass: PassRun): Promise<T> {
     void databases.copying.tend();
-    if (Date.now() - collected < HOUR || pass.signal.aborted) return report;
+    if (Date.now() - collected < HOUR || pass.signal.aborted || previews.isBusy) return report;
     collected = Date.now();
     // What is being uploaded may lie in the store already without a version that says so.
     await turns.alone(async () => {
@@ -232,6 +242,7 @@ async function assemble(
     platform,
     deploys,
     loop,
+    previews,
     runDir,
     embedded,
     databases: databases.databases,
@@ -247,6 +258,7 @@ async function assemble(
   // Live tails are requests in flight, which the runtime would wait for.
   closers.push(() => tail.hub.close());
   closers.push(() => loop.close());
+  closers.push(() => previews.close());
   closers.push(() => closing.abort());
 
   const started = (async () => {
@@ -255,7 +267,10 @@ async function assemble(
     platform.markPublished();
     expiry.look();
     databases.start();
-    const watch = await source.watch(() => api.wakeAfterPushes());
+    const watch = await source.watch(() => {
+      api.wakeAfterPushes();
+      previews.wake();
+    });
     closers.push(() => watch.close());
     const hourly = setInterval(() => loop.wake({ cause: "sync" }), HOUR);
     closers.push(() => clearInterval(hourly));
@@ -341,6 +356,7 @@ async function openBuilders(config: ProcessConfig, log: Log, runDir: string) {
   const checkout = openCheckout(join(work, SOURCE));
   const bundler = openBundler({ cacheDir });
   const installer = openInstaller({ cacheDir, root: checkout.dir, environment: config.environment });
+  const ofPreviews = openCheckout(join(work, `${SOURCE}.previews`));
   const checker: Checker = openChecker({
     dataDir: config.dataDir,
     runDir,
@@ -352,6 +368,10 @@ async function openBuilders(config: ProcessConfig, log: Log, runDir: string) {
   });
   return {
     parts: { checkout, bundler, installer, checker },
+    forPreviews: {
+      checkout: ofPreviews,
+      installer: openInstaller({ cacheDir, root: ofPreviews.dir, environment: config.environment }),
+    },
     close: () => Promise.all([bundler.close(), checker.close()]),
   };
 }

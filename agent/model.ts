@@ -259,8 +259,25 @@ export interface RoutedFunction {
   database: RoutedDatabase | null;
   /** Alias name → version id, without `latest`. */
   aliases: Record<string, string>;
+  /** Of branches, and of commits that were asked for; oldest first. */
+  previews: RoutedPreview[];
   versions: RoutedVersion[];
   history: { seq: number; version: string | null }[];
+}
+
+/** What one preview makes of a function: a version with copies of its own, whatever the version has elsewhere. */
+export interface RoutedPreview {
+  /** UUID. */
+  id: string;
+  /** Alias; of a commit its 40 hex, which is no alias. */
+  label: string;
+  isBranch: boolean;
+  commit: string;
+  version: string;
+  /** Binding → object that holds the copy; null until it is made. */
+  databases: Record<string, string | null>;
+  /** Whether it gets the function's secrets. */
+  hasSecrets: boolean;
 }
 
 export interface RoutedVersion {
@@ -277,7 +294,7 @@ export interface RoutedVersion {
   databases: Record<string, RoutedDatabase | null>;
   /** Of a version that never served: id of a database → object that holds the version's own copy. */
   copies: Record<string, string>;
-  /** When `latest` last moved away from it; null when it never did. */
+  /** When `latest`, or, of what never served, the last preview moved away from it; null when none ever did. */
   replacedAt: number | null;
   /** Whether it ever was `latest`. */
   deployed: boolean;

@@ -100,9 +100,11 @@ export function createRoutes(settings: { baseDomain: string; apiHosts: string[] 
       const entry = functions.get(function_);
       if (!entry) return false;
       const shares = entry.split?.map(({ version }) => version) ?? [];
-      if (![entry.latest, ...Object.values(entry.aliases), ...shares].includes(spec.id)) return false;
-      const present = own(entry.versions, spec.id);
-      return present !== undefined && isolateKey(function_, present) === isolateKey(function_, spec);
+      const key = isolateKey(function_, spec);
+      return [entry.latest, ...Object.values(entry.aliases), ...shares].some((name) => {
+        const present = name === null ? undefined : own(entry.versions, name);
+        return present?.id === spec.id && isolateKey(function_, present) === key;
+      });
     },
   };
 }
@@ -140,18 +142,24 @@ function hasPrefix(id: string, prefix: string): boolean {
   return id.startsWith(prefix) || id.replaceAll("-", "").startsWith(prefix);
 }
 
+/** What was deployed comes before what is only previewed. */
 function versionAtCommit(entry: RouteEntry, prefix: string, revisions: RevisionRef[]): string | null {
+  const commits = entry.commits ?? {};
+  const previewed = Object.keys(commits).filter((commit) => commit.startsWith(prefix));
   const matching = revisions.filter(({ commit }) => commit.startsWith(prefix));
+  const found = new Set([...previewed, ...matching.map(({ commit }) => commit)]);
+  if (found.size !== 1) return null;
   const newest = matching.at(-1);
-  if (!newest || matching.some(({ commit }) => commit !== newest.commit)) return null;
-  return entry.history.findLast(({ seq }) => seq <= newest.seq)?.version ?? null;
+  const deployed = newest && entry.history.findLast(({ seq }) => seq <= newest.seq)?.version;
+  return deployed ?? own(commits, previewed[0] ?? "") ?? null;
 }
 
 /** Versions of the same key can share an isolate: code, environment and outbound are the same. */
 export function isolateKey(function_: string, spec: VersionSpec): string {
   const secrets = spec.secrets ? "secrets" : "";
   const databases = spec.databases ? databasesKey(spec.databases) : "";
-  return `${function_}@${spec.id}@${spec.artifact}@${spec.generation}@${spec.egress}@${secrets}@${databases}`;
+  const preview = spec.preview === undefined ? "" : `@${spec.preview}`;
+  return `${function_}@${spec.id}@${spec.artifact}@${spec.generation}@${spec.egress}@${secrets}@${databases}${preview}`;
 }
 
 /** Keys are asked for with every request, and a spec never changes. */

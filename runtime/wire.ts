@@ -36,6 +36,8 @@ export interface VersionSpec {
   /** Databases: binding → name of the object that holds it (`objectName` of d1/wire.ts), or why there is none. `D1` is always
    * among them. Absent: no binding exists. Versions with other databases are never the same isolate. */
   databases?: Record<string, string | RefusedDatabase>;
+  /** The preview that it is loaded for: the same version in another preview, or in production, is another isolate. */
+  preview?: string;
 }
 
 /** A binding without a database: every query answers this sentence. */
@@ -66,9 +68,11 @@ export interface RouteEntry {
   latest: string | null;
   /** Versions that share the traffic of `latest` and of custom hosts, ordered by id; percentages sum to 100. Absent: `latest` has all. */
   split?: { version: string; percentage: number }[];
-  /** Alias name → version id. Does not contain `latest`. */
+  /** Alias name → key in `versions`. Does not contain `latest`. */
   aliases: Record<string, string>;
-  /** Versions reachable by id prefix, commit or alias, `latest` included; by id. */
+  /** Commits of previews, 40 hex → key in `versions`. */
+  commits?: Record<string, string>;
+  /** Versions reachable by id prefix, commit or alias, `latest` included; by id, or, for previews, by another key. */
   versions: Record<string, VersionSpec>;
   /** Which version the function had from a deployed revision on: sequence number of the revision → version id, or null
    * where the function did not exist or had failed. Ascending by `seq`. */

@@ -72,7 +72,7 @@ function tellFailures(acting: Acting, before: StepResult[], after: StepResult[])
   return after;
 }
 
-async function actOn(acting: Acting, step: Step): Promise<StepResult> {
+export async function actOn(acting: Acting, step: Step): Promise<StepResult> {
   switch (step.kind) {
     case "keep":
       return { kind: "keep", step, version: step.version };

@@ -87,6 +87,11 @@ export class Loop {
     return this.#retryAt;
   }
 
+  /** Settles when no pass is under way and none waits. */
+  async calm(): Promise<void> {
+    while (this.#working) await this.#idle;
+  }
+
   /** A pass that begins after this call; answers its report. Never rejects for what went wrong in the pass. */
   sync(options: SyncOptions = {}): Promise<PassReport> {
     if (this.#closed) return Promise.reject(new WrkstError("ERR_SUPERSEDED", "the agent is stopping"));

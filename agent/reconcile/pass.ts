@@ -44,7 +44,7 @@ export interface PassDeps extends BuildDeps {
     readonly branch: string;
     readonly path: string;
     fetch(options: { signal: AbortSignal; goal?: string }): Promise<{ commit: string; tag?: FollowedTag }>;
-    snapshot(commit: string): Promise<Snapshot>;
+    snapshot(commit: string, branch?: string): Promise<Snapshot>;
   };
   /** Who signed a commit that is to be built; rejects with ERR_GIT_UNVERIFIED unless they may. Absent: anybody may. */
   verify?: Verify;
@@ -163,7 +163,7 @@ function readFunctions(registry: Registry): Pick<Observed, "records" | "holds"> 
   return { records, holds: registry.holdsOnGit() };
 }
 
-async function observe(deps: PassDeps, revision: Revision, snapshot: Snapshot): Promise<Observed> {
+export async function observe(deps: PassDeps, revision: Revision, snapshot: Snapshot): Promise<Observed> {
   const { registry, environment } = deps;
   const declarations = await deps.declarations.read(snapshot, environment === undefined ? {} : { environment });
   const { records, holds } = readFunctions(registry);

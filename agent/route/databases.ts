@@ -17,6 +17,16 @@ export function databasesOf(
   return Object.fromEntries(Object.entries(bound).map(([binding, database]) => [binding, objectOf(database, copies)]));
 }
 
+/** Of a preview: the objects of its copies. */
+export function previewDatabases(databases: Record<string, string | null>): Record<string, string | RefusedDatabase> {
+  return Object.fromEntries(
+    Object.entries(databases).map(([binding, object]) => [
+      binding,
+      object ?? refused("this preview has no copy of the database yet"),
+    ]),
+  );
+}
+
 /** By binding; null: none was found or made yet. */
 export function boundOf(
   { databases }: Pick<RoutedVersion, "databases">,

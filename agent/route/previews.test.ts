@@ -16,7 +16,7 @@ function versionOf(id: string, change: Partial<RoutedVersion> = {}): RoutedVersi
 
 function functionOf(versions: RoutedVersion[], change: Partial<RoutedFunction> = {}): RoutedFunction {
   const named = { id: "f", account: "main", name: "f", state: "ready" as const, generation: 0, hosts: {} };
-  const routed = { latest: null, split: null, settings: {}, database: null, aliases: {}, history: [] };
+  const routed = { latest: null, split: null, settings: {}, database: null, aliases: {}, previews: [], history: [] };
   return { ...named, ...routed, versions, ...change };
 }
 

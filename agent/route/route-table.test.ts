@@ -31,6 +31,7 @@ function routed(change: Partial<RoutedFunction> = {}): RoutedFunction {
     hosts: {},
     database: { id: "db", name: "hello-d1", epoch: 2, isRemoved: false, isOpen: true },
     aliases: {},
+    previews: [],
     versions: [version("v1")],
     history: [{ seq: 1, version: "v1" }],
     ...change,

@@ -7,8 +7,14 @@ import {
   type RouteTable,
   type VersionSpec,
 } from "../../runtime/wire.js";
-import { isFunctionName, type RoutedFunction, type RoutedVersion, type RouteState } from "../model.js";
-import { databasesOf } from "./databases.js";
+import {
+  isFunctionName,
+  type RoutedFunction,
+  type RoutedPreview,
+  type RoutedVersion,
+  type RouteState,
+} from "../model.js";
+import { databasesOf, previewDatabases } from "./databases.js";
 import { isEqualJson } from "./equal-json.js";
 import { routeHosts } from "./route-hosts.js";
 
@@ -60,20 +66,66 @@ export function diffRouteTables(before: RouteTable, after: RouteTable): RouteCha
 function routeEntry(function_: RoutedFunction, hosts: string[], oldestSeq: number, options: RouteOptions): RouteEntry {
   const { latest, split, aliases, state } = function_;
   const reachable = function_.versions.filter((version) => isReachable(version, function_, options));
-  const versions = Object.fromEntries(
-    reachable.map((version) => [version.id, versionSpec(version, function_, options)]),
-  );
+  const previews = previewSpecs(function_, options);
+  const versions = Object.fromEntries([
+    ...reachable.map((version) => [version.id, specOf(version, function_, previews, options)] as const),
+    ...previews.map(({ key, spec }) => [key, spec] as const),
+  ]);
+  const commits = Object.fromEntries(previews.map(({ key, commit }) => [commit, key]));
   const blocked = state === "suspended" || state === "quarantined" ? { blocked: state } : {};
   return {
     latest,
     ...(split ? { split: [...split].sort((a, b) => (a.version < b.version ? -1 : 1)) } : {}),
-    aliases: { ...aliases },
+    aliases: { ...aliases, ...Object.fromEntries(previews.flatMap(({ alias, key }) => (alias ? [[alias, key]] : []))) },
+    ...(previews.length ? { commits } : {}),
     versions,
     history: shortHistory(function_, versions, oldestSeq),
     hosts,
     ...(isOffBase(function_) ? { offBase: true as const } : {}),
     ...blocked,
   };
+}
+
+interface PreviewSpec {
+  /** In `versions`; no version has such an id. */
+  key: string;
+  /** Where the alias is still the branch's. */
+  alias: string | undefined;
+  commit: string;
+  spec: VersionSpec;
+}
+
+/** A version is loaded apart for each of its previews, since each has data of its own, also where the version serves production. */
+function previewSpecs(function_: RoutedFunction, options: RouteOptions): PreviewSpec[] {
+  return function_.previews.flatMap((preview) => {
+    const version = function_.versions.find(({ id }) => id === preview.version);
+    if (!version) return [];
+    const { id: previewId, label, isBranch, commit } = preview;
+    const alias = isBranch && function_.aliases[label] === version.id ? label : undefined;
+    return [{ key: `preview:${previewId}`, alias, commit, spec: previewSpec(version, preview, function_, options) }];
+  });
+}
+
+function previewSpec(
+  version: RoutedVersion,
+  { id, databases, hasSecrets }: RoutedPreview,
+  function_: RoutedFunction,
+  options: RouteOptions,
+): VersionSpec {
+  const nothing = { ...version, databases: {}, deployed: false, isUpload: hasSecrets };
+  const spec = versionSpec(nothing, { ...function_, latest: null, split: null, database: null }, options);
+  return { ...spec, preview: id, databases: previewDatabases(databases) };
+}
+
+/** The address by id of what never served is that of its first preview. */
+function specOf(
+  version: RoutedVersion,
+  function_: RoutedFunction,
+  previews: PreviewSpec[],
+  options: RouteOptions,
+): VersionSpec {
+  const first = hasServed(version, function_) ? undefined : previews.find(({ spec }) => spec.id === version.id);
+  return first?.spec ?? versionSpec(version, function_, options);
 }
 
 /** What a person set, otherwise `workers_dev = false` of the version that serves. */

@@ -24,8 +24,10 @@ export interface Source {
    * @throws ERR_GIT_UNREACHABLE, ERR_GIT_AUTH, ERR_GIT_NO_BRANCH, ERR_GIT_REFUSED, ERR_TREE_REFUSED, ERR_GIT; the signal's reason.
    */
   fetch(options: { signal: AbortSignal; goal?: string | undefined }): Promise<{ commit: string }>;
-  /** @throws ERR_GIT when the commit or its tree is not here. */
-  snapshot(commit: string): Promise<Snapshot>;
+  /** All branches of the repository: name → commit. @throws as `fetch` */
+  branches(signal: AbortSignal): Promise<Map<string, string>>;
+  /** `branch`: the one it is of, default the followed one. @throws ERR_GIT when the commit or its tree is not here. */
+  snapshot(commit: string, branch?: string): Promise<Snapshot>;
   /** The bytes of a commit or tag object that is here. @throws ERR_GIT when it is not. */
   bytes(id: string, type: "commit" | "tag"): Promise<Uint8Array>;
   /** Calls `wake` whenever the source may have moved. */
@@ -64,6 +66,7 @@ interface Origin {
   /** Where references lie on this machine, if they do. */
   local?: string;
   fetch(signal: AbortSignal): Promise<string>;
+  branches(signal: AbortSignal): Promise<Map<string, string>>;
   objects(): Objects;
   close(): void;
 }
@@ -110,11 +113,12 @@ export async function openSource(options: SourceOptions): Promise<Source> {
       last = turn.catch(() => {});
       return turn;
     },
-    async snapshot(commit) {
+    branches: (signal) => origin.branches(signal),
+    async snapshot(commit, of = branch) {
       if (!COMMIT.test(commit)) throw new WrkstError("ERR_GIT_REFUSED", "expected 40 hex digits as name of a commit");
       const objects = origin.objects();
       if (reader?.objects !== objects) reader = { objects, snapshots: openSnapshotReader(objects, options.limits) };
-      return reader.snapshots.snapshot({ source: options.name, branch, commit }, path);
+      return reader.snapshots.snapshot({ source: options.name, branch: of, commit }, path);
     },
     async bytes(id, type) {
       if (!COMMIT.test(id)) throw new WrkstError("ERR_GIT_REFUSED", "expected 40 hex digits as name of an object");
@@ -175,6 +179,7 @@ function remoteOrigin(options: SourceOptions, address: string, branch: string): 
       const tip = await mirror.list(signal);
       return (await mirror.current()) === tip ? tip : mirror.fetch(signal);
     },
+    branches: async () => new Map(),
     objects: mirror.objects,
     close: mirror.close,
   };
@@ -191,9 +196,24 @@ function embeddedOrigin(options: SourceOptions, dir: string, branch: string): Or
       if (header?.type === "commit") return header.id;
       throw await whyNoCommit(dir, branch, options.environment);
     },
+    branches: () => listHeads(dir, options.environment),
     objects: () => objects,
     close: () => objects.close(),
   };
+}
+
+const HEADS = "refs/heads/";
+
+/** Branches that lead to a commit. */
+async function listHeads(dir: string, environment: BaseEnvironment | undefined): Promise<Map<string, string>> {
+  try {
+    const git = openGit(dir, environment, { GIT_DIR: dir });
+    const listed = await git.raw(["for-each-ref", "--format=%(objecttype) %(objectname) %(refname)", HEADS]);
+    const heads = listed.split("\n").map((line) => /^commit ([0-9a-f]{40}) refs\/heads\/(.+)$/.exec(line));
+    return new Map(heads.flatMap((found) => (found ? [[found[2]!, found[1]!] as const] : [])));
+  } catch (error) {
+    throw gitError("reading the embedded repository", error);
+  }
 }
 
 /** The reference did not lead to a commit: no repository, no branch, or a branch whose commit is missing. */

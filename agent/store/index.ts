@@ -8,6 +8,13 @@ export type { EventQuery, NewEvent } from "./events.js";
 export type { FunctionRecord } from "./functions.js";
 export type { Garbage } from "./garbage.js";
 export type { NotedWrite, WriteRecords, WriteRef } from "./kept-writes.js";
+export {
+  type PreviewFunction,
+  type PreviewRecord,
+  type PreviewRecords,
+  previewHolder,
+  type WouldBind,
+} from "./previews.js";
 export { openRegistry, type Registry, type RegistryOptions } from "./registry.js";
 export type { MigrationsNote, SnapshotRecord, SnapshotRecords } from "./snapshots.js";
 export type { RevisionRecord, SourceRecord } from "./sources.js";

@@ -6,6 +6,7 @@ import { ACCESS_SCHEMA } from "./access-schema.js";
 import { COPIES_SCHEMA } from "./copies-schema.js";
 import { DATABASES_SCHEMA } from "./databases-schema.js";
 import { PASSES_SCHEMA } from "./passes.js";
+import { PREVIEWS_SCHEMA } from "./previews-schema.js";
 import { SNAPSHOTS_SCHEMA } from "./snapshots-schema.js";
 
 export const MIGRATIONS: readonly string[] = [
@@ -203,6 +204,7 @@ export const MIGRATIONS: readonly string[] = [
   COPIES_SCHEMA,
   "ALTER TABLE holds ADD COLUMN offline INTEGER NOT NULL DEFAULT 0",
   PASSES_SCHEMA,
+  PREVIEWS_SCHEMA,
 ];
 
 /**

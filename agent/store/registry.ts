@@ -16,6 +16,7 @@ import { createHolds, type Holds } from "./holds.js";
 import { createWrites, type WriteRecords } from "./kept-writes.js";
 import { createOwn, type Own } from "./own.js";
 import { createPasses, type Passes } from "./passes.js";
+import { createPreviews, type PreviewRecords } from "./previews.js";
 import { createRouteState } from "./route-state.js";
 import { createSettings, type Settings } from "./settings.js";
 import { createSnapshots, type SnapshotRecords } from "./snapshots.js";
@@ -48,6 +49,8 @@ export interface Registry
   readonly databases: DatabaseRecords;
   /** What versions that never served have instead of databases. */
   readonly copies: CopyRecords;
+  /** Previews of branches and commits. */
+  readonly previews: PreviewRecords;
   /** Copies of databases, and the migrations that versions came with. */
   readonly snapshots: SnapshotRecords;
   /** Records a pass, or a direct deploy, in one transaction. See `Switch`. */
@@ -77,9 +80,10 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
   const { addDeployment, ...events } = createEvents(db, now, maxEvents);
   const { saveHold, deleteHold, ...holds } = createHolds(db, now);
   const { saveFunctionSettings, saveFunctionSecrets, countUpload, ...own } = createOwn(db);
+  const databaseRows = createDatabaseRows({ db, now, newId });
   const databases = createDatabases({
     ...{ db, now, newId, settings },
-    rows: createDatabaseRows({ db, now, newId }),
+    rows: databaseRows,
     functions: { owner, byId },
     events,
   });
@@ -121,7 +125,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
     return events.deployments(functionId, KEPT_DEPLOYMENTS).find(({ from }) => from !== null)?.from ?? undefined;
   }
 
-  const registry: Omit<Registry, "access" | "writes" | "databases" | "copies" | "snapshots"> = {
+  const registry: Omit<Registry, "access" | "writes" | "databases" | "copies" | "previews" | "snapshots"> = {
     ...settings,
     ...sources,
     ...functions,
@@ -143,6 +147,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
     writes: wordingErrors(file, createWrites(db, now)),
     databases: wordingErrors(file, databases.records),
     copies: wordingErrors(file, createCopies({ db, now, newId, settings })),
+    previews: wordingErrors(file, createPreviews({ ...rows, databases: databaseRows })),
     snapshots: wordingErrors(file, createSnapshots(db, now)),
   };
 }

@@ -7,6 +7,7 @@ import type {
   FunctionState,
   Manifest,
   RoutedFunction,
+  RoutedPreview,
   RoutedVersion,
   RouteState,
   SealedSecrets,
@@ -16,6 +17,7 @@ import { copyObject } from "./copies.js";
 import type { Db } from "./database.js";
 import { IS_SHARED, routedOf } from "./database-bindings.js";
 import { fromJson } from "./json.js";
+import { previewHolder } from "./previews.js";
 import type { Settings } from "./settings.js";
 import type { Sources } from "./sources.js";
 
@@ -32,7 +34,10 @@ const WATCHED = {
   databases: "SELECT $.owner AS id UNION SELECT function_id FROM version_databases WHERE database_id = $.id",
   database_shares: "SELECT $.function_id AS id",
   version_databases: "SELECT $.function_id AS id",
-  version_copies: "SELECT $.function_id AS id",
+  version_copies:
+    "SELECT $.function_id AS id UNION SELECT function_id FROM preview_functions WHERE 'preview:' || preview_id = $.version_id",
+  previews: "SELECT function_id AS id FROM preview_functions WHERE preview_id = $.id",
+  preview_functions: "SELECT $.function_id AS id",
 };
 
 /** How a column without values reads; most have none, and parsing it for every version would be felt. */
@@ -100,6 +105,7 @@ interface FunctionRow {
   /** Null where a source declares it. */
   settings: string | null;
   secrets: string;
+  removed_at: number | null;
 }
 
 interface VersionRow {
@@ -125,16 +131,28 @@ interface BoundRow {
   is_open: number;
 }
 
-/** Reads live functions that fit the condition in seven queries, whatever their number. */
+interface PreviewRow {
+  function_id: string;
+  preview: string;
+  label: string;
+  branch: string | null;
+  commit: string;
+  version_id: string;
+  bindings: string;
+  secrets: number;
+}
+
+/** Reads live functions, and those that only previews keep, if they fit the condition, in nine queries, whatever their number. */
 function createReader(db: Db, condition: string): (...values: string[]) => ById {
-  const live = `f.removed_at IS NULL AND f.state <> 'name-taken' ${condition}`;
+  const isPreviewed = "f.id IN (SELECT function_id FROM preview_functions)";
+  const live = `(f.removed_at IS NULL OR ${isPreviewed}) AND f.state <> 'name-taken' ${condition}`;
   const functions = db.prepare<string[], FunctionRow>(
-    `SELECT f.id, f.account, f.name, ${STATE} AS state, f.latest, f.generation, f.hosts, f.split, f.secrets,
+    `SELECT f.id, f.account, f.name, ${STATE} AS state, f.latest, f.generation, f.hosts, f.split, f.secrets, f.removed_at,
        CASE WHEN f.source IS NULL THEN f.settings END AS settings FROM functions f WHERE ${live}`,
   );
   const versions = db.prepare<string[], VersionRow>(
     `SELECT v.function_id, v.id, v.artifact, v.manifest, v.entrypoints, v.upload, v.secrets,
-       (SELECT max(at) FROM deployments WHERE from_version = v.id) AS replaced_at,
+       coalesce((SELECT max(at) FROM deployments WHERE from_version = v.id), v.preview_ended) AS replaced_at,
        EXISTS (SELECT 1 FROM deployments WHERE to_version = v.id) AS deployed
      FROM versions v JOIN functions f ON f.id = v.function_id WHERE ${live} ORDER BY v.function_id, v.created_at, v.id`,
   );
@@ -160,6 +178,15 @@ function createReader(db: Db, condition: string): (...values: string[]) => ById 
      WHERE c.state = 'ready' AND ${live}`,
   );
 
+  const previews = db.prepare<string[], PreviewRow>(
+    `SELECT p.function_id, p.preview_id AS preview, o.label, o.branch, o."commit", p.version_id, p.bindings, p.secrets
+     FROM preview_functions p JOIN previews o ON o.id = p.preview_id JOIN functions f ON f.id = p.function_id
+     WHERE p.version_id IS NOT NULL AND ${live} ORDER BY o.created_at, o.id`,
+  );
+  const copiedFor = db.prepare<[string], { database_id: string; id: string }>(
+    "SELECT database_id, id FROM version_copies WHERE version_id = ? AND state = 'ready'",
+  );
+
   return (...values) => {
     const byId: ById = new Map();
     const boundTo = new Map<string, RoutedVersion["databases"]>();
@@ -173,7 +200,9 @@ function createReader(db: Db, condition: string): (...values: string[]) => ById 
       copiesOf.set(version_id, { ...copiesOf.get(version_id), [database_id]: copyObject(id) });
     }
     const secretsById = new Map<string, SealedSecrets>();
-    for (const { hosts, split, settings, secrets, ...row } of functions.all(...values)) {
+    const removed = new Set<string>();
+    for (const { hosts, split, settings, secrets, removed_at, ...row } of functions.all(...values)) {
+      if (removed_at !== null) removed.add(row.id);
       const own = { split: split === null ? null : fromJson<TrafficSplit>(split), settings: settingsOf(settings) };
       byId.set(row.id, {
         ...row,
@@ -181,6 +210,7 @@ function createReader(db: Db, condition: string): (...values: string[]) => ById 
         hosts: fromJson(hosts),
         database: null,
         aliases: {},
+        previews: [],
         versions: [],
         history: [],
       });
@@ -197,8 +227,35 @@ function createReader(db: Db, condition: string): (...values: string[]) => ById 
       if (owner) owner.aliases[name] = version_id;
     }
     for (const { function_id, ...entry } of history.all(...values)) byId.get(function_id)?.history.push(entry);
+    const copiesFor = new Map<string, Map<string, string>>();
+    for (const row of previews.all(...values)) {
+      const holder = previewHolder(row.preview);
+      const copies =
+        copiesFor.get(holder) ?? new Map(copiedFor.all(holder).map((copy) => [copy.database_id, copyObject(copy.id)]));
+      copiesFor.set(holder, copies);
+      byId.get(row.function_id)?.previews.push(previewOf(row, copies));
+    }
+    for (const id of removed) byId.set(id, onlyPreviewed(byId.get(id)!));
     return byId;
   };
+}
+
+function previewOf(row: PreviewRow, copies: ReadonlyMap<string, string>): RoutedPreview {
+  const { label, branch, commit, version_id: version, secrets } = row;
+  const bindings = Object.entries(fromJson<Record<string, string>>(row.bindings));
+  const databases = Object.fromEntries(bindings.map(([binding, key]) => [binding, copies.get(key) ?? null]));
+  return { id: row.preview, label, isBranch: branch !== null, commit, version, databases, hasSecrets: secrets === 1 };
+}
+
+/** A function that was removed and that a preview has still: nothing else of it can be reached. */
+function onlyPreviewed(function_: RoutedFunction): RoutedFunction {
+  const { previews, aliases: all } = function_;
+  const aliases = Object.fromEntries(
+    Object.entries(all).filter(([name, id]) => previews.some(({ label, version }) => label === name && version === id)),
+  );
+  const versions = function_.versions.filter(({ id }) => previews.some(({ version }) => version === id));
+  const nothing = { latest: null, split: null, hosts: {}, database: null, history: [], settings: {} };
+  return { ...function_, ...nothing, state: "pending", aliases, versions };
 }
 
 function settingsOf(json: string | null): RoutedFunction["settings"] {

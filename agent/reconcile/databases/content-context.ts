@@ -30,7 +30,7 @@ export interface ContentDeps {
   /** Differs after every restart of the runtime. */
   runtimeLife(): unknown;
   files: SnapshotFiles;
-  registry: Pick<Registry, "snapshots" | "databases" | "copies" | "routeState" | "version" | "addEvent">;
+  registry: Pick<Registry, "snapshots" | "databases" | "copies" | "previews" | "routeState" | "version" | "addEvent">;
   publisher: { publish(): Promise<void> };
   /** Publishes again, soon. */
   wake(): void;

@@ -1,10 +1,10 @@
-// Gives versions that never served copies of their databases, and takes them away. What production has is only ever read. A copy is
+// Gives previews, and versions that never served, copies of their databases, and takes them away. What production has is only ever read. A copy is
 // noted before its file is made and forgotten after it is gone; a version leads to it only while it is whole.
 import { objectFile, removeObject, sizeOf } from "../../databases/index.js";
 import { reportOf, WrkstError } from "../../errors.js";
 import type { RoutedDatabase, RoutedFunction, RoutedVersion, Warning } from "../../model.js";
 import { previewsOf, uncopiedOf } from "../../route/index.js";
-import { COPY_EPOCH, type CopyRecord, copyObject } from "../../store/index.js";
+import { COPY_EPOCH, type CopyRecord, copyObject, previewHolder } from "../../store/index.js";
 import { createTurns } from "../turns.js";
 import type { ContentContext } from "./content-context.js";
 
@@ -16,6 +16,11 @@ export interface Copying {
    * caller publishes. Never rejects.
    */
   make(functionId: string, versions: string[]): Promise<Warning[]>;
+  /**
+   * Makes those that a preview lacks: `keys` are ids of databases, copied as they are now, or of other things, which begin empty. The
+   * caller records and publishes. @throws WrkstError; what was made for it before stays
+   */
+  makeForPreview(previewId: string, keys: Iterable<string>): Promise<Warning[]>;
   /** Makes what is missing anywhere, removes what nobody needs. Never rejects. */
   tend(): Promise<void>;
   close(): Promise<void>;
@@ -96,7 +101,7 @@ export function createCopying(
   }
 
   /** False where it is too large. A database without a file is empty, and so is its copy. */
-  async function copyOne({ id }: RoutedDatabase, copy: CopyRecord): Promise<boolean> {
+  async function copyOne({ id }: Pick<RoutedDatabase, "id">, copy: CopyRecord): Promise<boolean> {
     const account = databases.byId(id)?.account ?? "";
     return context.inTurn({ account, database: id }, async (database) => {
       const from = context.file(database);
@@ -104,6 +109,29 @@ export function createCopying(
       if (size > MOST_BYTES) return false;
       if (size > 0) await files.placeLive(from, fileOf(copy.id));
       return true;
+    });
+  }
+
+  function makeForPreview(previewId: string, keys: Iterable<string>): Promise<Warning[]> {
+    const holder = previewHolder(previewId);
+    return turns.of(holder, async () => {
+      const there = new Set(copies.all().flatMap((copy) => (copy.version === holder ? [copy.database] : [])));
+      const warnings: Warning[] = [];
+      for (const key of new Set(keys)) {
+        if (there.has(key)) continue;
+        if (isClosed) throw new WrkstError("ERR_SUPERSEDED", "the agent is stopping");
+        const copy = copies.begin({ version: holder, database: key, function: "" });
+        try {
+          const database = databases.byId(key);
+          const isWhole = !database || (await copyOne(database, copy));
+          if (!isWhole) warnings.push({ message: tooLargeForPreview(database) });
+          copies.ready([copy.id]);
+        } catch (error) {
+          erase(copy);
+          throw error;
+        }
+      }
+      return warnings;
     });
   }
 
@@ -160,8 +188,10 @@ export function createCopying(
     return new Map(functions.map((one) => [one.id, new Set(previewsOf(one).map(({ id }) => id))]));
   }
 
-  /** A function that was removed keeps what its versions have, since it may come back. */
+  /** A preview keeps its copies over all that is pushed to it. A function that was removed keeps what its versions have, since it may come back. */
   function isWanted({ version, database, function: owner }: CopyRecord, wanted: Map<string, Set<string>>): boolean {
+    if (version.startsWith(previewHolder("")))
+      return registry.previews.byId(version.slice(previewHolder("").length)) !== undefined;
     if (!databases.byId(database) || !registry.version(version)) return false;
     return wanted.get(owner)?.has(version) ?? true;
   }
@@ -169,12 +199,17 @@ export function createCopying(
   return {
     recover,
     make,
+    makeForPreview,
     tend,
     async close() {
       isClosed = true;
       await tending;
     },
   };
+}
+
+function tooLargeForPreview({ name }: { name: string }): string {
+  return `the database "${name}" is larger than 256 MiB: the preview has an empty one in its place`;
 }
 
 function tooLarge({ name }: RoutedDatabase, { id }: RoutedVersion): string {

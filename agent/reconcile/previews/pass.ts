@@ -1,0 +1,214 @@
+// Makes the preview of one revision: observe, plan, build, copy databases, record. Moves nothing of `latest` and removes nothing of
+// production; what fails for one function stops no other one.
+import { reportOf } from "../../errors.js";
+import { formatRevision, type Revision, type Warning } from "../../model.js";
+import { nameTaken } from "../../plan/plan.js";
+import type {
+  FunctionRecord,
+  NewBuild,
+  NewEvent,
+  PreviewFunction,
+  PreviewRecord,
+  Registry,
+} from "../../store/index.js";
+import { type Acting, actOn } from "../act.js";
+import type { Built } from "../build.js";
+import { mapLimited } from "../flow.js";
+import type { PassRun } from "../loop.js";
+import { type Observed, observe, type PassDeps, type StepResult } from "../pass.js";
+
+export interface PreviewPassDeps {
+  /** As those of the source's own passes, with a checkout, an installer and kept builds of its own. */
+  passes: PassDeps;
+  /** Whether previews get the functions' secrets. */
+  hasSecrets: boolean;
+  copies: { makeForPreview(previewId: string, keys: Iterable<string>): Promise<Warning[]> };
+  /** Settles when nothing that serves is waited for. */
+  calm(): Promise<void>;
+}
+
+/** What is to be previewed. */
+export interface PreviewWanted {
+  /** Null: of a commit that somebody asked for. */
+  branch: string | null;
+  commit: string;
+  label: string;
+  handled: string;
+  /** Only this function. */
+  only?: string;
+}
+
+type Switching = Extract<StepResult, { kind: "switch" }>;
+type Failing = Extract<StepResult, { kind: "fail" }>;
+
+/** Functions that are built at a time: few, so that the builds of a push to production hardly wait. */
+const AT_ONCE = 2;
+
+export async function runPreview(
+  deps: PreviewPassDeps,
+  wanted: PreviewWanted,
+  signal: AbortSignal,
+): Promise<PreviewRecord> {
+  const { passes } = deps;
+  const { source, registry } = passes;
+  const { commit, branch } = wanted;
+  const revision: Revision = { source: source.name, branch: branch ?? source.branch, commit };
+  const snapshot = await source.snapshot(commit, revision.branch);
+  const observed = onlyOf(await observe(passes, revision, snapshot), wanted.only);
+  const acting: Acting = { deps: passes, pass: quietPass(signal), snapshot, observed, told: new Set() };
+  const results = (await build(acting, deps.calm)).map((result) => settle(passes, result));
+  const failing = await ownFailures(acting, results);
+  const made = results.flatMap((result) => (result.kind === "switch" ? [result] : []));
+  const { records } = observed;
+  const differs = ({ version: { id, function: name } }: Switching) => isDifferent(source.name, records.get(name), id);
+  const differing = made.filter((one) => wanted.only !== undefined || differs(one));
+  const preview = registry.previews.open({ source: source.name, branch, commit, label: wanted.label });
+  const bound = bind(registry, differing);
+  const keys = bound.flatMap(({ bindings }) => Object.values(bindings));
+  await deps.copies.makeForPreview(preview.id, keys);
+  signal.throwIfAborted();
+  const functions = [...bound.map((one) => ({ ...one, hasSecrets: deps.hasSecrets })), ...failing.map(failedFunction)];
+  const built = made.flatMap((result) => result.built ?? []);
+  return registry.previews.record({
+    ...{ id: preview.id, commit, label: wanted.label, handled: wanted.handled, account: passes.account },
+    versions: Object.fromEntries(made.map(({ version }) => [version.function, version.id])),
+    functions,
+    made: built.map(({ version: { createdAt: _, ...version } }) => version),
+    builds: built.map((one) => buildOf(passes, one)),
+    events: eventsOf(preview, wanted, revision, functions),
+  });
+}
+
+function onlyOf(observed: Observed, only: string | undefined): Observed {
+  if (only === undefined) return observed;
+  const steps = observed.plan.steps.filter(({ declaration }) => declaration.name === only);
+  return { ...observed, plan: { ...observed.plan, steps } };
+}
+
+/** Tells nobody, since what a preview comes to is told when it is there. */
+function quietPass(signal: AbortSignal): PassRun {
+  const nothing = () => {};
+  return { cause: "push", author: "", force: true, prune: false, signal, observe: nothing, commit: nothing };
+}
+
+async function build(acting: Acting, calm: () => Promise<void>): Promise<StepResult[]> {
+  const { deps, pass, snapshot } = acting;
+  const { steps } = acting.observed.plan;
+  const isBuilt = steps.some((step) => step.kind === "build");
+  if (isBuilt) await deps.checkout.sync(snapshot, pass.signal);
+  const results = await mapLimited(steps, AT_ONCE, async (step) => {
+    if (step.kind === "build") await calm();
+    pass.signal.throwIfAborted();
+    return actOn(acting, step);
+  });
+  deps.kept.clear();
+  return results;
+}
+
+/** What is kept in production is a version as any other one here; a name that is another account's is refused. */
+function settle({ account, registry }: PassDeps, result: StepResult): StepResult {
+  if (result.kind === "fail") return result;
+  const { step } = result;
+  const { name, warnings } = step.declaration;
+  const owner = ownerOf(registry, name);
+  if (owner && owner.account !== account) return { kind: "fail", step, error: nameTaken(name) };
+  if (result.kind === "switch") return result;
+  const version = registry.version(result.version);
+  if (!version) throw new TypeError(`the version ${result.version} is not in the registry`);
+  return { kind: "switch", step, version, warnings };
+}
+
+function ownerOf(registry: Registry, name: string): FunctionRecord | undefined {
+  return registry.functionByName(name) ?? registry.removedFunctions().find((removed) => removed.name === name);
+}
+
+/** What fails in production as well, from the very same folder, is told there. */
+async function ownFailures({ deps, snapshot, observed }: Acting, results: StepResult[]): Promise<Failing[]> {
+  const failing = results.filter((result) => result.kind === "fail");
+  const last = failing.length ? deps.registry.lastRevision(deps.source.name) : undefined;
+  if (!last) return failing;
+  const followed = await deps.source.snapshot(last.commit).catch(() => undefined);
+  const own = await Promise.all(
+    failing.map(async ({ step: { declaration } }) => {
+      if (observed.records.get(declaration.name)?.state !== "failed") return true;
+      const [here, there] = await Promise.all([
+        snapshot.treeId(declaration.folder),
+        followed?.treeId(declaration.folder),
+      ]);
+      return here !== there;
+    }),
+  );
+  return failing.filter((_, index) => own[index]);
+}
+
+/** Neither what serves nor what the source's followed branch gave last. */
+export function isDifferent(source: string, record: FunctionRecord | undefined, version: string): boolean {
+  if (!record || record.removedAt !== null) return true;
+  const declared = record.source === source ? record.declared : null;
+  return version !== record.latest && version !== declared;
+}
+
+type Bound = Omit<PreviewFunction, "functionId" | "hasSecrets"> & { folder: string };
+
+/** Nothing is made for it in production. */
+function bind(registry: Registry, differing: Switching[]): Bound[] {
+  const found = registry.previews.wouldBind(
+    differing.map(({ version: { id, account, function: name, manifest } }) => ({
+      function: { account, name },
+      version: id,
+      declared: manifest.d1Databases,
+      share: manifest.share ?? [],
+    })),
+  );
+  return differing.map(({ step: { declaration }, version }, index) => {
+    const { name, folder } = declaration;
+    const answer = found[index]!;
+    if ("bindings" in answer) return { name, folder, version: version.id, bindings: answer.bindings };
+    const position = declaration.bindingPositions?.[answer.binding];
+    return {
+      name,
+      folder,
+      version: null,
+      bindings: {},
+      error: { ...reportOf(answer.error), ...(position ? { position } : {}) },
+    };
+  });
+}
+
+function failedFunction({ step: { declaration }, error }: Failing) {
+  const { name, folder } = declaration;
+  return { name, folder, version: null, bindings: {}, hasSecrets: false, error };
+}
+
+function buildOf({ environment = "", bundlerId: bundler }: PassDeps, { version, treeId, inputs }: Built): NewBuild {
+  return { function: version.function, environment, treeId, bundler, inputs, versionId: version.id };
+}
+
+function eventsOf(
+  before: PreviewRecord,
+  { label }: PreviewWanted,
+  revision: Revision,
+  functions: Pick<PreviewFunction, "name" | "version" | "error">[],
+): NewEvent[] {
+  const what = before.branch === null ? `commit ${revision.commit.slice(0, 12)}` : `the branch "${before.branch}"`;
+  const there = functions.filter(({ version }) => version !== null).map(({ name }) => `"${name}"`);
+  const common = { source: revision.source, revision: formatRevision(revision) };
+  const word = before.handled === "" ? "created" : "updated";
+  const made = there.length ? `${there.join(", ")} at "${label}"` : "no function differs from production";
+  return [
+    { ...common, kind: `preview.${word}`, message: `the preview of ${what} was ${word}: ${made}` },
+    ...functions.flatMap(({ name, error }) =>
+      error
+        ? [
+            {
+              ...common,
+              kind: "preview.failed",
+              function: name,
+              message: `"${name}" of ${what}: ${error.message}`,
+              error,
+            },
+          ]
+        : [],
+    ),
+  ];
+}
