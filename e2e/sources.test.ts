@@ -262,16 +262,20 @@ test("with GIT_VERIFY_SIGNERS only what they signed is deployed, and what serves
   const report = await sync(agent);
   assert.deepEqual([report.result, report.error?.code], ["failed", "ERR_GIT_UNVERIFIED"]);
   assert.equal((await agent.request("hello")).text, "three");
+  const aside = await repository.push(agent, "HEAD:aside");
+  assert.match(aside.output, /wrkst: no preview of aside: .*key/);
+  assert.equal((await agent.request("aside--hello")).status, 404);
 });
 
-test("other branches that are pushed to the embedded repository are kept and not deployed", async (t) => {
+test("other branches that are pushed to the embedded repository are previewed and not deployed", async (t) => {
   const repository = await workingCopy(t);
   const agent = await start(t, {});
   assert.equal((await source(agent)).state, "empty");
   await repository.commit(functionFiles("hello", "one"));
   const aside = await repository.push(agent, "HEAD:aside");
-  assert.match(aside.output, /wrkst: kept; only "main" is deployed/);
+  assert.match(aside.output, /preview +hello +http:\/\/aside--hello\./);
   assert.equal((await agent.request("hello")).status, 404);
+  assert.equal((await agent.request("aside--hello")).text, "one");
   assert.match((await repository.push(agent)).output, /created\s+hello/);
   assert.equal((await agent.request("hello")).text, "one");
   const gone = await repository.push(agent, "--delete", "main");

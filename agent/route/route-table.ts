@@ -128,8 +128,9 @@ function specOf(
   return first?.spec ?? versionSpec(version, function_, options);
 }
 
-/** What a person set, otherwise `workers_dev = false` of the version that serves. */
-function isOffBase({ latest, versions, settings }: RoutedFunction): boolean {
+/** What a person set, otherwise `workers_dev = false` of the version that serves. What only previews have is not there. */
+function isOffBase({ latest, versions, settings, state, previews }: RoutedFunction): boolean {
+  if (latest === null && state === "pending" && previews.length > 0) return true;
   if (settings.enabled !== undefined) return !settings.enabled;
   return versions.find((version) => version.id === latest)?.manifest.workersDev === false;
 }

@@ -246,7 +246,7 @@ export function createPreviews(deps: PreviewDeps): PreviewRecords {
       addFunction.run(id, name, functionId, version, JSON.stringify(bound), Number(hasSecrets), toJson(one.error));
       if (functionId === null || version === null) continue;
       endVersion.run(null, version);
-      if (before.branch !== null && !holds.hold(functionId, label)) versions.setAlias(functionId, label, version);
+      if (before.branch !== null && !isHeld(functionId, label)) versions.setAlias(functionId, label, version);
     }
     forgetUnused(before);
     for (const event of change.events) events.addEvent(event);
@@ -254,13 +254,16 @@ export function createPreviews(deps: PreviewDeps): PreviewRecords {
     return recordOf(one.get(id)!);
   }
 
+  const isHeld = (functionId: string, alias: string) =>
+    holds.hold(functionId, alias) !== undefined || holds.suspension(functionId) !== undefined;
+
   /** Takes aliases and rows away; what is recorded next makes them anew. An alias that a person moved is theirs. */
   function leave({ id, branch, label, functions: own }: PreviewRecord, ended: number): void {
     deleteFunctions.run(id);
     for (const { functionId, version } of own) {
       if (functionId === null || version === null) continue;
       const alias = versions.aliases(functionId).find(({ name }) => name === label);
-      const isOurs = alias?.versionId === version && !holds.hold(functionId, label);
+      const isOurs = alias?.versionId === version && !isHeld(functionId, label);
       if (branch !== null && isOurs) versions.deleteAlias(functionId, label);
       if (isUsed.get(version) === 0) endVersion.run(ended, version);
     }

@@ -53,6 +53,7 @@ export async function runPreview(
   const { source, registry } = passes;
   const { commit, branch } = wanted;
   const revision: Revision = { source: source.name, branch: branch ?? source.branch, commit };
+  await passes.verify?.(commit, signal);
   const snapshot = await source.snapshot(commit, revision.branch);
   const observed = onlyOf(await observe(passes, revision, snapshot), wanted.only);
   const acting: Acting = { deps: passes, pass: quietPass(signal), snapshot, observed, told: new Set() };
