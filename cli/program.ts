@@ -27,6 +27,7 @@ const COMMANDS: [words: string[], load: () => Promise<Declare>][] = [
   [["status"], async () => (await import("./commands/status.js")).addStatus],
   [["why"], async () => (await import("./commands/status.js")).addWhy],
   [["sync"], async () => (await import("./commands/status.js")).addSync],
+  [["source"], async () => (await import("./commands/source.js")).addSource],
   [["events"], async () => (await import("./commands/status.js")).addEvents],
   [["tail"], async () => (await import("./commands/tail.js")).addTail],
   [["logs"], async () => (await import("./commands/tail.js")).addLogs],

@@ -21,7 +21,7 @@ const FILES = {
   ".env": "A=1\nB=two\n",
 };
 
-for (const name of ["deploy", "versions", "holds", "secrets", "access", "init", "speech"]) {
+for (const name of ["deploy", "versions", "holds", "secrets", "access", "init", "speech", "webhooks"]) {
   test(`speaks as written in testdata/${name}.txt`, async () => {
     const place = await mkdtemp(join(folder, "place-"));
     // A repository of its own: what may be imported ends here.

@@ -192,6 +192,11 @@ function addOurs(on: On, kept: Find): void {
         : { name, state: "ready", version: idOf(`${name} 2`), url: `http://${name}.localhost` },
     );
   }
+  on("POST /api/v1/sources/*/webhooks/*", ({ body }: Request, [source = "", provider = ""]) => ({
+    ...{ source, provider, url: `http://localhost:8080/webhooks/${source}/${provider}` },
+    secret: provider === "oidc" ? null : `whsec_${Buffer.from("of the scripts").toString("base64")}`,
+    created: (body as { rotate: boolean }).rotate,
+  }));
   on("POST /api/v1/functions/*/suspend", ({ body }: Request) => {
     const { expires, ...rest } = body as { expires?: string };
     return { ...rest, author: "Ada", createdAt: NOW, ...(expires ? { expiresAt: Date.parse(expires) } : {}) };

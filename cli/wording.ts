@@ -166,6 +166,11 @@ export const COMMANDS = {
     about: "fetch a source now and deploy what changed",
     examples: ["wrkst sync", "wrkst sync --wait           # says the old and the new commit, exit 1 when it failed"],
   },
+  source: { group: GROUPS.deploy, about: "the repositories that are followed" },
+  "source webhook": {
+    about: "print the address and the secret of a webhook, and where they go",
+    examples: ["wrkst source webhook github", "wrkst source webhook gitlab --source shop --rotate"],
+  },
   events: { group: GROUPS.look, about: "show what happened", examples: ["wrkst events --function greet --limit 50"] },
   tail: {
     group: GROUPS.look,
@@ -226,6 +231,8 @@ export const TEXT = {
   // arguments and options
   function: "name of a function",
   source: "name of a source",
+  provider: "github, gitlab, gitea, forgejo, gogs, bitbucket, standard, generic or oidc",
+  rotate: "make a new secret; the one before is good no more",
   version: "id of a version or its beginning (8 or more), commit, alias or tag",
   shares: "versions and their percentages, e.g. 1a2b3c4d@90 5e6f7a8b@10",
   rollbackTo: "version to go back to (default: the one that served before)",
@@ -348,6 +355,57 @@ export const PAGE = {
   nothing: "There is nothing here.",
 } as const;
 
+const JSON_TYPE = "application/json";
+
+/** Where address and secret of a webhook go, by provider. */
+export const PLACES = {
+  github: {
+    where: "Settings → Webhooks → Add webhook",
+    fields: "Payload URL, Secret, just the push event",
+    contentType: JSON_TYPE,
+  },
+  gitlab: {
+    where: "Settings → Webhooks → Add new webhook",
+    fields: "URL, Secret token (or, in newer ones, Signing token: whsec_…), push events, tag push events",
+    contentType: `${JSON_TYPE} (always)`,
+  },
+  gitea: {
+    where: "Settings → Webhooks → Add Webhook → Gitea",
+    fields: "Target URL, POST, Secret, push, creation and deletion",
+    contentType: JSON_TYPE,
+  },
+  forgejo: {
+    where: "Settings → Webhooks → Add webhook → Forgejo",
+    fields: "Target URL, POST, Secret, push, creation and deletion",
+    contentType: JSON_TYPE,
+  },
+  gogs: {
+    where: "Settings → Webhooks → Add a new webhook → Gogs",
+    fields: "Payload URL, Secret, just the push event",
+    contentType: JSON_TYPE,
+  },
+  bitbucket: {
+    where: "Repository settings → Webhooks → Add webhook (Data Center: Create webhook)",
+    fields: "URL, Secret, repository push",
+    contentType: `${JSON_TYPE} (always)`,
+  },
+  standard: {
+    where: "the sender's page for endpoints",
+    fields: "URL, signing secret (whsec_…)",
+    contentType: `${JSON_TYPE}; no body, or {"ref", "commit"}`,
+  },
+  generic: {
+    where: "your script: send X-Signature: sha256=<hex HMAC-SHA256 of the body under the secret>",
+    fields: "URL, secret",
+    contentType: `${JSON_TYPE}; no body, or {"ref", "commit"}`,
+  },
+  oidc: {
+    where: "your CI job: send Authorization: Bearer <its ID token>; rules for it are in OIDC_CI_RULES",
+    fields: "URL; no secret",
+    contentType: `${JSON_TYPE}; no body, or {"ref", "commit"}`,
+  },
+} as const;
+
 export const says = {
   error: (message: string) => `wrkst: error: ${message}\n`,
   warning: (message: string) => `wrkst: warning: ${message}\n`,
@@ -371,6 +429,8 @@ export const says = {
     const parts = Object.entries(counts).map(([reason, number]) => `${number} ${reason}`);
     return `${count(total, "function")} ${total === 1 ? "differs" : "differ"} from git: ${parts.join(", ")}`;
   },
+  webhookMade: (rotated: boolean) =>
+    rotated ? "made a new secret; the one before is good no more\n" : "made a secret for this webhook\n",
   accepted: (source: string, job: string) => `source "${source}": sync asked for, job ${job}`,
   passed: (source: string, result: string, from: string, to: string, milliseconds: number) =>
     result === "switched" && from !== to

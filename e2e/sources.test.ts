@@ -102,12 +102,19 @@ test("what serves survives a rewritten history, a deleted branch and a repositor
   assert.ok(kinds.includes("source.failed") && kinds.includes("source.recovered"), kinds.join(" "));
 });
 
-/** Serves the repository below `folder` over http to whoever knows the token. */
-async function serveGit(t: TestContext, folder: string, token: string): Promise<string> {
+/** Serves the repository below `folder` over http to whoever knows the token, unless it is revoked or the line is cut. */
+async function serveGit(
+  t: TestContext,
+  folder: string,
+  token: string,
+  state: { fault?: "revoked" | "cut" },
+): Promise<string> {
   const git = openGitHandler({ dir: join(folder, "remote.git"), hooksDir: folder, onPush: async () => {} });
   const expected = `Basic ${Buffer.from(`robot:${token}`).toString("base64")}`;
   const server = createServer((req, res) => {
-    if (req.headers.authorization === expected) return git.handle(req, res, (req.url ?? "").split("?")[0]!, "robot");
+    if (state.fault === "cut") return req.socket.destroy();
+    if (state.fault !== "revoked" && req.headers.authorization === expected)
+      return git.handle(req, res, (req.url ?? "").split("?")[0]!, "robot");
     res.writeHead(401, { "WWW-Authenticate": 'Basic realm="git"' }).end();
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -121,20 +128,19 @@ async function serveGit(t: TestContext, folder: string, token: string): Promise<
   return `http://127.0.0.1:${address.port}/remote.git`;
 }
 
-async function remoteOf(
-  t: TestContext,
-): Promise<{ bare: string; repository: TestRepository; url: string; token: string }> {
+async function remoteOf(t: TestContext) {
   const folder = await temporaryFolder(t);
   const bare = join(folder, "remote.git");
   const repository = await workingCopy(t);
   await repository.commit(functionFiles("hello", "one"));
   await run("git", ["clone", "--quiet", "--bare", repository.dir, bare]);
   const token = `canary-${randomUUID()}`;
-  return { bare, repository, url: await serveGit(t, folder, token), token };
+  const state: { fault?: "revoked" | "cut" } = {};
+  return { bare, repository, url: await serveGit(t, folder, token, state), token, state };
 }
 
-test("a remote over http is polled with the token, which nobody gets to see", async (t) => {
-  const { bare, repository, url, token } = await remoteOf(t);
+test("a remote over http is polled with the token, which nobody gets to see; D4 what serves outlasts a cut line and a revoked token", async (t) => {
+  const { bare, repository, url, token, state } = await remoteOf(t);
   const credentials = { GIT_REPO: url, GIT_TOKEN: token, GIT_USERNAME: "robot" };
   const agent = await start(t, { ...credentials, GIT_POLL_INTERVAL: "200ms", LOG_LEVEL: "trace" });
   assert.equal((await agent.request("hello")).text, "one");
@@ -144,6 +150,19 @@ test("a remote over http is polled with the token, which nobody gets to see", as
   const told = `${agent.output()}${JSON.stringify([await agent.status(), await agent.events()])}`;
   assert.equal(told.includes(token), false);
   assert.equal((await source(agent)).repo, url);
+  for (const [fault, code] of [
+    ["cut", "ERR_GIT_UNREACHABLE"],
+    ["revoked", "ERR_GIT_AUTH"],
+  ] as const) {
+    state.fault = fault;
+    await until(`status says ${code}`, async () => (await source(agent)).error?.code === code);
+    assert.deepEqual([(await source(agent)).state, (await agent.request("hello")).status], ["failed", 200]);
+    await repository.commit(functionFiles("hello", `after ${fault}`));
+    await repository.git("push", "--quiet", bare, "main");
+    delete state.fault;
+    await answers(agent, "hello", `after ${fault}`);
+    await until("status is well again", async () => (await source(agent)).state === "ready");
+  }
 });
 
 test("a wrong token is told as such, and what serves stays", async (t) => {
@@ -153,29 +172,39 @@ test("a wrong token is told as such, and what serves stays", async (t) => {
   assert.deepEqual([state, error?.code], ["failed", "ERR_GIT_AUTH"]);
 });
 
-test("GitHub's webhook and a sync by the API bring in what a remote has, and say what they did", async (t) => {
+test("webhooks and a sync by the API bring in what a remote has, also when it shows it only after the hook, and say what they did", async (t) => {
   const { bare, repository, url, token } = await remoteOf(t);
   const secret = "the secret of the webhook";
   const agent = await start(t, { GIT_REPO: url, GIT_TOKEN: token, GIT_USERNAME: "robot", WEBHOOK_SECRET: secret });
-  const deliver = async (commit: string, key = secret) => {
-    const body = JSON.stringify({ ref: "refs/heads/main", after: commit, deleted: false });
-    const signature = createHmac("sha256", key).update(body).digest("hex");
-    return agent.request("localhost", "/webhooks/default/github", {
-      method: "POST",
-      body,
+  const deliver = async (
+    path: string,
+    body: string,
+    headersOf: (signature: string) => Record<string, string>,
+    key = secret,
+  ) =>
+    agent.request("localhost", `/webhooks/default/${path}`, {
+      ...{ method: "POST", body },
       headers: {
         "content-type": "application/json",
+        ...headersOf(createHmac("sha256", key).update(body).digest("hex")),
+      },
+    });
+  const github = (commit: string, key?: string) =>
+    deliver(
+      "github",
+      JSON.stringify({ ref: "refs/heads/main", after: commit, deleted: false }),
+      (signature) => ({
         "x-github-event": "push",
         "x-github-delivery": randomUUID(),
         "x-hub-signature-256": `sha256=${signature}`,
-      },
-    });
-  };
+      }),
+      key,
+    );
   const two = await repository.commit(functionFiles("hello", "two"));
   await repository.git("push", "--quiet", bare, "main");
-  assert.equal((await deliver(two, "another secret")).status, 401);
+  assert.equal((await github(two, "another secret")).status, 401);
   assert.equal((await agent.request("hello")).text, "one");
-  assert.equal((await deliver(two)).status, 202);
+  assert.equal((await github(two)).status, 202);
   await answers(agent, "hello", "two");
 
   const three = await repository.commit(functionFiles("hello", "three"));
@@ -187,6 +216,26 @@ test("GitHub's webhook and a sync by the API bring in what a remote has, and say
     [["hello", "updated"]],
   );
   assert.equal((await agent.request("hello")).text, "three");
+
+  const four = await repository.commit(functionFiles("hello", "four"));
+  const pushed = JSON.stringify({ ref: "refs/heads/main", before: three, after: four, commits: [{ id: four }] });
+  const accepted = await deliver("gitea", pushed, (signature) => ({
+    ...{ "x-gitea-event": "push", "x-gitea-delivery": randomUUID(), "x-gitea-signature": signature },
+  }));
+  const { job } = JSON.parse(accepted.text) as { job: string };
+  assert.equal(accepted.status, 202);
+  await repository.git("push", "--quiet", bare, "main");
+  await answers(agent, "hello", "four");
+  await until("the job is done", async () => {
+    const { state, report } = await agent.api<{ state: string; report?: PassReport }>(`/api/v1/jobs/${job}`);
+    return state === "done" && report?.to === `main@sha1:${four}`;
+  });
+
+  const five = await repository.commit(functionFiles("hello", "five"));
+  await repository.git("push", "--quiet", bare, "main");
+  const waited = await deliver("generic?wait=true", "", (signature) => ({ "x-signature": `sha256=${signature}` }));
+  assert.equal((JSON.parse(waited.text) as PassReport).to, `main@sha1:${five}`);
+  assert.equal((await agent.request("hello")).text, "five");
 });
 
 test("GIT_PATH, GIT_BRANCH and WRANGLER_ENV choose what of the repository is deployed, and how", async (t) => {

@@ -38,8 +38,10 @@ import { addTailRoutes } from "./tail-routes.js";
 import { createTailCalls, type TailParts } from "./tails.js";
 import { addTransferRoutes } from "./transfer-routes.js";
 import { createTransfers } from "./transfers.js";
+import { secretsOfEnvironment, type WebhookSecrets } from "./webhooks/environment.js";
 import { createWebhooks } from "./webhooks/receive.js";
 import { addWebhookRoute } from "./webhooks/route.js";
+import { addWebhookSetupRoutes } from "./webhooks/setup-routes.js";
 
 export { type Handler, type Listening, type ListenOptions, listenOn } from "./listen.js";
 export type { EventPage, EventQuery, FunctionDetail, Job, Platform, SyncRequest } from "./platform.js";
@@ -115,7 +117,9 @@ export function createApi(options: ApiOptions): Api {
   addPlatformRoutes(routes, options);
   addEventRoutes(routes, options);
   addLifeRoutes(routes, options);
-  addWebhookRoute(routes, webhooksOf(options), options.metrics);
+  const secrets = secretsOfEnvironment(config.webhookSecret, options.publicUrl);
+  addWebhookRoute(routes, webhooksOf(options, secrets), options.metrics);
+  addWebhookSetupRoutes(routes, { platform, secrets, publicUrl: options.publicUrl });
   if (options.git) addGitRoute(routes, options.git);
   addLoginRoutes(routes, options);
   addAccessRoutes(routes, options);
@@ -157,10 +161,9 @@ export function createApi(options: ApiOptions): Api {
   };
 }
 
-function webhooksOf({ platform, auth, config, now = Date.now }: ApiOptions) {
+function webhooksOf({ platform, auth, now = Date.now }: ApiOptions, { webhookSecret: secretOf }: WebhookSecrets) {
   return createWebhooks({
-    ...{ platform, auth, now },
-    secretOf: (source) => (source === "default" ? config.webhookSecret : undefined),
+    ...{ platform, auth, now, secretOf },
     // Counted apart, so that a forge with a wrong secret does not lock out the people behind the same address.
     attempts: createAttempts({ now }),
   });

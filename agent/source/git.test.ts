@@ -56,6 +56,7 @@ test("what git says becomes a code", () => {
     ["fatal: couldn't find remote ref refs/heads/x", "ERR_GIT_NO_BRANCH"],
     ["fatal: transport 'ext' not allowed", "ERR_GIT_REFUSED"],
     ["error: object 1: hasDotgit: contains '.git'\nfatal: fsck error in packed object", "ERR_TREE_REFUSED"],
+    ["fatal: write error: No space left on device\nfatal: early EOF", "ERR_GIT"],
     ["fatal: bad object 123", "ERR_GIT"],
     ["", "ERR_GIT"],
   ];

@@ -191,6 +191,11 @@ interface Rule {
 /** Read from top to bottom; git's words in the C locale. */
 const RULES: readonly Rule[] = [
   {
+    pattern: /no space left on device|disk quota exceeded|failed to write new configuration file|unable to write file/i,
+    code: "ERR_GIT",
+    hint: "make room on the disk of DATA_DIR",
+  },
+  {
     pattern: /fsck error|error in object:|is a tree object with|fsckObjects/i,
     code: "ERR_TREE_REFUSED",
     hint: "run `git fsck --strict` in the repository and rewrite the commit it names",

@@ -3,7 +3,7 @@
 import { mkdir, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { WrkstError } from "../errors.js";
-import { type BaseEnvironment, gitEnvironment, openGit, type RunOptions, redact, runGit } from "./git.js";
+import { type BaseEnvironment, gitEnvironment, gitError, openGit, type RunOptions, redact, runGit } from "./git.js";
 import { removeStaleLocks } from "./locks.js";
 import { type Objects, openObjects } from "./objects.js";
 import type { Access, Remote } from "./remote.js";
@@ -53,8 +53,14 @@ export function openMirror(options: MirrorOptions): Mirror {
   async function rebuild(signal: AbortSignal): Promise<string> {
     const fresh = `${options.dir}.new`;
     await rm(fresh, { recursive: true, force: true });
-    await createBare(fresh, options.environment);
-    await fetchInto(fresh, options, signal);
+    try {
+      await createBare(fresh, options.environment);
+      await fetchInto(fresh, options, signal);
+    } catch (error) {
+      // Half a mirror may be what fills the disk.
+      await rm(fresh, { recursive: true, force: true });
+      throw error;
+    }
     objects?.close();
     objects = undefined;
     await rm(options.dir, { recursive: true, force: true });
@@ -90,6 +96,8 @@ export function openMirror(options: MirrorOptions): Mirror {
       try {
         return await update(signal);
       } catch (error) {
+        // What came in half stays where it is unless somebody takes it away, and may be what fills the disk.
+        await removeStaleLocks(options.dir, Number.POSITIVE_INFINITY);
         // The remote was listed a moment ago, so the mirror itself may be what is broken. Anew, beside the old one.
         const code = error instanceof WrkstError ? error.code : undefined;
         if (signal.aborted || (code !== "ERR_GIT" && code !== "ERR_GIT_UNREACHABLE")) throw error;
@@ -119,14 +127,12 @@ export function noBranch(branch: string, repo: string): WrkstError {
 /** Creates an empty bare repository, without the hooks and examples of git's templates. */
 export async function createBare(dir: string, environment: BaseEnvironment | undefined): Promise<void> {
   await mkdir(dirname(dir), { recursive: true });
-  await openGit(dirname(dir), environment).raw([
-    "init",
-    "--quiet",
-    "--bare",
-    "--template=",
-    "--initial-branch=main",
-    dir,
-  ]);
+  const args = ["init", "--quiet", "--bare", "--template=", "--initial-branch=main", dir];
+  await openGit(dirname(dir), environment)
+    .raw(args)
+    .catch((error: unknown) => {
+      throw gitError("creating a mirror", error);
+    });
 }
 
 async function fetchInto(dir: string, options: MirrorOptions, signal: AbortSignal): Promise<void> {
