@@ -26,6 +26,7 @@ import type { Databases } from "./reconcile/databases.js";
 import { createExpiry } from "./reconcile/deploys/expiry.js";
 import { createDeploys } from "./reconcile/deploys/index.js";
 import type { Deploys } from "./reconcile/deploys.js";
+import { createDiffing } from "./reconcile/diff.js";
 import { createKeptBuilds } from "./reconcile/kept-builds.js";
 import { Loop, type PassRun } from "./reconcile/loop.js";
 import { type PassDeps, runPass } from "./reconcile/pass.js";
@@ -130,7 +131,16 @@ async function assemble(
       previews.wake();
     },
   });
-  const platform = new Platform({ registry, publisher, runtime, source, loop: () => loop, urlOf, now: Date.now });
+  const platform = new Platform({
+    diff: (ref, signal) => diffing(ref, signal),
+    registry,
+    publisher,
+    runtime,
+    source,
+    loop: () => loop,
+    urlOf,
+    now: Date.now,
+  });
   const metrics: AgentMetrics = openAgentMetrics({
     ...{ registry, runtime, platform: () => platform },
     drain: () => databases.drain(),
@@ -189,6 +199,7 @@ async function assemble(
     calm: () => loop.calm(),
     tend: () => void databases.copying.tend(),
   });
+  const diffing = createDiffing({ ...passDeps, source, migrating: databases.migrating });
   const turns = createTurns();
   const deploys = createDeploys({
     ...{ registry, publisher, artifacts, sealing, turns, routes, urlOf },

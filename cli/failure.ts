@@ -11,6 +11,15 @@ export class Failure extends Error {
   }
 }
 
+/** Ends the command with an exit code of its own, after all has been said. */
+export class Verdict extends Error {
+  readonly exitCode: number;
+  constructor(exitCode: number) {
+    super(`exit code ${exitCode}`);
+    this.exitCode = exitCode;
+  }
+}
+
 /** Any thrown value as a sentence and a hint: the bundler and the reader of wrangler files throw errors of the platform. */
 export function failureOf(thrown: unknown): Failure {
   if (thrown instanceof Failure) return thrown;

@@ -1,8 +1,8 @@
 // The command line of `wrkst`. Results go to `out`, all else to `err`; the exit code is 0, 1 for a failure, 2 for wrong
-// usage, 130 after Ctrl-C.
+// usage, 130 after Ctrl-C; "diff" ends with 2 where something would change.
 
 import { Command, CommanderError, InvalidArgumentError } from "commander";
-import { failureOf } from "./failure.js";
+import { failureOf, Verdict } from "./failure.js";
 import type { Io } from "./io.js";
 import { Interrupted } from "./prompt.js";
 import { examples, says, TEXT, VERSION } from "./wording.js";
@@ -26,6 +26,7 @@ const COMMANDS: [words: string[], load: () => Promise<Declare>][] = [
   [["resume"], async () => (await import("./commands/functions.js")).addResume],
   [["status"], async () => (await import("./commands/status.js")).addStatus],
   [["why"], async () => (await import("./commands/status.js")).addWhy],
+  [["diff"], async () => (await import("./commands/diff.js")).addDiff],
   [["sync"], async () => (await import("./commands/status.js")).addSync],
   [["source"], async () => (await import("./commands/source.js")).addSource],
   [["events"], async () => (await import("./commands/status.js")).addEvents],
@@ -48,6 +49,7 @@ export async function run(args: string[], io: Io): Promise<number> {
     return 0;
   } catch (error) {
     if (io.signal.aborted || error instanceof Interrupted) return 130;
+    if (error instanceof Verdict) return error.exitCode;
     if (error instanceof InvalidArgumentError) return misused(error.message, io);
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     const { message, hint } = failureOf(error);

@@ -161,6 +161,11 @@ export const COMMANDS = {
     about: "say why a function or a source is as it is: last event, decision, rule, next step and when",
     examples: ["wrkst why greet", "wrkst why                      # the function here, or else the source"],
   },
+  diff: {
+    group: GROUPS.look,
+    about: "say what a branch, tag or commit would change; exit 0: nothing, 2: something, 1: it would fail",
+    examples: ["wrkst diff", "wrkst diff feature/prices --json"],
+  },
   sync: {
     group: GROUPS.look,
     about: "fetch a source now and deploy what changed",
@@ -262,6 +267,8 @@ export const TEXT = {
   tokenName: "name that tells you what it is for",
   tokenId: "id of a token",
   userId: "id of a user",
+  ref: "branch, tag or commit (default: what is followed, as it is there now)",
+  diffSource: "source that is compared",
   whySource: "explain this source",
   shell: "bash, zsh or fish",
   url: "address of the server (default: WRKST_URL, else the one of config set-url, else http://localhost:8080)",
@@ -488,6 +495,12 @@ export const says = {
     const why = reason === undefined ? "" : `: ${reason}`;
     return `${offline ? "refuses requests, suspended" : "suspended"} by ${author}${until}${why}`;
   },
+  wouldFail: (names: string[]) => `would fail: ${names.map(printable).join(", ")}`,
+  wouldChange: (change: string, name: string) => `${change} ${printable(name)}`,
+  compared: (from: string, to: string, changing: number, same: number) =>
+    changing === 0 ? `${from} → ${to}: nothing would change` : `${from} → ${to}: ${changing} differ, ${same} unchanged`,
+  heldBack: ({ kind, author, reason }: { kind: string; author: string; reason?: string }) =>
+    `held by a ${kind} of ${author}${reason === undefined ? "" : `: ${reason}`}`,
   askSecret: (key: string, name: string) => `value of ${key} for "${name}" (not shown): `,
   secretSet: (name: string, keys: string[]) => `set ${keys.join(", ")} of "${name}"`,
   secretsChanged: (name: string, set: string[], deleted: string[]) => {

@@ -194,6 +194,30 @@ test("a pin keeps a function that git declares no longer, until it is released",
   assert.equal((await direct.request("leaving")).status, 404);
 });
 
+test("a diff says what a branch would change, and moves and builds nothing", async () => {
+  await push({ ...functionFiles("differs", "one"), ...functionFiles("goes", "x") });
+  const before = await statusOf("differs");
+  const commit = await repository.commit({
+    ...functionFiles("differs", "two"),
+    ...functionFiles("comes", "x"),
+    goes: null,
+  });
+  const remote = join(direct.dataDir, "git/functions.git");
+  await run("git", ["push", "--quiet", "--force", remote, "HEAD:refs/heads/feature/x"], { cwd: repository.dir });
+  const diff = await direct.agent.platform.diff("default", "feature/x", AbortSignal.timeout(60_000));
+  const changes = Object.fromEntries(diff.functions.map(({ name, change }) => [name, change]));
+  assert.deepEqual([changes.differs, changes.comes, changes.goes], ["update", "create", "remove"]);
+  assert.deepEqual([diff.isChange, diff.to], [true, `main@sha1:${commit}`]);
+  assert.deepEqual(await statusOf("differs"), before);
+  const same = await direct.agent.platform.diff("default", undefined, AbortSignal.timeout(60_000));
+  assert.equal(same.functions.find(({ name }) => name === "differs")?.change, "unchanged");
+  await assert.rejects(
+    direct.agent.platform.diff("default", "nowhere", AbortSignal.timeout(60_000)),
+    failsWith("ERR_NOT_FOUND"),
+  );
+  await push({});
+});
+
 test("git takes a function over that was deployed directly on its account, and no other", async () => {
   const { deploys } = direct.agent;
   await direct.deploy("ours", { code: answers("by hand") });

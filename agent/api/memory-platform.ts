@@ -1,7 +1,7 @@
 // A platform in memory, for tests of what stands in front of one: the API and the command line.
 
 import { WrkstError } from "../errors.js";
-import type { BoundDatabase, FunctionStatus, PassReport, PlatformEvent, SourceStatus } from "../model.js";
+import type { BoundDatabase, FunctionDiff, FunctionStatus, PassReport, PlatformEvent, SourceStatus } from "../model.js";
 import type { FunctionDetail, Job, Platform, SyncRequest } from "./platform.js";
 
 export interface MemoryPlatform extends Platform {
@@ -20,6 +20,13 @@ const COMMIT = "3f2a91c0".padEnd(40, "d");
 
 const OWN: BoundDatabase = { binding: "D1", id: "1f0e", name: "hello-d1" };
 const CUT_OFF: BoundDatabase = { binding: "DB", id: "2f0e", name: "shop", problem: 'the database "shop" was removed' };
+
+const FUNCTION_DIFF: FunctionDiff = {
+  ...{ name: "hello", folder: "hello", change: "update", size: { from: 1200, to: null } },
+  configuration: [{ key: "minify", from: false, to: true }],
+  bindings: { added: ["GREETING"], removed: [], changed: ["DB"] },
+  migrations: [{ database: "shop", pending: ["0002_orders.sql"] }],
+};
 
 export function functionStatus(name: string, more: Partial<FunctionStatus> = {}): FunctionStatus {
   return {
@@ -99,6 +106,12 @@ export function createMemoryPlatform(): MemoryPlatform {
       const job: Job = { id: `job-${platform.syncs.length}`, source: name, state: "running" };
       jobs.set(job.id, job);
       return job;
+    },
+    async diff(name, ref) {
+      if (name !== "default") throw new WrkstError("ERR_NOT_FOUND", `there is no source "${name}"`);
+      const functions = ref === "same" ? [] : [FUNCTION_DIFF];
+      const to = `main@sha1:${COMMIT}`;
+      return { source: name, from: null, to, functions, isChange: functions.length > 0 };
     },
     job: (id) => jobs.get(id),
     async restore(name, author) {

@@ -95,6 +95,13 @@ function addSourceRoutes(routes: Routes, platform: Platform): void {
   );
   routes.add(
     {
+      ...{ method: "GET", path: "/api/v1/sources/:source/diff", rule: { action: "sync", of: "main" } },
+      ...{ query: QUERY.diff, summary: "What a revision would change" },
+    },
+    ({ params, query, signal }) => platform.diff(find(params.source).name, query.ref, signal),
+  );
+  routes.add(
+    {
       ...{ method: "POST", path: "/api/v1/sources/:source/sync", rule: { action: "sync", of: "main" } },
       ...{ query: QUERY.sync, summary: "A pass of the source" },
     },
@@ -123,7 +130,6 @@ function addLaterRoutes(routes: Routes): void {
     ["DELETE", "/api/v1/sources/:source"],
     ["POST", "/api/v1/sources/:source/suspend"],
     ["POST", "/api/v1/sources/:source/resume"],
-    ["GET", "/api/v1/sources/:source/diff"],
   ] as const;
   for (const [method, path] of later) {
     routes.add({ method, path, rule, streams: true, summary: "Not supported yet" }, () => {

@@ -7,6 +7,7 @@ import type {
   PassReport,
   PassSummary,
   PlatformEvent,
+  RevisionDiff,
   RuntimeStatus,
   SourceStatus,
   Status,
@@ -82,6 +83,8 @@ export interface Platform {
   sources(): SourceStatus[];
   /** @throws WrkstError ERR_NOT_FOUND */
   sync(source: string, request: SyncRequest): Promise<PassReport | Job>;
+  /** What a branch, tag or commit would change; without one, what is followed, as it is there now. @throws WrkstError ERR_NOT_FOUND */
+  diff(source: string, ref: string | undefined, signal: AbortSignal): Promise<RevisionDiff>;
   job(id: string): Job | undefined;
   /** Brings a removed function back. @throws WrkstError ERR_NOT_FOUND */
   restore(name: string, author: string): Promise<FunctionStatus>;

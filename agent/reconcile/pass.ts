@@ -163,7 +163,14 @@ function readFunctions(registry: Registry): Pick<Observed, "records" | "holds"> 
   return { records, holds: registry.holdsOnGit() };
 }
 
-export async function observe(deps: PassDeps, revision: Revision, snapshot: Snapshot): Promise<Observed> {
+/** What planning needs of a pass. */
+export type Planning = Pick<
+  PassDeps,
+  "registry" | "environment" | "declarations" | "account" | "bundlerId" | "source" | "refuse"
+>;
+
+/** Reads the revision and plans it; changes nothing. */
+export async function observe(deps: Planning, revision: Revision, snapshot: Snapshot): Promise<Observed> {
   const { registry, environment } = deps;
   const declarations = await deps.declarations.read(snapshot, environment === undefined ? {} : { environment });
   const { records, holds } = readFunctions(registry);
@@ -181,7 +188,7 @@ export async function observe(deps: PassDeps, revision: Revision, snapshot: Snap
 }
 
 async function candidateOf(
-  deps: PassDeps,
+  deps: Planning,
   snapshot: Snapshot,
   declaration: Declaration,
   record: FunctionRecord | undefined,

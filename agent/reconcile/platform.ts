@@ -10,6 +10,7 @@ import {
   type PassReport,
   type PassSummary,
   type PlatformEvent,
+  type RevisionDiff,
   type RuntimeStatus,
   restingState,
   type SourceStatus,
@@ -30,6 +31,7 @@ export interface PlatformDeps {
   /** The one that the environment describes. */
   source: { name: string; repo: string; branch: string; path: string };
   loop: () => Loop;
+  diff(ref: string | undefined, signal: AbortSignal): Promise<RevisionDiff>;
   urlOf(name: string): string;
   now(): number;
 }
@@ -174,6 +176,12 @@ export class Platform {
     for (const id of this.#jobs.keys()) if (this.#jobs.size > KEPT_JOBS) this.#jobs.delete(id);
     void pass.then((report) => Object.assign(job, { state: "done", report })).catch(() => this.#jobs.delete(job.id));
     return job;
+  }
+
+  /** What a branch, tag or commit would change. */
+  async diff(source: string, ref: string | undefined, signal: AbortSignal): Promise<RevisionDiff> {
+    this.source(source);
+    return this.#deps.diff(ref, signal);
   }
 
   job(id: string): Job | undefined {

@@ -70,6 +70,24 @@ test("follows a repository with a working copy, a linked worktree, and a shallow
   }
 });
 
+test("resolves branches, tags and commits of a remote and brings them in, and refuses what is none", async (t) => {
+  const { repo, source } = await localRepository(t);
+  const first = await commit(repo, { x: "1" });
+  await git(repo, ["tag", "-a", "-m", "first", "v1", first]);
+  await commit(repo, { x: "2" });
+  const side = await commit(repo, { x: "side" }, { branch: "side/way" });
+  const { commit: tip } = await source.fetch({ signal });
+  assert.equal(await source.resolve("v1", signal), first);
+  assert.equal(await text(source, first, "x"), "1");
+  assert.equal(await source.resolve("side/way", signal), side);
+  assert.equal(await text(source, side, "x"), "side");
+  assert.equal(await source.resolve(first, signal), first);
+  assert.equal(await source.resolve(tip.slice(0, 8), signal), tip);
+  await assert.rejects(source.resolve("nowhere", signal), { code: "ERR_NOT_FOUND" });
+  await assert.rejects(source.resolve("--upload-pack=x", signal), { code: "ERR_GIT_REFUSED" });
+  assert.deepEqual(await source.fetch({ signal }), { commit: tip });
+});
+
 test("applies the root path", async (t) => {
   const { repo, source } = await localRepository(t, { path: "/functions/" });
   const id = await commit(repo, { "functions/a/wrangler.toml": "", "other/wrangler.toml": "" });

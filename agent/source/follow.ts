@@ -9,6 +9,7 @@ import { type Mirror, noBranch, openMirror } from "./mirror.js";
 import { type Objects, openObjects } from "./objects.js";
 import { findRefsFolder, type Watch, watchRefs } from "./refs-watch.js";
 import { accessTo, type Credentials, parseRemote, type Remote, validateBranch, validateRootPath } from "./remote.js";
+import { noRevision, resolveHere } from "./resolve.js";
 import { openSnapshotReader, type SnapshotLimits } from "./snapshot.js";
 
 export interface Source {
@@ -26,6 +27,12 @@ export interface Source {
   fetch(options: { signal: AbortSignal; goal?: string | undefined }): Promise<{ commit: string }>;
   /** All branches of the repository: name → commit. @throws as `fetch` */
   branches(signal: AbortSignal): Promise<Map<string, string>>;
+  /**
+   * The commit of a branch, a tag or a commit (40 digits, or fewer where it is here already), brought in so that `snapshot` can read it.
+   *
+   * @throws ERR_NOT_FOUND, and as `fetch`
+   */
+  resolve(ref: string, signal: AbortSignal): Promise<string>;
   /** `branch`: the one it is of, default the followed one. @throws ERR_GIT when the commit or its tree is not here. */
   snapshot(commit: string, branch?: string): Promise<Snapshot>;
   /** The bytes of a commit or tag object that is here. @throws ERR_GIT when it is not. */
@@ -67,6 +74,7 @@ interface Origin {
   local?: string;
   fetch(signal: AbortSignal): Promise<string>;
   branches(signal: AbortSignal): Promise<Map<string, string>>;
+  resolve(ref: string, signal: AbortSignal): Promise<string | undefined>;
   objects(): Objects;
   close(): void;
 }
@@ -114,6 +122,15 @@ export async function openSource(options: SourceOptions): Promise<Source> {
       return turn;
     },
     branches: (signal) => origin.branches(signal),
+    resolve(ref, signal) {
+      const turn = last.then(async () => {
+        const commit = await origin.resolve(ref, signal);
+        if (commit === undefined) throw noRevision(ref, origin.repo);
+        return commit;
+      });
+      last = turn.catch(() => {});
+      return turn;
+    },
     async snapshot(commit, of = branch) {
       if (!COMMIT.test(commit)) throw new WrkstError("ERR_GIT_REFUSED", "expected 40 hex digits as name of a commit");
       const objects = origin.objects();
@@ -180,6 +197,7 @@ function remoteOrigin(options: SourceOptions, address: string, branch: string): 
       return (await mirror.current()) === tip ? tip : mirror.fetch(signal);
     },
     branches: async () => new Map(),
+    resolve: mirror.resolve,
     objects: mirror.objects,
     close: mirror.close,
   };
@@ -197,6 +215,7 @@ function embeddedOrigin(options: SourceOptions, dir: string, branch: string): Or
       throw await whyNoCommit(dir, branch, options.environment);
     },
     branches: () => listHeads(dir, options.environment),
+    resolve: (ref, signal) => resolveHere(dir, ref, { environment: options.environment, signal }),
     objects: () => objects,
     close: () => objects.close(),
   };

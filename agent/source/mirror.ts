@@ -7,6 +7,7 @@ import { type BaseEnvironment, gitEnvironment, gitError, openGit, type RunOption
 import { removeStaleLocks } from "./locks.js";
 import { type Objects, openObjects } from "./objects.js";
 import type { Access, Remote } from "./remote.js";
+import { COMMIT, candidatesOf, resolveHere } from "./resolve.js";
 
 export interface MirrorOptions {
   /** Folder of the mirror, `<name>.git`. */
@@ -26,11 +27,15 @@ export interface Mirror {
   fetch(signal: AbortSignal): Promise<string>;
   /** The commit that was brought in last, undefined when there is none or the mirror is not to be trusted. */
   current(): Promise<string | undefined>;
+  /** The commit that the remote, or the mirror, knows by the name, brought in. Must not run beside a fetch. */
+  resolve(ref: string, signal: AbortSignal): Promise<string | undefined>;
   objects(): Objects;
   close(): void;
 }
 
 const FOLLOWED = "refs/wrkst/followed";
+/** What somebody asked for last. */
+const ASKED = "refs/wrkst/asked";
 /** After so many fetches that brought something, the mirror is made anew: a shallow mirror is cheaper to refetch than to collect. */
 const FETCHES_OF_A_LIFE = 2_000;
 
@@ -111,6 +116,17 @@ export function openMirror(options: MirrorOptions): Mirror {
         .catch(() => undefined);
       return header?.type === "commit" ? header.id : undefined;
     },
+    async resolve(ref, signal) {
+      if (!(await exists(join(options.dir, "HEAD")))) await rebuild(signal);
+      const name = await findRemote(options, ref, signal);
+      if (name === undefined) {
+        return resolveHere(options.dir, ref, { environment: options.environment, signal });
+      }
+      await removeStaleLocks(options.dir, Number.POSITIVE_INFINITY);
+      await fetchInto(options.dir, options, signal, `+${name}:${ASKED}`);
+      const header = await open().header(`${ASKED}^{commit}`);
+      return header?.type === "commit" ? header.id : undefined;
+    },
     objects: open,
     close() {
       objects?.close();
@@ -135,9 +151,23 @@ export async function createBare(dir: string, environment: BaseEnvironment | und
     });
 }
 
-async function fetchInto(dir: string, options: MirrorOptions, signal: AbortSignal): Promise<void> {
+/** What the remote calls it: a full reference, or the commit itself, which it may refuse to give. */
+async function findRemote(options: MirrorOptions, ref: string, signal: AbortSignal): Promise<string | undefined> {
   await ensureSettings(options);
-  const spec = `+refs/heads/${options.branch}:${FOLLOWED}`;
+  const candidates = candidatesOf(ref);
+  const args = ["ls-remote", "--refs", "--end-of-options", options.remote.url, ...candidates];
+  const listed = await runGit(args, { ...runOptions(options, "/dev/null", signal), timeout: options.timeouts.list });
+  const found = candidates.find((name) => listed.split("\n").some((line) => line.endsWith(`\t${name}`)));
+  return found ?? (COMMIT.test(ref) ? ref : undefined);
+}
+
+async function fetchInto(
+  dir: string,
+  options: MirrorOptions,
+  signal: AbortSignal,
+  spec = `+refs/heads/${options.branch}:${FOLLOWED}`,
+): Promise<void> {
+  await ensureSettings(options);
   const flags = [
     "--quiet",
     "--depth=1",

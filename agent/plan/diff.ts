@@ -1,0 +1,98 @@
+// What a revision would change against what serves, function by function. Pure; builds nothing, so sizes are known only where
+// a version of the same content is.
+
+import { type ErrorReport, reportOf, WrkstError } from "../errors.js";
+import { type FunctionDiff, type Hold, holdsBack, type Manifest, type MigrationSet, type Version } from "../model.js";
+import type { Step } from "./plan.js";
+
+export interface DiffRequest {
+  steps: Step[];
+  removals: string[];
+  /** What serves, by name of the function; absent: nothing does. */
+  serving(name: string): Version | undefined;
+  /** A version that is there already. */
+  version(id: string): Version | undefined;
+  hold(name: string): Hold | undefined;
+  folderOf(name: string): string;
+  /** What it would apply, by name of the function, or why that could not be told. */
+  migrations: ReadonlyMap<string, FunctionDiff["migrations"] | ErrorReport>;
+}
+
+/** Functions in the order of the plan, removed ones last. */
+export function diffSteps(request: DiffRequest): FunctionDiff[] {
+  const declared = request.steps.map((step) => diffStep(step, request));
+  const removed = request.removals.map((name): FunctionDiff => {
+    const hold = request.hold(name);
+    const isKept = hold && hold.kind !== "rollback";
+    const size = { from: request.serving(name)?.size ?? null, to: null };
+    return { ...bare(name, request.folderOf(name), "remove"), ...(isKept ? { hold } : {}), size };
+  });
+  return [...declared, ...removed];
+}
+
+/** Whether callers would notice: what a person holds does not move, and what fails moves nothing. */
+export function isChange({ change, hold }: FunctionDiff): boolean {
+  return (change === "create" || change === "update" || change === "remove") && hold === undefined;
+}
+
+/** Files of the sets that are not applied yet. */
+export function pendingIn(set: MigrationSet, applied: readonly string[]): string[] {
+  const known = new Set(applied);
+  return set.migrations.map(({ name }) => name).filter((name) => !known.has(name));
+}
+
+function diffStep(step: Step, request: DiffRequest): FunctionDiff {
+  const { name, folder, manifest } = step.declaration;
+  const failed = (error: ErrorReport): FunctionDiff => ({ ...bare(name, folder, "fail"), error });
+  if (step.kind === "fail") return failed(step.error);
+  if (!manifest) return failed(reportOf(new WrkstError("ERR_MANIFEST", `"${name}" has no configuration`)));
+  const serving = request.serving(name);
+  const next = step.kind === "build" ? undefined : request.version(step.version);
+  if (serving && next?.id === serving.id) return bare(name, folder, "unchanged");
+  const migrations = request.migrations.get(name) ?? [];
+  if (!Array.isArray(migrations)) return failed(migrations);
+  const hold = request.hold(name);
+  return {
+    ...bare(name, folder, serving ? "update" : "create"),
+    ...(hold && holdsBack(hold, next?.id ?? "") ? { hold } : {}),
+    size: { from: serving?.size ?? null, to: next?.size ?? null },
+    configuration: configurationDiff(serving?.manifest, manifest),
+    bindings: bindingsDiff(serving?.manifest, manifest),
+    migrations,
+  };
+}
+
+function bare(name: string, folder: string, change: FunctionDiff["change"]): FunctionDiff {
+  const bindings = { added: [], removed: [], changed: [] };
+  return { name, folder, change, configuration: [], bindings, migrations: [] };
+}
+
+/** Bindings stand apart, by name only: what a var holds is for those who read the repository. */
+function configurationDiff(before: Manifest | undefined, after: Manifest): FunctionDiff["configuration"] {
+  if (!before) return [];
+  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort() as (keyof Manifest)[];
+  return keys
+    .filter((key) => key !== "vars" && key !== "d1Databases" && !isEqual(before[key], after[key]))
+    .map((key) => ({ key, from: before[key] ?? null, to: after[key] ?? null }));
+}
+
+function bindingsDiff(before: Manifest | undefined, after: Manifest): FunctionDiff["bindings"] {
+  const [old, now] = [before ? bindingsOf(before) : new Map<string, unknown>(), bindingsOf(after)];
+  return {
+    added: [...now.keys()].filter((name) => !old.has(name)).sort(),
+    removed: [...old.keys()].filter((name) => !now.has(name)).sort(),
+    changed: [...now.keys()].filter((name) => old.has(name) && !isEqual(old.get(name), now.get(name))).sort(),
+  };
+}
+
+function bindingsOf({ vars, d1Databases }: Manifest): Map<string, unknown> {
+  return new Map<string, unknown>([
+    ...Object.entries(vars).map(([name, value]) => [name, { value }] as const),
+    ...d1Databases.map((database) => [database.binding, { database }] as const),
+  ]);
+}
+
+/** Manifests are plain JSON, read by one program in one order of keys. */
+function isEqual(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

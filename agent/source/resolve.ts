@@ -1,0 +1,37 @@
+// From what people call a revision, a branch, a tag or a commit, to its commit. Reads references; moves none that is followed.
+
+import { WrkstError } from "../errors.js";
+import { type BaseEnvironment, gitEnvironment, runGit } from "./git.js";
+import { printable, validateBranch } from "./remote.js";
+
+export const COMMIT = /^[0-9a-f]{40}$/;
+const PREFIX = /^[0-9a-f]{7,40}$/;
+
+/** Full references that the name may stand for, in the order in which git looks. @throws ERR_GIT_REFUSED */
+export function candidatesOf(ref: string): string[] {
+  const name = validateBranch(ref);
+  return [`refs/heads/${name}`, `refs/tags/${name}`];
+}
+
+/** The commit as far as the repository on this machine knows it. A tag is peeled. @throws ERR_GIT_REFUSED */
+export async function resolveHere(
+  gitDir: string,
+  ref: string,
+  { environment, signal }: { environment?: BaseEnvironment | undefined; signal: AbortSignal },
+): Promise<string | undefined> {
+  const names = [...candidatesOf(ref), ...(PREFIX.test(ref) ? [ref] : [])];
+  for (const name of names) {
+    const args = ["rev-parse", "--quiet", "--verify", "--end-of-options", `${name}^{commit}`];
+    const run = { gitDir, what: "reading a reference", environment: gitEnvironment(environment), signal };
+    const commit = (await runGit(args, run).catch(() => "")).trim();
+    signal.throwIfAborted();
+    if (COMMIT.test(commit)) return commit;
+  }
+  return undefined;
+}
+
+export function noRevision(ref: string, repo: string): WrkstError {
+  return new WrkstError("ERR_NOT_FOUND", `"${printable(ref)}" is no branch, tag or commit of "${repo}"`, {
+    hint: "push it first, or name the commit by its 40 digits",
+  });
+}
