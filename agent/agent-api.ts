@@ -4,15 +4,15 @@ import { join } from "node:path";
 import { type ApiOptions, createApi, listenOn, type TailParts } from "./api/index.js";
 import { openAuth } from "./auth/index.js";
 import type { ProcessConfig } from "./config.js";
+import { reportOf } from "./errors.js";
 import type { Log } from "./log.js";
 import type { Metrics } from "./metrics/index.js";
 import type { AccessRecords } from "./model-access.js";
 import type { Databases } from "./reconcile/databases.js";
 import type { Deploys } from "./reconcile/deploys.js";
-import type { Loop } from "./reconcile/loop.js";
 import type { Platform } from "./reconcile/platform.js";
-import type { Previews } from "./reconcile/previews/index.js";
 import { linesOf } from "./reconcile/report.js";
+import type { FollowedSources, Following } from "./reconcile/sources/index.js";
 import { openGitHandler, type Push } from "./source/git-http.js";
 
 export interface AgentApiOptions {
@@ -20,11 +20,8 @@ export interface AgentApiOptions {
   log: Log;
   platform: Platform;
   deploys: Deploys;
-  loop: Loop;
-  previews: Previews;
+  sources: FollowedSources;
   runDir: string;
-  /** The source follows the embedded repository. */
-  embedded: boolean;
   access: AccessRecords;
   /** Keeps an audit event. */
   audit: ApiOptions["audit"];
@@ -39,13 +36,13 @@ export interface AgentApiOptions {
 
 export interface AgentApi {
   tokenFile: string | undefined;
-  /** Wakes the loop, but not before a push that is coming in has told itself who pushed. */
-  wakeAfterPushes(): void;
+  /** The same call, but not before a push that is coming in has told itself who pushed. */
+  gateOfPushes(wake: () => void): () => void;
   close(): Promise<void>;
 }
 
 export async function openApi(options: AgentApiOptions): Promise<AgentApi> {
-  const { config, deploys, log, loop, platform, runDir } = options;
+  const { config, deploys, log, platform, runDir, sources } = options;
   const auth = await openAuth({
     secretsDir: join(config.dataDir, "secrets"),
     adminToken: config.adminToken,
@@ -59,7 +56,7 @@ export async function openApi(options: AgentApiOptions): Promise<AgentApi> {
     environment: config.environment,
     onPush: (push) => followPush(options, push),
   });
-  const pushes = createPushGate(() => loop.wake({ cause: "sync" }));
+  const pushes = createPushGate();
   const uploads = join(config.dataDir, "uploads");
   // What a kill has left of uploads that were being read.
   await rm(uploads, { recursive: true, force: true });
@@ -68,6 +65,7 @@ export async function openApi(options: AgentApiOptions): Promise<AgentApi> {
     databases: options.databases,
     metrics: options.metrics,
     platform,
+    sources,
     deploys,
     auth,
     audit: options.audit,
@@ -85,7 +83,7 @@ export async function openApi(options: AgentApiOptions): Promise<AgentApi> {
   if (config.adminListen) listening.push(await listenOn({ handler, upgrade, ...config.adminListen }));
   return {
     tokenFile: auth.tokenFile,
-    wakeAfterPushes: pushes.wake,
+    gateOfPushes: pushes.gate,
     close: async () => {
       await git.close();
       await Promise.all(listening.map((socket) => socket.close()));
@@ -94,57 +92,78 @@ export async function openApi(options: AgentApiOptions): Promise<AgentApi> {
 }
 
 /** The watch sees a reference move before the push that moved it is through: its pass would not know the pusher. */
-function createPushGate(wake: () => void): { enter(): () => void; wake(): void } {
+function createPushGate(): { enter(): () => void; gate(wake: () => void): () => void } {
   let inside = 0;
-  let isHeld = false;
+  const held = new Set<() => void>();
   return {
     enter() {
       inside++;
       return () => {
         inside--;
-        if (inside > 0 || !isHeld) return;
-        isHeld = false;
-        wake();
+        if (inside > 0) return;
+        const waiting = [...held];
+        held.clear();
+        for (const wake of waiting) wake();
       };
     },
-    wake() {
-      if (inside > 0) isHeld = true;
+    gate: (wake) => () => {
+      if (inside > 0) held.add(wake);
       else wake();
     },
   };
 }
 
-/** A push waits for the pass of the followed branch and for the previews of the others, and prints what came of them. */
-async function followPush(options: AgentApiOptions, push: Push): Promise<void> {
-  const previewed = options.embedded ? previewedOf(options.previews, push) : [];
-  const isFollowed = push.updates.some(({ ref }) => ref === `refs/heads/${options.config.git.branch}`);
-  if (isFollowed || previewed.length === 0) await followBranch(options, push);
+/** A push waits for the passes of followed branches and for the previews of the others, and prints what came of them. */
+async function followPush(options: Pick<AgentApiOptions, "sources" | "log">, push: Push): Promise<void> {
+  const embedded = options.sources.ofEmbedded();
+  const following = embedded.filter((one) => updateOf(one, push));
+  const previewed = embedded.flatMap(({ previews }) => previewedOf(previews, push));
+  for (const one of following) {
+    if (following.length > 1) push.write(`wrkst: source "${one.name}"`);
+    await followOne(options, one, push);
+  }
+  if (!following.length && !previewed.length) tellKept(embedded, push);
   await Promise.all(
-    previewed.map(async ({ branch, commit }) => {
-      for (const line of await options.previews.follow(branch, commit)) push.write(line);
+    previewed.map(async ({ previews, branch, commit }) => {
+      for (const line of await previews.follow(branch, commit)) push.write(line);
     }),
   );
 }
 
+function tellKept(embedded: Following[], push: Push): void {
+  const branches = embedded.map(({ source }) => `"${source.branch}"`);
+  const followed = branches.length ? `only ${branches.join(", ")} is deployed` : "another repository is followed";
+  push.write(`wrkst: kept; ${followed}`);
+}
+
 const HEADS = "refs/heads/";
 
-function previewedOf(previews: Previews, { updates }: Push): { branch: string; commit: string | null }[] {
+function previewedOf(previews: Following["previews"], { updates }: Push) {
   return updates
     .filter(({ ref }) => ref.startsWith(HEADS))
-    .map(({ ref, to }) => ({ branch: ref.slice(HEADS.length), commit: to }))
+    .map(({ ref, to }) => ({ previews, branch: ref.slice(HEADS.length), commit: to }))
     .filter(({ branch }) => previews.isPreviewed(branch));
 }
 
-/** The push of the followed branch waits for its pass and prints it; what is neither followed nor previewed is kept only. */
-async function followBranch({ config, loop, embedded, log }: AgentApiOptions, push: Push): Promise<void> {
-  const update = push.updates.find(({ ref }) => ref === `refs/heads/${config.git.branch}`);
-  if (!update || !embedded) {
-    const followed = embedded ? `only "${config.git.branch}" is deployed` : "another repository is followed";
-    return push.write(`wrkst: kept; ${followed}`);
+function updateOf({ source }: Following, push: Push): Push["updates"][number] | undefined {
+  return push.updates.find(({ ref }) => ref === `refs/heads/${source.branch}`);
+}
+
+async function followOne(
+  { sources, log }: Pick<AgentApiOptions, "sources" | "log">,
+  following: Following,
+  push: Push,
+): Promise<void> {
+  const { name, loop, source } = following;
+  const update = updateOf(following, push);
+  try {
+    sources.refuseSuspended(name);
+  } catch (error) {
+    return push.write(`wrkst: kept; ${reportOf(error).message}`);
   }
-  if (update.to === null) {
+  if (!update?.to) {
     loop.wake({ cause: "push", author: push.who });
-    return push.write(`wrkst: the branch "${config.git.branch}" is gone; what serves stays`);
+    return push.write(`wrkst: the branch "${source.branch}" is gone; what serves stays`);
   }
   const report = await loop.sync({
     cause: "push",
@@ -155,6 +174,6 @@ async function followBranch({ config, loop, embedded, log }: AgentApiOptions, pu
       for (const line of linesOf(progress)) push.write(line);
     },
   });
-  log.debug({ result: report.result }, "push followed");
+  log.debug({ source: name, result: report.result }, "push followed");
   for (const line of linesOf({ kind: "done", report })) push.write(line);
 }

@@ -9,8 +9,9 @@ import { SECRETS_KEY_VARIABLE, type TailLine, WARDS } from "../runtime/wire.js";
 import { openApi } from "./agent-api.js";
 import { type AgentDatabases, openAgentDatabases } from "./agent-databases.js";
 import { type AgentMetrics, openAgentMetrics } from "./agent-metrics.js";
+import { openAgentSources } from "./agent-sources.js";
 import { type AgentTail, openAgentTail } from "./agent-tail.js";
-import { isVerified, openVerify } from "./agent-verify.js";
+import { createUpkeep } from "./agent-upkeep.js";
 import { openArtifactStore } from "./artifact/index.js";
 import { openEncryptionKey } from "./auth/encryption-key.js";
 import { BUNDLER_ID, openBundler } from "./bundle/bundler.js";
@@ -19,22 +20,17 @@ import { openInstaller } from "./bundle/installer.js";
 import { defaultPublicUrl, type ProcessConfig } from "./config.js";
 import { type ErrorReport, reportOf, WrkstError } from "./errors.js";
 import type { Log } from "./log.js";
-import { createDeclarationReader } from "./manifest/declarations.js";
 import type { Declaration } from "./model.js";
 import { logPass, logProgress } from "./pass-log.js";
 import type { Databases } from "./reconcile/databases.js";
 import { createExpiry } from "./reconcile/deploys/expiry.js";
 import { createDeploys } from "./reconcile/deploys/index.js";
 import type { Deploys } from "./reconcile/deploys.js";
-import { createDiffing } from "./reconcile/diff.js";
-import { createKeptBuilds } from "./reconcile/kept-builds.js";
-import { Loop, type PassRun } from "./reconcile/loop.js";
-import { type PassDeps, runPass } from "./reconcile/pass.js";
 import { Platform } from "./reconcile/platform.js";
 import { createPreparation } from "./reconcile/prepare.js";
-import { openPreviews } from "./reconcile/previews/index.js";
 import { Publisher } from "./reconcile/publisher.js";
-import { checkKey, createSecretsOf, hidesSecret } from "./reconcile/secrets.js";
+import { checkKey, hidesSecret } from "./reconcile/secrets.js";
+import type { FollowedSources } from "./reconcile/sources/index.js";
 import { createTurns } from "./reconcile/turns.js";
 import { type RouteOptions, refusalOfHost } from "./route/index.js";
 import { type Checker, openChecker } from "./runtime/checker.js";
@@ -43,9 +39,6 @@ import { databaseSocket, openRunFolder, removeSockets, wardSockets } from "./run
 import { openRuntime, type Runtime, type RuntimeEvent } from "./runtime/runtime.js";
 import { checkerConfig, rehearsalConfig, servingConfig } from "./runtime/workerd-config.js";
 import { createSealing } from "./secrets/sealing.js";
-import { openCheckout } from "./source/checkout.js";
-import { openEmbedded, packEmbedded } from "./source/embedded.js";
-import { openSource, type Source } from "./source/follow.js";
 import { MAIN_ACCOUNT, openRegistry, type Registry } from "./store/index.js";
 import { openWorkFolder } from "./work-folder.js";
 
@@ -60,8 +53,6 @@ export interface Agent {
   close(): Promise<void>;
 }
 
-const SOURCE = "default";
-const HOUR = 3_600_000;
 const inDist = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
 /** Opens everything that must be there before the first request; `started` follows. Throws what a person must mend. */
@@ -105,7 +96,7 @@ async function assemble(
     beforeStart: async () => void (await publisher.write()),
     onEvent: (event) => {
       onRuntimeEvent(event, platform, log);
-      if (event.kind === "runtime.started") databases.closing.close().catch(() => loop.wake({ force: true }));
+      if (event.kind === "runtime.started") databases.closing.close().catch(() => sources.publishSoon());
     },
     onTailLine: (line) => tail.hub.take(line),
     functionNames: () => registry.functions().map((record) => record.name),
@@ -117,30 +108,8 @@ async function assemble(
     closing: { reopen: () => databases.closing.reopen(), close: () => databases.closing.close() },
     onWritten: () => tail.refresh(),
   });
-  const { source, seed } = await openFollowed(config);
-  closers.push(() => source.close());
   const now = () => performance.timeOrigin + performance.now();
-  const loop: Loop = new Loop({
-    source: SOURCE,
-    peek: async (signal) => (await source.fetch({ signal })).commit,
-    run: async (pass) => collectAfter(await runPass(passDeps, logProgress(log, pass)), pass),
-    log: (report, request) => {
-      platform.record(report);
-      metrics.passed(report);
-      logPass(log, report, request);
-      previews.wake();
-    },
-  });
-  const platform = new Platform({
-    diff: (ref, signal) => diffing(ref, signal),
-    registry,
-    publisher,
-    runtime,
-    source,
-    loop: () => loop,
-    urlOf,
-    now: Date.now,
-  });
+  const platform = new Platform({ registry, publisher, runtime, sources: () => sources, urlOf, now: Date.now });
   const metrics: AgentMetrics = openAgentMetrics({
     ...{ registry, runtime, platform: () => platform },
     drain: () => databases.drain(),
@@ -162,52 +131,20 @@ async function assemble(
       }),
     backupInterval: config.databases.backupInterval,
     retention: config.retention,
-    wake: () => loop.wake({ force: true }),
+    wake: () => sources.publishSoon(),
     onStats: (stats) => metrics.queried(stats),
   });
   closers.push(() => databases.close());
-  const verify = await openVerify(config, { source, registry });
-  const passDeps: PassDeps = {
-    source,
-    ...(verify ? { verify } : {}),
-    registry,
-    publisher,
-    artifacts,
-    urlOf,
-    now,
-    ...builders.parts,
-    account: MAIN_ACCOUNT,
-    migrating: databases.migrating,
-    bundlerId: BUNDLER_ID,
-    environment: config.wranglerEnv,
-    pruneLimit: config.git.pruneLimit,
-    seed,
-    declarations: createDeclarationReader(),
-    prepare: createPreparation({ runtime: runningView(runtime), registry, sealing, routes }),
-    secretsOf: createSecretsOf(registry, sealing),
-    knownVersion: (id) => registry.version(id),
-    refuse: (declaration, record) =>
-      refusalOf(declaration, registry, routes()) ?? hidesSecret(registry, declaration, record),
-    kept: createKeptBuilds(),
-    concurrency: 4 * availableParallelism(),
-  };
-  const previews = openPreviews({
-    ...{ source, passes: passDeps, copies: databases.copying, log, urlOf },
-    ...builders.forPreviews,
-    settings: { previews: config.git.repo === undefined ? ["**"] : [], previewSecrets: false },
-    followed: () => [source.branch],
-    calm: () => loop.calm(),
-    tend: () => void databases.copying.tend(),
-  });
-  const diffing = createDiffing({ ...passDeps, source, migrating: databases.migrating });
   const turns = createTurns();
+  const prepare = createPreparation({ runtime: runningView(runtime), registry, sealing, routes });
+  const underWay = new Map<string, string[]>();
   const deploys = createDeploys({
     ...{ registry, publisher, artifacts, sealing, turns, routes, urlOf },
     checker: builders.parts.checker,
-    prepare: passDeps.prepare,
+    prepare,
     olderThanDatabases: databases.migrating.olderThanDatabases,
     copies: databases.copying,
-    wake: () => loop.wake({ force: true }),
+    wake: () => sources.publishSoon(),
     onHolds: () => expiry.look(),
     maxFunctions: config.maxFunctions,
     signal: closing.signal,
@@ -215,47 +152,44 @@ async function assemble(
   });
   const expiry = createExpiry(() => deploys.releaseExpired(), log);
   closers.push(() => expiry.close());
-  const tidy = everyDay(async () => {
-    try {
-      await builders.parts.installer.prune();
-      const dir = join(dataDir, "git/functions.git");
-      await packEmbedded(dir, { signal: closing.signal, environment: config.environment });
-    } catch (error) {
-      if (!closing.signal.aborted) log.warn({ err: reportOf(error) }, "tidying up failed");
-    }
+  const upkeep = createUpkeep({
+    ...{ dataDir, log, registry, artifacts, publisher, databases, turns, underWay },
+    ...{ retention: config.retention, environment: config.environment, signal: closing.signal },
+    installer: builders.openInstaller(builders.work),
+    forgetBuilds: () => sources.forgetBuilds(),
+    isPreviewing: () => sources.isPreviewing(),
   });
-  let collected = Date.now();
-  async function collectAfter<T>(report: T, pass: PassRun): Promise<T> {
-    void databases.copying.tend();
-    if (Date.now() - collected < HOUR || pass.signal.aborted || previews.isBusy) return report;
-    collected = Date.now();
-    // What is being uploaded may lie in the store already without a version that says so.
-    await turns.alone(async () => {
-      const { artifacts: unused } = registry.removeExpired(Date.now(), config.retention);
-      registry.bumpRouteGeneration();
-      await publisher.publish();
-      for (const digest of unused) await artifacts.delete(digest);
-      // What earlier passes built for a later one is in no version yet, and may be as old as that pass.
-      passDeps.kept.clear();
-      const swept = await artifacts.sweep(registry.artifacts(), Date.now() - HOUR);
-      if (swept) log.info({ swept }, "removed artifacts that no version refers to");
-      await databases.collecting.collect();
-      await databases.copying.tend();
-    });
-    void tidy();
-    return report;
-  }
-
-  const embedded = config.git.repo === undefined;
+  const sources: FollowedSources = await openAgentSources({
+    ...{ config, registry, sealing, publisher, log, runDir, turns, now, urlOf },
+    copies: databases.copying,
+    tend: () => void databases.copying.tend(),
+    work: builders.work,
+    publicUrl: () => urls.publicUrl,
+    passes: {
+      ...{ registry, publisher, artifacts, urlOf, now, prepare, underWay, ...builders.parts },
+      migrating: databases.migrating,
+      bundlerId: BUNDLER_ID,
+      environment: config.wranglerEnv,
+      knownVersion: (id) => registry.version(id),
+      concurrency: 4 * availableParallelism(),
+    },
+    openInstaller: builders.openInstaller,
+    refuse: (declaration, account, record) =>
+      refusalOf({ declaration, account, registry }, routes()) ?? hidesSecret(registry, declaration, record),
+    afterPass: upkeep,
+    watchPass: (pass) => logProgress(log, pass),
+    onReport: (report, request) => {
+      metrics.passed(report);
+      logPass(log, report, request);
+    },
+  });
   const api = await openApi({
     config,
     log,
     platform,
     deploys,
-    loop,
-    previews,
+    sources,
     runDir,
-    embedded,
     databases: databases.databases,
     metrics,
     tail: { ...tail, idOf: (name) => registry.functionByName(name)?.id },
@@ -268,8 +202,7 @@ async function assemble(
   closers.push(() => runtime.stop());
   // Live tails are requests in flight, which the runtime would wait for.
   closers.push(() => tail.hub.close());
-  closers.push(() => loop.close());
-  closers.push(() => previews.close());
+  closers.push(() => sources.close());
   closers.push(() => closing.abort());
 
   const started = (async () => {
@@ -278,14 +211,8 @@ async function assemble(
     platform.markPublished();
     expiry.look();
     databases.start();
-    const watch = await source.watch(() => {
-      api.wakeAfterPushes();
-      previews.wake();
-    });
-    closers.push(() => watch.close());
-    const hourly = setInterval(() => loop.wake({ cause: "sync" }), HOUR);
-    closers.push(() => clearInterval(hourly));
-    await loop.sync({ cause: "start", force: true });
+    await sources.start(api.gateOfPushes);
+    platform.markStarted();
   })();
   started.catch(() => undefined);
   return {
@@ -359,15 +286,12 @@ function socketsOf({ host, port }: ProcessConfig, runDir: string, ward: number |
   return { listen: { address: `${host}:${port}` }, controlSocket: join(runDir, "control.sock"), wardSockets: all };
 }
 
-/** What turns a folder into a checked artifact: bundler, installer, checkout, checker. */
+/** What turns a folder into a checked artifact: bundler, checker, and an installer for each checkout. */
 async function openBuilders(config: ProcessConfig, log: Log, runDir: string) {
   const work = await openWorkFolder(config.dataDir);
   await writeBarrier(work);
   const cacheDir = join(work, "packages");
-  const checkout = openCheckout(join(work, SOURCE));
   const bundler = openBundler({ cacheDir });
-  const installer = openInstaller({ cacheDir, root: checkout.dir, environment: config.environment });
-  const ofPreviews = openCheckout(join(work, `${SOURCE}.previews`));
   const checker: Checker = openChecker({
     dataDir: config.dataDir,
     runDir,
@@ -378,44 +302,12 @@ async function openBuilders(config: ProcessConfig, log: Log, runDir: string) {
       checkerConfig({ checkerJs: await readFile(inDist("runtime/checker.worker.js"), "utf8"), controlSocket }),
   });
   return {
-    parts: { checkout, bundler, installer, checker },
-    forPreviews: {
-      checkout: ofPreviews,
-      installer: openInstaller({ cacheDir, root: ofPreviews.dir, environment: config.environment }),
-    },
+    work,
+    openInstaller: (root: string) => openInstaller({ cacheDir, root, environment: config.environment }),
+    parts: { bundler, checker },
     close: () => Promise.all([bundler.close(), checker.close()]),
   };
 }
-
-async function openFollowed(config: ProcessConfig): Promise<{ source: Source; seed: string | undefined }> {
-  const { dataDir, git } = config;
-  const gitDir = join(dataDir, "git");
-  const embedded = join(gitDir, "functions.git");
-  const { environment } = config;
-  const hooksDir = join(dataDir, "hooks");
-  // Nobody signs the examples.
-  const filling = git.repo || isVerified(git) ? {} : { seed: EXAMPLES };
-  const { seed } = await openEmbedded({ dir: embedded, hooksDir, environment, ...filling });
-  const source = await openSource({
-    name: SOURCE,
-    repo: git.repo ?? { embedded },
-    branch: git.branch,
-    path: git.path,
-    gitDir,
-    local: true,
-    environment,
-    pollInterval: git.pollInterval ?? 0,
-    credentials: {
-      ...(git.token === undefined ? {} : { token: git.token }),
-      ...(git.username === undefined ? {} : { username: git.username }),
-      ...(git.sshKeyFile === undefined ? {} : { sshKeyFile: git.sshKeyFile }),
-      ...(git.knownHostsFile === undefined ? {} : { knownHostsFile: git.knownHostsFile }),
-    },
-  });
-  return { source, seed };
-}
-
-const EXAMPLES = fileURLToPath(new URL("../../examples", import.meta.url));
 
 function routeOptions(config: ProcessConfig): RouteOptions {
   return {
@@ -429,36 +321,35 @@ function routeOptions(config: ProcessConfig): RouteOptions {
 
 /** What only the platform can refuse: hosts that are not free. */
 function refusalOf(
-  { name, manifest }: Declaration,
-  registry: Registry,
+  { declaration, account, registry }: { declaration: Declaration; account: string; registry: Registry },
   options: RouteOptions,
 ): ErrorReport | undefined {
+  const { name, manifest } = declaration;
   for (const host of manifest?.hosts ?? []) {
     const reason = refusalOfHost(host, options);
     if (reason) return reportOf(new WrkstError("ERR_MANIFEST", `the route "${host}" is refused: ${reason}`));
-    const owner = registry.functions().find((record) => record.name !== name && Object.hasOwn(record.hosts, host));
+    const others = registry.functions().filter((record) => Object.hasOwn(record.hosts, host));
+    const owner = others.find((record) => record.name !== name);
     if (owner) {
       const hint = `remove the route from "${owner.name}" first`;
       return reportOf(new WrkstError("ERR_CONFLICT", `the route "${host}" belongs to "${owner.name}"`, { hint }));
     }
+    // Outside the platform's own account hosts are granted, by an administrator who sets them.
+    if (account !== MAIN_ACCOUNT && !others.length) return reportOf(ungranted(host, account));
   }
   return undefined;
+}
+
+function ungranted(host: string, account: string): WrkstError {
+  return new WrkstError("ERR_FORBIDDEN", `the route "${host}" was not granted to account "${account}"`, {
+    hint: "ask an administrator for it, or take it out of the wrangler file",
+  });
 }
 
 /** `https://shop.example.com:8443` and `hello` make `https://hello.<base>:8443`. */
 function functionUrl(publicUrl: string, baseDomain: string, name: string, label?: string): string {
   const { protocol, port } = new URL(publicUrl);
   return `${protocol}//${label === undefined ? name : `${label}--${name}`}.${baseDomain}${port ? `:${port}` : ""}`;
-}
-
-/** The work, at most once a day and not at the first call. */
-function everyDay(work: () => Promise<void>): () => Promise<void> {
-  let last = Date.now();
-  return async () => {
-    if (Date.now() - last < 24 * HOUR) return;
-    last = Date.now();
-    await work();
-  };
 }
 
 function runningView(runtime: Runtime) {

@@ -11,6 +11,7 @@ import type { Log } from "../log.js";
 import type { Metrics } from "../metrics/index.js";
 import type { Databases } from "../reconcile/databases.js";
 import type { Deploys } from "../reconcile/deploys.js";
+import type { Sources } from "../reconcile/sources.js";
 import type { WriteRecords } from "../store/index.js";
 import { addAccessRoutes } from "./access-routes.js";
 import { dropSmallBody } from "./body.js";
@@ -38,7 +39,6 @@ import { addTailRoutes } from "./tail-routes.js";
 import { createTailCalls, type TailParts } from "./tails.js";
 import { addTransferRoutes } from "./transfer-routes.js";
 import { createTransfers } from "./transfers.js";
-import { secretsOfEnvironment, type WebhookSecrets } from "./webhooks/environment.js";
 import { createWebhooks } from "./webhooks/receive.js";
 import { addWebhookRoute } from "./webhooks/route.js";
 import { addWebhookSetupRoutes } from "./webhooks/setup-routes.js";
@@ -49,6 +49,8 @@ export type { TailParts } from "./tails.js";
 
 export interface ApiOptions {
   platform: Platform;
+  /** The repositories that are followed. */
+  sources: Sources;
   deploys: Deploys;
   databases: Databases;
   metrics: Metrics;
@@ -59,7 +61,7 @@ export interface ApiOptions {
   writes: WriteRecords;
   /** Git over HTTP of the embedded repository; `pathInfo` is what follows `/git`, without query. */
   git?: GitHandler;
-  config: Pick<Config, "trustedProxies" | "webhookSecret" | "baseDomain">;
+  config: Pick<Config, "trustedProxies" | "baseDomain">;
   /** Origin without trailing slash. */
   publicUrl: () => string;
   /** Folder for uploads while they are read. */
@@ -117,8 +119,7 @@ export function createApi(options: ApiOptions): Api {
   addPlatformRoutes(routes, options);
   addEventRoutes(routes, options);
   addLifeRoutes(routes, options);
-  const secrets = secretsOfEnvironment(config.webhookSecret, options.publicUrl);
-  addWebhookRoute(routes, webhooksOf(options, secrets), options.metrics);
+  addWebhookRoute(routes, webhooksOf(options), options.metrics);
   addWebhookSetupRoutes(routes, { platform, secrets, publicUrl: options.publicUrl });
   if (options.git) addGitRoute(routes, options.git);
   addLoginRoutes(routes, options);
@@ -161,9 +162,9 @@ export function createApi(options: ApiOptions): Api {
   };
 }
 
-function webhooksOf({ platform, auth, now = Date.now }: ApiOptions, { webhookSecret: secretOf }: WebhookSecrets) {
+function webhooksOf({ platform, auth, sources, now = Date.now }: ApiOptions) {
   return createWebhooks({
-    ...{ platform, auth, now, secretOf },
+    ...{ platform, auth, now, secretOf: sources.webhookSecret },
     // Counted apart, so that a forge with a wrong secret does not lock out the people behind the same address.
     attempts: createAttempts({ now }),
   });

@@ -12,14 +12,9 @@ import type {
   SourceStatus,
   Status,
 } from "../model.js";
+import type { Job } from "../reconcile/platform.js";
 
-/** A sync that nobody waits for. */
-export interface Job {
-  id: string;
-  source: string;
-  state: "waiting" | "running" | "done";
-  report?: PassReport;
-}
+export type { Job };
 
 export interface FunctionDetail extends FunctionStatus {
   /** Newest first. */

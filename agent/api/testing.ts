@@ -15,6 +15,8 @@ import { type ListenOptions, listenOn } from "./listen.js";
 import { createMemoryDatabases } from "./memory-databases.js";
 import { createMemoryDeploys } from "./memory-deploys.js";
 import { createMemoryPlatform } from "./memory-platform.js";
+import { createMemorySources } from "./memory-sources.js";
+import type { SyncRequest } from "./platform.js";
 import { openTestTail } from "./test-tail.js";
 
 export const TOKEN = "wrkst_token-of-the-tests-only-and-long-enough";
@@ -58,7 +60,7 @@ export async function serveApi(where: Partial<ListenOptions> = {}, options: Serv
     access = { ...NO_ACCESS, ciRules: [OTHER_ACCOUNT] },
     publicUrl = "http://localhost:8080",
     auth: given,
-    ...config
+    webhookSecret = SECRET,
   } = options;
   let now = options.access ? Date.now() : 1_000_000;
   let logged = "";
@@ -68,6 +70,7 @@ export async function serveApi(where: Partial<ListenOptions> = {}, options: Serv
     },
   };
   const platform = createMemoryPlatform();
+  const sources = createMemorySources((name, request) => platform.sync(name, request as SyncRequest), webhookSecret);
   const dir = await mkdtemp(join(tmpdir(), "wrkst-api-"));
   const secretsDir = join(dir, "secrets");
   await mkdir(secretsDir);
@@ -90,6 +93,7 @@ export async function serveApi(where: Partial<ListenOptions> = {}, options: Serv
   const api = createApi({
     tail,
     platform,
+    sources,
     deploys,
     databases,
     metrics,
@@ -108,7 +112,7 @@ export async function serveApi(where: Partial<ListenOptions> = {}, options: Serv
         res.end(req.url);
       });
     },
-    config: { trustedProxies: ["10.0.0.0/8"], webhookSecret: SECRET, baseDomain: "localhost", ...config },
+    config: { trustedProxies: ["10.0.0.0/8"], baseDomain: "localhost" },
     log: createLog({ level: "debug", format: "json", destination }),
     now: () => now,
   });
@@ -121,6 +125,7 @@ export async function serveApi(where: Partial<ListenOptions> = {}, options: Serv
     registry,
     dir,
     platform,
+    sources,
     deploys,
     databases,
     metrics,

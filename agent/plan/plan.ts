@@ -140,14 +140,15 @@ export const ABSENT = "";
 function nameConflict(name: string, known: KnownFunction | undefined, request: PlanRequest): ErrorReport | undefined {
   if (!known) return undefined;
   if (known.account !== request.account) return nameTaken(name);
-  if (known.source !== null && known.source !== request.source) {
-    return reportOf(
-      new WrkstError("ERR_NAME_TAKEN", `the name "${name}" is declared by the source "${known.source}" already`, {
-        hint: `remove it there first, or choose another "name" in the wrangler file`,
-      }),
-    );
-  }
-  return undefined;
+  return known.source === null || known.source === request.source ? undefined : nameDeclared(name, known.source);
+}
+
+/** Why a name that another source declares cannot be declared. */
+export function nameDeclared(name: string, source: string): ErrorReport {
+  const hint = 'remove it there first, or choose another "name" in the wrangler file';
+  return reportOf(
+    new WrkstError("ERR_NAME_TAKEN", `the name "${name}" is declared by the source "${source}" already`, { hint }),
+  );
 }
 
 /** Why a name that is another account's cannot be declared. */

@@ -133,6 +133,16 @@ export class Loop {
     for (const waiter of this.#waiting.splice(0)) waiter.resolve(this.#failure(stopping()));
   }
 
+  /** Ends the running pass unless it is switching, forgets what waits for its turn, and settles when nothing runs. */
+  async interrupt(reason: WrkstError): Promise<void> {
+    this.#pending = undefined;
+    if (this.#running && !this.#running.committed) this.#running.controller.abort(reason);
+    await this.#idle;
+    this.#retry?.cancel();
+    this.#retryAt = undefined;
+    for (const waiter of this.#waiting.splice(0)) waiter.resolve(this.#failure(reason));
+  }
+
   async #work(): Promise<void> {
     this.#working = true;
     while (this.#pending && !this.#closed) {
@@ -227,7 +237,7 @@ export class Loop {
       source: this.#deps.source,
       from: null,
       to: null,
-      result: error.code === "ERR_SUPERSEDED" ? "superseded" : "failed",
+      result: error.code === "ERR_SUPERSEDED" || error.code === "ERR_SUSPENDED" ? "superseded" : "failed",
       functions: [],
       error,
       phases: {},

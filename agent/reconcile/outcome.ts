@@ -14,7 +14,8 @@ export function failedOutcome(
   url: string,
 ): FunctionOutcome {
   const { name, folder, warnings } = declaration;
-  const serving = servingVersion(observed, name);
+  const isOwn = observed.records.get(name)?.source === observed.revision.source;
+  const serving = isOwn ? servingVersion(observed, name) : null;
   const kept = serving === null ? {} : { version: serving };
   return { name, folder, result: "failed", error, warnings, url, ...kept };
 }
@@ -89,11 +90,14 @@ export function switchOf(parts: {
   pass: PassRequest;
   bundler: string;
   environment: string | undefined;
+  account: string;
+  /** Names that passes of other sources work on. */
+  spares: string[];
 }): Switch {
-  const { observed, results, removals, outcomes, pass } = parts;
+  const { observed, results, removals, outcomes, pass, account, spares } = parts;
   const { source } = observed.revision;
   const seen = new Set<string>();
-  const changes = results.flatMap((result) => changeOf(observed, result, seen) ?? []);
+  const changes = results.flatMap((result) => changeOf({ observed, account, seen }, result) ?? []);
   const removed = removals.map((name): FunctionChange => {
     return { name, source, folder: observed.records.get(name)?.folder ?? null, state: "removed" };
   });
@@ -101,14 +105,16 @@ export function switchOf(parts: {
   return {
     cause: pass.cause,
     author: pass.author,
+    account,
+    spares,
     revision: observed.revision,
-    functions: [...changes, ...removed],
+    functions: [...changes, ...removed].map((change) => ({ account, ...change })),
     versions: built.map(({ version: { createdAt: _, ...version } }) => version),
     builds: built.map(({ version, treeId, inputs }): NewBuild => {
       const environment = parts.environment ?? "";
       return { function: version.function, environment, treeId, bundler: parts.bundler, inputs, versionId: version.id };
     }),
-    events: outcomes.flatMap((outcome) => eventOf(observed, outcome) ?? []),
+    events: outcomes.flatMap((outcome) => eventOf(observed, outcome) ?? []).map((event) => ({ account, ...event })),
   };
 }
 
@@ -120,14 +126,17 @@ export function describeHeld({ version, hold }: Pick<FunctionOutcome, "version" 
 }
 
 /** How the function's record changes, or undefined when it stays as it is. */
-function changeOf(observed: Observed, result: StepResult, seen: Set<string>): FunctionChange | undefined {
+function changeOf(
+  { observed, account, seen }: { observed: Observed; account: string; seen: Set<string> },
+  result: StepResult,
+): FunctionChange | undefined {
   const { name, folder, warnings } = result.step.declaration;
   const record = observed.records.get(name);
   const live = record !== undefined && record.removedAt === null;
   const common = { name, source: observed.revision.source, folder };
   if (result.kind === "fail") {
     const taken = result.error.code === "ERR_NAME_TAKEN";
-    const foreign = taken && (seen.has(name) || (live && record.folder !== folder));
+    const foreign = taken && (seen.has(name) || isAnothers(observed, record, { folder, account }));
     seen.add(name);
     if (live && record.state === "quarantined" && !foreign) return undefined;
     if (live && !foreign && isKnownFailure(record, folder, result.error)) return undefined;
@@ -139,6 +148,16 @@ function changeOf(observed: Observed, result: StepResult, seen: Set<string>): Fu
     return same ? undefined : { ...common, state: "ready", warnings, latest: result.version };
   }
   return { ...common, state: "ready", warnings: result.warnings, latest: result.version.id };
+}
+
+/** The function of that name is another folder's, another source's or, though it was removed, another account's. */
+function isAnothers(
+  { revision }: Observed,
+  record: FunctionRecord | undefined,
+  own: { folder: string; account: string },
+): boolean {
+  if (!record || record.account !== own.account) return record !== undefined;
+  return record.removedAt === null && (record.folder !== own.folder || record.source !== revision.source);
 }
 
 /** The same failure as before: a retry, nothing new to record. */

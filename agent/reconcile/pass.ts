@@ -21,6 +21,7 @@ import {
   checkPruneLimit,
   dueRemovals,
   type KnownFunction,
+  nameDeclared,
   nameTaken,
   type Plan,
   type PruneLimit,
@@ -72,6 +73,10 @@ export interface PassDeps extends BuildDeps {
   urlOf(name: string): string;
   /** Functions that are built at a time. */
   concurrency: number;
+  /** All functions of a revision switch, or none. */
+  atomic?: boolean;
+  /** Names that passes work on, by source: what is reserved for them is not another one's to drop. */
+  underWay: Map<string, string[]>;
 }
 
 /** What became of one step before the switch. */
@@ -115,6 +120,10 @@ export async function runPass(deps: PassDeps, pass: PassRun): Promise<PassReport
   }
   const snapshot = await source.snapshot(commit);
   const observed = await clock.measure("plan", () => observe(deps, revision, snapshot));
+  deps.underWay.set(
+    source.name,
+    observed.plan.steps.map((step) => step.declaration.name),
+  );
   announce(pass, observed, signedBy);
   if (!pass.prune) refuseMassRemoval(deps, observed);
   const acting = { deps, pass, snapshot, observed, told: new Set<Step>() };
@@ -230,7 +239,8 @@ async function switchOver(acting: Acting, built: StepResult[]): Promise<{ functi
   const failedFolders = new Set(
     results.flatMap((result) => (result.kind === "fail" ? [result.step.declaration.folder] : [])),
   );
-  const removals = dueRemovals(observed.plan, observed.known, failedFolders);
+  const isOwn = (name: string) => observed.records.get(name)?.source === deps.source.name;
+  const removals = dueRemovals(observed.plan, observed.known, failedFolders).filter(isOwn);
   const outcomes = outcomesOf({ observed, results, removals, urlOf: deps.urlOf });
   const wanted = switchOf({
     observed,
@@ -240,6 +250,8 @@ async function switchOver(acting: Acting, built: StepResult[]): Promise<{ functi
     pass,
     bundler: deps.bundlerId,
     environment: deps.environment,
+    account: deps.account,
+    spares: [...deps.underWay].flatMap(([source, names]) => (source === deps.source.name ? [] : names)),
   });
   const moved = observed.revision.commit !== deps.registry.lastRevision(deps.source.name)?.commit;
   pass.commit();
@@ -259,8 +271,11 @@ async function switchOver(acting: Acting, built: StepResult[]): Promise<{ functi
 function refuseTakenName(deps: PassDeps, { records }: Observed, result: StepResult): StepResult {
   const { name } = result.step.declaration;
   const record = records.get(name);
-  if (result.kind === "fail" || !record || record.account === deps.account) return result;
-  return { kind: "fail", step: result.step, error: nameTaken(name) };
+  if (result.kind === "fail" || !record) return result;
+  const { account, source, removedAt } = record;
+  if (account !== deps.account) return { kind: "fail", step: result.step, error: nameTaken(name) };
+  const isFree = removedAt !== null || source === null || source === deps.source.name;
+  return isFree ? result : { kind: "fail", step: result.step, error: nameDeclared(name, source) };
 }
 
 function verdictOf(outcomes: FunctionOutcome[]): PassReport["result"] {

@@ -1,11 +1,9 @@
-// What the API and the command line may ask of the platform, and the state of its sources. Reads the registry; changes only through it.
-import { randomUUID } from "node:crypto";
+// What the API and the command line may ask of the platform. Reads the registry; changes only through it.
 import { WrkstError } from "../errors.js";
 import {
   type Deployment,
   type FunctionState,
   type FunctionStatus,
-  formatRevision,
   type Hold,
   type PassReport,
   type PassSummary,
@@ -21,17 +19,14 @@ import { countDrift, driftOf } from "../plan/drift.js";
 import { servingDatabases } from "../route/index.js";
 import type { FunctionRecord, NewEvent, Registry } from "../store/index.js";
 import { suspensionOf } from "./deploys/suspending.js";
-import type { Loop, SyncOptions } from "./loop.js";
-import { signerOf } from "./verify.js";
+import type { SyncOptions } from "./loop.js";
+import type { FollowedSources } from "./sources/index.js";
 
 export interface PlatformDeps {
   registry: Registry;
   publisher: { publish(): Promise<void> };
   runtime: { status(): RuntimeStatus };
-  /** The one that the environment describes. */
-  source: { name: string; repo: string; branch: string; path: string };
-  loop: () => Loop;
-  diff(ref: string | undefined, signal: AbortSignal): Promise<RevisionDiff>;
+  sources: () => Pick<FollowedSources, "statuses" | "sync" | "job" | "retryAt" | "diff">;
   urlOf(name: string): string;
   now(): number;
 }
@@ -50,28 +45,18 @@ export interface FunctionDetail extends FunctionStatus {
   versions: Pick<Version, "id" | "artifact" | "size" | "entrypoints" | "createdAt">[];
 }
 
-const KEPT_JOBS = 200;
-
 export class Platform {
   readonly #deps: PlatformDeps;
-  readonly #jobs = new Map<string, Job>();
-  #source: SourceStatus;
-  #firstPass = false;
+  #isStarted = false;
   #published = false;
 
   constructor(deps: PlatformDeps) {
     this.#deps = deps;
-    const { name, repo, branch, path } = deps.source;
-    const last = deps.registry.lastRevision(name);
-    const revision = last ? formatRevision(last) : null;
-    const signature = signatureOf(deps.registry, name, last);
-    this.#source = { name, repo, branch, path, revision, ...signature, state: "pending", lastFetch: null };
   }
 
   async status(): Promise<Status> {
     const functions = await this.functions();
-    const runtime = this.#deps.runtime.status();
-    return { sources: [this.#source], functions, drift: countDrift(functions), runtime };
+    return { sources: this.sources(), functions, drift: countDrift(functions), runtime: this.runtime() };
   }
 
   runtime(): RuntimeStatus {
@@ -143,9 +128,9 @@ export class Platform {
     source: string,
     revision?: string | null,
   ): { pass?: PassSummary; retryAt?: number; lastEvent?: PlatformEvent } {
-    const { registry, loop } = this.#deps;
+    const { registry } = this.#deps;
     const pass = revision ? registry.passOf(source, revision) : registry.lastPass(source);
-    const { retryAt } = loop();
+    const retryAt = this.#deps.sources().retryAt(source);
     const [lastEvent] = registry.events({ source, limit: 1 });
     return {
       ...(pass ? { pass } : {}),
@@ -155,37 +140,21 @@ export class Platform {
   }
 
   sources(): SourceStatus[] {
-    return [this.#source];
-  }
-
-  source(name: string): SourceStatus {
-    if (name === this.#source.name) return this.#source;
-    throw new WrkstError("ERR_NOT_FOUND", `there is no source "${name}"`, {
-      hint: `known: "${this.#source.name}"`,
-    });
+    return this.#deps.sources().statuses();
   }
 
   /** A pass of the source: its report, or at once the job that will have it. */
-  async sync(source: string, options: SyncOptions & { wait: boolean }): Promise<PassReport | Job> {
-    this.source(source);
-    const { wait, ...rest } = options;
-    const pass = this.#deps.loop().sync(rest);
-    if (wait) return pass;
-    const job: Job = { id: randomUUID(), source, state: "running" };
-    this.#jobs.set(job.id, job);
-    for (const id of this.#jobs.keys()) if (this.#jobs.size > KEPT_JOBS) this.#jobs.delete(id);
-    void pass.then((report) => Object.assign(job, { state: "done", report })).catch(() => this.#jobs.delete(job.id));
-    return job;
+  sync(source: string, options: SyncOptions & { wait: boolean }): Promise<PassReport | Job> {
+    return this.#deps.sources().sync(source, options);
   }
 
   /** What a branch, tag or commit would change. */
-  async diff(source: string, ref: string | undefined, signal: AbortSignal): Promise<RevisionDiff> {
-    this.source(source);
-    return this.#deps.diff(ref, signal);
+  diff(source: string, ref: string | undefined, signal: AbortSignal): Promise<RevisionDiff> {
+    return this.#deps.sources().diff(source, ref, signal);
   }
 
   job(id: string): Job | undefined {
-    return this.#jobs.get(id);
+    return this.#deps.sources().job(id);
   }
 
   /** Brings a removed function back on the version that served last. */
@@ -221,35 +190,9 @@ export class Platform {
     this.#deps.registry.addEvent(event);
   }
 
-  /** Keeps the source's state by what a pass reported. */
-  record(report: PassReport): void {
-    if (report.result === "superseded") return;
-    const { registry, now } = this.#deps;
-    const { error } = report;
-    const { error: before, signedBy: _, ...source } = this.#source;
-    const isFetched = !error?.code.startsWith("ERR_GIT") || error.code === "ERR_GIT_UNVERIFIED";
-    const fetched = isFetched ? new Date(now()).toISOString() : source.lastFetch;
-    const state = this.#stateAfter(report);
-    const last = registry.lastRevision(source.name);
-    this.#source = {
-      ...source,
-      revision: last ? formatRevision(last) : null,
-      ...signatureOf(registry, source.name, last),
-      state,
-      lastFetch: fetched,
-      ...(error ? { error } : {}),
-    };
-    this.#firstPass = true;
-    if (error && error.message !== before?.message) {
-      this.note({ kind: "source.failed", source: source.name, message: error.message, error });
-    }
-    if (!error && before)
-      this.note({ kind: "source.recovered", source: source.name, message: "the source is well again" });
-  }
-
   ready(): { ready: boolean; reasons: string[] } {
     const reasons = [
-      ...(this.#firstPass ? [] : ["the first pass is not done"]),
+      ...(this.#isStarted ? [] : ["the first pass of every source is not done"]),
       ...(this.#published ? [] : ["the routes are not published"]),
       ...(this.#deps.runtime.status().state === "running" ? [] : ["the runtime does not run"]),
     ];
@@ -261,25 +204,17 @@ export class Platform {
     this.#published = true;
   }
 
+  /** Every source was looked at, or was waited for long enough. */
+  markStarted(): void {
+    this.#isStarted = true;
+  }
+
   async #setState(name: string, state: FunctionState, error?: WrkstError): Promise<void> {
     const { registry, publisher } = this.#deps;
     const report = error && { code: error.code, message: error.message, ...(error.hint ? { hint: error.hint } : {}) };
     registry.setFunctionState(name, state, report);
     registry.bumpRouteGeneration();
     await publisher.publish();
-  }
-
-  /** A source is as well as the functions that it declares; a pass without anything new says nothing of them. */
-  #stateAfter({ error, functions }: PassReport): SourceStatus["state"] {
-    if (error) return error.code === "ERR_GIT_NO_BRANCH" ? "empty" : "failed";
-    if (functions.length > 0) return functions.some((outcome) => outcome.error) ? "failed" : "ready";
-    const { state, error: before } = this.#source;
-    return before || state === "pending" || state === "empty" ? this.#stateOfFunctions() : state;
-  }
-
-  #stateOfFunctions(): SourceStatus["state"] {
-    const own = this.#deps.registry.functions().filter((record) => record.source === this.#source.name);
-    return own.some(({ state }) => state === "failed" || state === "name-taken") ? "failed" : "ready";
   }
 
   #holdsOf({ id }: FunctionRecord): HoldsById {
@@ -330,11 +265,6 @@ interface HoldsById {
 
 function single(id: string, hold: Hold | undefined): ReadonlyMap<string, Hold> {
   return new Map(hold ? [[id, hold]] : []);
-}
-
-function signatureOf(registry: Registry, source: string, serving: { commit: string } | undefined) {
-  const signedBy = serving && signerOf(registry, source, serving.commit);
-  return signedBy ? { signedBy } : {};
 }
 
 /** Whom an event belongs to. */

@@ -23,10 +23,14 @@ export function sealedForGit(registry: Kept, { id, source, latest }: FunctionRec
 }
 
 /** Makes `BuildDeps.secretsOf`. */
-export function createSecretsOf(registry: Registry, sealing: Sealing): (name: string) => Record<string, string> {
+export function createSecretsOf(
+  registry: Registry,
+  sealing: Sealing,
+  account: string,
+): (name: string) => Record<string, string> {
   return (name) => {
     const record = registry.functionByName(name) ?? registry.removedFunctions().find((found) => found.name === name);
-    return record ? sealing.open(record.id, sealedForGit(registry, record)) : {};
+    return record?.account === account ? sealing.open(record.id, sealedForGit(registry, record)) : {};
   };
 }
 

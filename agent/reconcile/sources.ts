@@ -36,8 +36,10 @@ export interface Sources {
   /** Nothing of it moves until it is resumed or `expires` (milliseconds since 1970) has come. */
   suspend(name: string, request: { reason?: string; expires?: number }, by: Actor): Promise<Suspension>;
   resume(name: string, by: Actor): Promise<void>;
-  /** A pass: its report, or at once the job that will have it. @throws WrkstError ERR_CONFLICT while it is suspended */
+  /** A pass: its report, or at once the job that will have it. @throws WrkstError ERR_SUSPENDED while it is suspended */
   sync(name: string, options: SyncOptions & { wait: boolean }): Promise<PassReport | Job>;
+  /** The job of a sync, for a while. */
+  job(id: string): Job | undefined;
   /** `ref`: a branch, tag or commit of the repository; default: what is followed, as it is there now. */
   diff(name: string, ref: string | undefined, signal: AbortSignal): Promise<RevisionDiff>;
   /** The webhook's secret, made at the first call; `rotate` makes a new one. Only here it is ever answered. */

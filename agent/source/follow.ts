@@ -25,6 +25,8 @@ export interface Source {
    * @throws ERR_GIT_UNREACHABLE, ERR_GIT_AUTH, ERR_GIT_NO_BRANCH, ERR_GIT_REFUSED, ERR_TREE_REFUSED, ERR_GIT; the signal's reason.
    */
   fetch(options: { signal: AbortSignal; goal?: string | undefined }): Promise<{ commit: string }>;
+  /** Asks what `fetch` would bring in, and brings in nothing. @throws as `fetch` */
+  look(signal: AbortSignal): Promise<{ commit: string }>;
   /** All branches of the repository: name → commit. @throws as `fetch` */
   branches(signal: AbortSignal): Promise<Map<string, string>>;
   /**
@@ -75,6 +77,7 @@ interface Origin {
   fetch(signal: AbortSignal): Promise<string>;
   branches(signal: AbortSignal): Promise<Map<string, string>>;
   resolve(ref: string, signal: AbortSignal): Promise<string | undefined>;
+  look(signal: AbortSignal): Promise<string>;
   objects(): Objects;
   close(): void;
 }
@@ -121,6 +124,7 @@ export async function openSource(options: SourceOptions): Promise<Source> {
       last = turn.catch(() => {});
       return turn;
     },
+    look: async (signal) => ({ commit: await origin.look(signal) }),
     branches: (signal) => origin.branches(signal),
     resolve(ref, signal) {
       const turn = last.then(async () => {
@@ -198,6 +202,7 @@ function remoteOrigin(options: SourceOptions, address: string, branch: string): 
     },
     branches: async () => new Map(),
     resolve: mirror.resolve,
+    look: mirror.list,
     objects: mirror.objects,
     close: mirror.close,
   };
@@ -205,15 +210,17 @@ function remoteOrigin(options: SourceOptions, address: string, branch: string): 
 
 function embeddedOrigin(options: SourceOptions, dir: string, branch: string): Origin {
   const objects = openObjects({ gitDir: dir, environment: options.environment });
+  const tip = async () => {
+    const ref = `refs/heads/${branch}`;
+    const header = await objects.header(ref).catch(() => undefined);
+    if (header?.type === "commit") return header.id;
+    throw await whyNoCommit(dir, branch, options.environment);
+  };
   return {
     repo: "embedded",
     local: dir,
-    async fetch() {
-      const ref = `refs/heads/${branch}`;
-      const header = await objects.header(ref).catch(() => undefined);
-      if (header?.type === "commit") return header.id;
-      throw await whyNoCommit(dir, branch, options.environment);
-    },
+    fetch: tip,
+    look: tip,
     branches: () => listHeads(dir, options.environment),
     resolve: (ref, signal) => resolveHere(dir, ref, { environment: options.environment, signal }),
     objects: () => objects,

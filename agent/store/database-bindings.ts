@@ -40,8 +40,8 @@ export interface BindingRows {
   /** With their owner. */
   removeOf(functionId: string): void;
   restoreOf(functionId: string): void;
-  /** Forgets the ids that were reserved for functions that did not come to be, and removes what they own. */
-  dropReserved(account: string): void;
+  /** Forgets the ids that were reserved for functions that did not come to be, but for the names spared, and removes what they own. */
+  dropReserved(account: string, spared: readonly string[]): void;
 }
 
 /** Whether the function `f` may use the database `d` of another one: by an operator's word, or by that of the version that serves
@@ -227,8 +227,10 @@ export function createBindings(
     ensureOwn,
     removeOf,
     restoreOf,
-    dropReserved: (account) => {
+    dropReserved: (account, spared) => {
+      const isSpared = new Set(spared);
       for (const { name, id } of allReserved.all(account)) {
+        if (isSpared.has(name)) continue;
         unreserve.get(account, name);
         if (!functions.byId(id)) removeOf(id);
       }

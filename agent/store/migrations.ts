@@ -8,6 +8,7 @@ import { DATABASES_SCHEMA } from "./databases-schema.js";
 import { PASSES_SCHEMA } from "./passes.js";
 import { PREVIEWS_SCHEMA } from "./previews-schema.js";
 import { SNAPSHOTS_SCHEMA } from "./snapshots-schema.js";
+import { SOURCES_SCHEMA } from "./sources-schema.js";
 
 export const MIGRATIONS: readonly string[] = [
   `
@@ -205,6 +206,7 @@ export const MIGRATIONS: readonly string[] = [
   "ALTER TABLE holds ADD COLUMN offline INTEGER NOT NULL DEFAULT 0",
   PASSES_SCHEMA,
   PREVIEWS_SCHEMA,
+  SOURCES_SCHEMA,
 ];
 
 /**

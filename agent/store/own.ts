@@ -11,7 +11,7 @@ export interface Own {
   functionSecrets(functionId: string): SealedSecrets;
   /** May name hosts that the function has lost since. */
   functionAskedHosts(functionId: string): AskedHosts;
-  /** Whether any function or version has a secret. */
+  /** Whether anything is sealed: of a function, a version or a source. */
   hasSecrets(): boolean;
 }
 
@@ -31,7 +31,8 @@ export function createOwn(db: Db): Own & OwnRows {
   const [readHosts, writeHosts] = [read("asked_hosts"), write("asked_hosts")];
   const anySecret = db
     .prepare<[], number>(
-      "SELECT EXISTS (SELECT 1 FROM functions WHERE secrets <> '{}') OR EXISTS (SELECT 1 FROM versions WHERE secrets <> '{}')",
+      `SELECT EXISTS (SELECT 1 FROM functions WHERE secrets <> '{}') OR EXISTS (SELECT 1 FROM versions WHERE secrets <> '{}')
+         OR EXISTS (SELECT 1 FROM sources WHERE credentials <> '{}') OR EXISTS (SELECT 1 FROM source_webhooks)`,
     )
     .pluck();
   const count = db

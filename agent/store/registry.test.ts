@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { BundleInputs } from "../model.js";
+import type { BundleInputs, SourceSettings } from "../model.js";
 import { openRegistry, type Registry } from "./registry.js";
 import { change, DAY, newRegistry, push, version } from "./test-registry.js";
 
@@ -20,19 +20,57 @@ test("settings are kept by key, and the generation of the routes only ascends", 
   assert.equal(push(registry, "a", {}).generation, 3);
 });
 
+const SETTINGS: SourceSettings = {
+  ...{ repo: "https://git.example.com/shop.git", follow: { branch: "main" }, path: "", account: "main" },
+  ...{ interval: 60_000, prune: "never", atomic: true, previews: [], previewSecrets: false, verify: null },
+};
+
 test("a source is saved whole and keeps the time it was made", (t) => {
   const { registry, clock } = newRegistry(t);
-  const source = { name: "default", repo: "embedded", branch: "main", path: "", state: "pending" as const };
-  registry.saveSource({ ...source, lastFetch: null });
+  const source = { name: "shop", settings: SETTINGS, credentials: { token: "sealed" } };
+  registry.saveSource(source);
   const createdAt = clock.now;
   clock.now += 5;
-  const error = { code: "ERR_GIT" as const, message: "no" };
-  registry.saveSource({ ...source, state: "failed", lastFetch: clock.now, error });
-  assert.deepEqual(registry.source("default"), { ...source, state: "failed", lastFetch: clock.now, error, createdAt });
-  registry.saveSource({ ...source, state: "ready", lastFetch: clock.now });
-  assert.equal(registry.source("default")?.error, undefined);
+  registry.saveSource({ ...source, settings: { ...SETTINGS, follow: { tags: "^1" } }, credentials: {} });
+  const saved = { ...source, settings: { ...SETTINGS, follow: { tags: "^1" } }, credentials: {}, createdAt };
+  assert.deepEqual(registry.source("shop"), saved);
   assert.equal(registry.source("other"), undefined);
-  assert.equal(registry.sources().length, 1);
+  assert.deepEqual(registry.sources(), [saved]);
+});
+
+test("B8 what is sealed for sources counts as secrets, until they are forgotten", (t) => {
+  const { registry } = newRegistry(t);
+  const forget = (name: string) => push(registry, null, {}, { functions: [], forgets: name });
+  registry.saveSource({ name: "shop", settings: SETTINGS, credentials: {} });
+  assert.equal(registry.hasSecrets(), false);
+  registry.saveSource({ name: "shop", settings: SETTINGS, credentials: { token: "sealed" } });
+  assert.equal(registry.hasSecrets(), true);
+  forget("shop");
+  assert.equal(registry.hasSecrets(), false);
+  registry.saveWebhookSecret("default", "github", "sealed");
+  assert.equal(registry.hasSecrets(), true);
+});
+
+test("a suspension is kept with reason and end, and goes with its source", (t) => {
+  const { registry } = newRegistry(t);
+  const suspension = { author: "ann", reason: "fair", createdAt: 1, expiresAt: 2 };
+  registry.saveSourceSuspension("default", { author: "ann", createdAt: 1 });
+  registry.saveSourceSuspension("shop", suspension);
+  assert.deepEqual([...registry.sourceSuspensions()].sort(), [
+    ["default", { author: "ann", createdAt: 1 }],
+    ["shop", suspension],
+  ]);
+  assert.deepEqual(
+    [registry.deleteSourceSuspension("default"), registry.deleteSourceSuspension("default")],
+    [true, false],
+  );
+  registry.saveWebhookSecret("shop", "github", "one");
+  registry.saveWebhookSecret("shop", "github", "two");
+  assert.deepEqual(registry.webhookSecrets("shop"), { github: "two" });
+  registry.setSetting("handled.shop", "key");
+  push(registry, null, {}, { functions: [], forgets: "shop" });
+  assert.deepEqual([registry.sourceSuspensions().size, registry.webhookSecrets("shop")], [0, {}]);
+  assert.equal(registry.setting("handled.shop"), undefined);
 });
 
 const inputs = (blob: string): BundleInputs => ({ files: { "b.ts": "1", "a.ts": blob }, folders: { "": "d" } });

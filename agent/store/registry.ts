@@ -33,15 +33,7 @@ export interface RegistryOptions {
 }
 
 /** Failures of disk and file are ERR_STORE. */
-export interface Registry
-  extends Settings,
-    Omit<Sources, "recordRevision">,
-    Functions,
-    Versions,
-    Holds,
-    Own,
-    Events,
-    Passes {
+export interface Registry extends Settings, Sources, Functions, Versions, Holds, Own, Events, Passes {
   /** People and their credentials. */
   readonly access: AccessRecords;
   /** Writes that carried an `Idempotency-Key`. */
@@ -74,7 +66,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
   const { now = Date.now, newId = randomUUID, maxEvents } = options;
   const db = openDatabase(file);
   const settings = createSettings(db);
-  const { recordRevision, ...sources } = createSources(db, now);
+  const { recordRevision, forgetSource, ...sources } = createSources(db, now);
   const { owner, byId, second, save, forget, ...functions } = createFunctions(db, now);
   const { addVersion, saveBuild, ...versions } = createVersions(db, now);
   const { addDeployment, ...events } = createEvents(db, now, maxEvents);
@@ -90,7 +82,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
   const rows = {
     ...{ db, now, newId, settings },
     bindings: databases.bindings,
-    sources: { ...sources, recordRevision },
+    sources: { ...sources, recordRevision, forgetSource },
     functions: { owner, byId, second, save, forget },
     versions: { ...versions, addVersion, saveBuild },
     holds: { ...holds, saveHold, deleteHold },
@@ -136,7 +128,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
     ...createPasses(db),
     applySwitch,
     applyDirect: createDirect(rows),
-    routeState: createRouteState(db, settings, { ...sources, recordRevision }),
+    routeState: createRouteState(db, settings, sources),
     restoreFunction,
     removeExpired: createGarbage(db),
     close: () => closeDatabase(db),

@@ -1,20 +1,15 @@
-// Sources and their revisions. `seq` ascends over all sources of the platform.
+// Sources, what is said of them, and their revisions. `seq` ascends over all sources of the platform. The source of the
+// environment has no settings here, but may be suspended and have secrets of webhooks.
 
-import type { ErrorReport } from "../errors.js";
-import type { PassReport, Revision, SourceStatus } from "../model.js";
+import type { PassReport, Revision, SealedSecrets, SourceSettings, Suspension } from "../model.js";
 import type { Db } from "./database.js";
-import { optional, toJson } from "./json.js";
+import { fromJson } from "./json.js";
 
 export interface SourceRecord {
   name: string;
-  /** URL or path without credentials; `embedded` for the embedded repository. */
-  repo: string;
-  branch: string;
-  path: string;
-  state: SourceStatus["state"];
-  error?: ErrorReport;
+  settings: SourceSettings;
+  credentials: SealedSecrets;
   /** Milliseconds since 1970. */
-  lastFetch: number | null;
   createdAt: number;
 }
 
@@ -25,40 +20,50 @@ export interface RevisionRecord extends Revision {
 }
 
 export interface Sources {
+  /** By name. */
   sources(): SourceRecord[];
   source(name: string): SourceRecord | undefined;
   /** Creates or replaces a source; its first `createdAt` stays. */
   saveSource(source: Omit<SourceRecord, "createdAt">): void;
+  /** By source, also those whose time is over. */
+  sourceSuspensions(): Map<string, Suspension>;
+  saveSourceSuspension(source: string, suspension: Suspension): void;
+  /** Answers whether there was one. */
+  deleteSourceSuspension(source: string): boolean;
+  /** Sealed, by provider. */
+  webhookSecrets(source: string): SealedSecrets;
+  saveWebhookSecret(source: string, provider: string, sealed: string): void;
   /** The newest recorded revision of a source, whatever became of it. */
   lastRevision(source: string): RevisionRecord | undefined;
-  /** Records a revision and answers its `seq`; the commit that was recorded last for the source keeps its own. */
-  recordRevision(revision: Revision, at: number, result: PassReport["result"]): number;
   /** The newest revisions, ascending. */
   revisions(limit: number): RevisionRecord[];
 }
 
+export interface SourceRows {
+  /** Records a revision and answers its `seq`; the commit that was recorded last for the source keeps its own. */
+  recordRevision(revision: Revision, at: number, result: PassReport["result"]): number;
+  /** Forgets the source and all that is said of it, but its revisions. */
+  forgetSource(name: string): void;
+}
+
 interface SourceRow {
   name: string;
-  repo: string;
-  branch: string;
-  path: string;
-  state: SourceStatus["state"];
-  error: string | null;
-  last_fetch: number | null;
+  settings: string;
+  credentials: string;
   created_at: number;
+}
+
+interface SuspensionRow {
+  source: string;
+  reason: string | null;
+  author: string;
+  created_at: number;
+  expires_at: number | null;
 }
 
 const REVISION_COLUMNS = `seq, source, branch, "commit", at, result`;
 
-export function createSources(db: Db, now: () => number): Sources {
-  const all = db.prepare<[], SourceRow>("SELECT * FROM sources ORDER BY name");
-  const one = db.prepare<[string], SourceRow>("SELECT * FROM sources WHERE name = ?");
-  const save = db.prepare(
-    `INSERT INTO sources (name, repo, branch, path, state, error, last_fetch, created_at)
-     VALUES (@name, @repo, @branch, @path, @state, @error, @lastFetch, @createdAt)
-     ON CONFLICT (name) DO UPDATE SET repo = excluded.repo, branch = excluded.branch, path = excluded.path,
-       state = excluded.state, error = excluded.error, last_fetch = excluded.last_fetch`,
-  );
+export function createSources(db: Db, now: () => number): Sources & SourceRows {
   const last = db.prepare<[string], RevisionRecord>(
     `SELECT ${REVISION_COLUMNS} FROM revisions WHERE source = ? ORDER BY seq DESC LIMIT 1`,
   );
@@ -79,18 +84,84 @@ export function createSources(db: Db, now: () => number): Sources {
   }
 
   return {
+    ...createSettingsOfSources(db, now),
+    ...createSuspensions(db),
+    ...createWebhooks(db, now),
+    lastRevision: (source) => last.get(source),
+    recordRevision,
+    revisions: (limit) => newest.all(limit),
+    forgetSource: createForget(db),
+  };
+}
+
+function createSettingsOfSources(db: Db, now: () => number): Pick<Sources, "sources" | "source" | "saveSource"> {
+  const all = db.prepare<[], SourceRow>("SELECT * FROM sources ORDER BY name");
+  const one = db.prepare<[string], SourceRow>("SELECT * FROM sources WHERE name = ?");
+  const save = db.prepare(
+    `INSERT INTO sources (name, settings, credentials, created_at) VALUES (?, ?, ?, ?)
+     ON CONFLICT (name) DO UPDATE SET settings = excluded.settings, credentials = excluded.credentials`,
+  );
+  return {
     sources: () => all.all().map(sourceOf),
     source: (name) => {
       const row = one.get(name);
       return row && sourceOf(row);
     },
-    saveSource: (source) => void save.run({ ...source, error: toJson(source.error), createdAt: now() }),
-    lastRevision: (source) => last.get(source),
-    recordRevision,
-    revisions: (limit) => newest.all(limit),
+    saveSource: ({ name, settings, credentials }) =>
+      void save.run(name, JSON.stringify(settings), JSON.stringify(credentials), now()),
   };
 }
 
-function sourceOf({ error, last_fetch: lastFetch, created_at: createdAt, ...rest }: SourceRow): SourceRecord {
-  return { ...rest, lastFetch, createdAt, ...optional<"error", ErrorReport>("error", error) };
+function sourceOf({ name, settings, credentials, created_at: createdAt }: SourceRow): SourceRecord {
+  return { name, settings: fromJson(settings), credentials: fromJson(credentials), createdAt };
+}
+
+function createSuspensions(
+  db: Db,
+): Pick<Sources, "sourceSuspensions" | "saveSourceSuspension" | "deleteSourceSuspension"> {
+  const all = db.prepare<[], SuspensionRow>("SELECT * FROM source_suspensions");
+  const save = db.prepare(
+    `INSERT OR REPLACE INTO source_suspensions (source, reason, author, created_at, expires_at) VALUES (?, ?, ?, ?, ?)`,
+  );
+  const remove = db.prepare("DELETE FROM source_suspensions WHERE source = ?");
+  return {
+    sourceSuspensions: () => new Map(all.all().map((row) => [row.source, suspensionOf(row)])),
+    saveSourceSuspension: (source, { reason, author, createdAt, expiresAt }) =>
+      void save.run(source, reason ?? null, author, createdAt, expiresAt ?? null),
+    deleteSourceSuspension: (source) => remove.run(source).changes > 0,
+  };
+}
+
+function suspensionOf({ reason, author, created_at: createdAt, expires_at: expiresAt }: SuspensionRow): Suspension {
+  return {
+    ...{ author, createdAt },
+    ...(reason === null ? {} : { reason }),
+    ...(expiresAt === null ? {} : { expiresAt }),
+  };
+}
+
+function createWebhooks(db: Db, now: () => number): Pick<Sources, "webhookSecrets" | "saveWebhookSecret"> {
+  const all = db.prepare<[string], { provider: string; secret: string }>(
+    "SELECT provider, secret FROM source_webhooks WHERE source = ? ORDER BY provider",
+  );
+  const save = db.prepare(
+    "INSERT OR REPLACE INTO source_webhooks (source, provider, secret, created_at) VALUES (?, ?, ?, ?)",
+  );
+  return {
+    webhookSecrets: (source) => Object.fromEntries(all.all(source).map(({ provider, secret }) => [provider, secret])),
+    saveWebhookSecret: (source, provider, sealed) => void save.run(source, provider, sealed, now()),
+  };
+}
+
+function createForget(db: Db): (name: string) => void {
+  const removals = [
+    db.prepare("DELETE FROM sources WHERE name = ?"),
+    db.prepare("DELETE FROM source_suspensions WHERE source = ?"),
+    db.prepare("DELETE FROM source_webhooks WHERE source = ?"),
+    db.prepare("DELETE FROM settings WHERE key = 'handled.' || ?"),
+    db.prepare("DELETE FROM settings WHERE key = 'verified.' || ?"),
+  ];
+  return (name) => {
+    for (const removal of removals) removal.run(name);
+  };
 }

@@ -25,7 +25,7 @@ import type { FunctionRecord, FunctionRows } from "./functions.js";
 import type { HoldRows, Holds } from "./holds.js";
 import type { Own, OwnRows } from "./own.js";
 import type { Settings } from "./settings.js";
-import type { Sources } from "./sources.js";
+import type { SourceRows, Sources } from "./sources.js";
 import type { BuildRecord, VersionRows, Versions } from "./versions.js";
 
 /** Account of what git declares. */
@@ -36,6 +36,8 @@ export interface Switch {
   author: string;
   /** Who asked by the API. */
   by?: Actor;
+  /** Owner of what the source declares; default `main`. */
+  account?: string;
   /** The revision that asks for it; absent for direct deploys and calls of the API. */
   revision?: Revision;
   /** What became of the revision; default `switched`. */
@@ -45,6 +47,10 @@ export interface Switch {
   versions?: NewVersion[];
   builds?: NewBuild[];
   events?: NewEvent[];
+  /** Names of functions that others are about to make: what is reserved for them stays. */
+  spares?: readonly string[];
+  /** Source that is followed no longer: it is forgotten. */
+  forgets?: string;
 }
 
 export interface FunctionChange {
@@ -84,7 +90,7 @@ export interface SwitchDeps {
   now: () => number;
   newId: () => string;
   settings: Settings;
-  sources: Sources;
+  sources: Sources & SourceRows;
   functions: FunctionRows;
   versions: Versions & VersionRows;
   holds: Holds & HoldRows;
@@ -121,7 +127,7 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
     }
     const revision = wanted.revision ? formatRevision(wanted.revision) : null;
     const changed = touched.map(({ change, before }) => changeFunction(before, change, revision, at));
-    if (wanted.revision) bindings.dropReserved(MAIN_ACCOUNT);
+    if (wanted.revision) bindings.dropReserved(wanted.account ?? MAIN_ACCOUNT, wanted.spares ?? []);
     const moves = [...removed, ...changed];
     if (seq !== null) for (const move of moves) noteHistory(move, seq);
     const deployments = moves.filter(isMove).map((move) => {
@@ -140,6 +146,7 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
       events.addDeployment(deployment, move.functionId);
       return deployment;
     });
+    if (wanted.forgets !== undefined) sources.forgetSource(wanted.forgets);
     const noted = (wanted.events ?? []).map((event) => events.addEvent(event));
     return { seq, generation: settings.bumpRouteGeneration(), deployments, events: noted };
   }

@@ -2,10 +2,10 @@
 
 import { z } from "zod";
 import { WrkstError } from "../../errors.js";
+import type { Sources } from "../../reconcile/sources.js";
 import type { Platform } from "../platform.js";
 import { parseName } from "../requests.js";
 import type { Routes } from "../routes.js";
-import type { WebhookSecrets } from "./environment.js";
 import { PROVIDER_NAMES, type ProviderName, providerOf } from "./providers.js";
 
 const RULE = { action: "admin", of: "main" } as const;
@@ -13,7 +13,7 @@ const rotation = z.strictObject({ rotate: z.boolean().default(false) });
 
 export interface WebhookSetupDeps {
   platform: Pick<Platform, "sources">;
-  secrets: WebhookSecrets;
+  secrets: Pick<Sources, "webhook" | "webhookSecret">;
   /** Origin without trailing slash. */
   publicUrl: () => string;
 }
