@@ -184,7 +184,8 @@ function passDepsOf(
     pruneLimit: prune === "never" ? { share: 0, count: 0 } : { share: prune.percent / 100, count: prune.count },
     declarations: createDeclarationReader(),
     secretsOf: createSecretsOf(deps.registry, deps.sealing, account),
-    refuse: (declaration, record) => deps.refuse(declaration, account, record?.account === account ? record : undefined),
+    refuse: (declaration, record) =>
+      deps.refuse(declaration, account, record?.account === account ? record : undefined),
     kept: createKeptBuilds(),
   };
 }
