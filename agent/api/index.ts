@@ -120,7 +120,7 @@ export function createApi(options: ApiOptions): Api {
   addEventRoutes(routes, options);
   addLifeRoutes(routes, options);
   addWebhookRoute(routes, webhooksOf(options), options.metrics);
-  addWebhookSetupRoutes(routes, { platform, secrets, publicUrl: options.publicUrl });
+  addWebhookSetupRoutes(routes, { platform, secrets: options.sources, publicUrl: options.publicUrl });
   if (options.git) addGitRoute(routes, options.git);
   addLoginRoutes(routes, options);
   addAccessRoutes(routes, options);
