@@ -34,6 +34,7 @@ export async function openFollower(dir: string, repo: string): Promise<Follower>
   let built: string[] = [];
   const deps: PassDeps = {
     ...{ source, registry, checkout, account: "main", bundlerId: BUNDLER_ID, environment: undefined, seed: undefined },
+    underWay: new Map(),
     bundler: {
       bundle(request) {
         built.push(request.manifest.name);
