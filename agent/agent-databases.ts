@@ -51,7 +51,10 @@ export function openAgentDatabases(options: AgentDatabasesOptions): AgentDatabas
   const temporary = join(dataDir, "tmp");
   rmSync(temporary, { recursive: true, force: true });
   const copier = openCopier();
-  const rehearsals = openRehearsals({ ...options, temporary, writeConfig: options.writeRehearsal });
+  const open = (name: string) => openRehearsals({ ...options, temporary, name, writeConfig: options.writeRehearsal });
+  const rehearsals = open("rehearsal");
+  // An import may take minutes, for which no push waits.
+  const imports = open("import");
   const activity = openActivity(join(dataDir, "activity.sqlite"), {
     now: Date.now,
     onDamage: (message) => log.warn(message),
@@ -73,7 +76,7 @@ export function openAgentDatabases(options: AgentDatabasesOptions): AgentDatabas
   };
   const parts = createDatabases({
     ...options,
-    ...{ temporary, rehearsals },
+    ...{ temporary, rehearsals, imports },
     runtime: runtime.d1,
     runtimeLife: () => runtime.status().pid,
     files: openSnapshotFiles(join(dataDir, "backups"), copier),
@@ -100,7 +103,7 @@ export function openAgentDatabases(options: AgentDatabasesOptions): AgentDatabas
     async close() {
       clearInterval(draining);
       await parts.scheduling.close();
-      await Promise.all([copier.close(), rehearsals.close()]);
+      await Promise.all([copier.close(), rehearsals.close(), imports.close()]);
       await parts.copying.close();
       await drain();
       activity.close();

@@ -36,6 +36,8 @@ after(async () => {
 });
 
 const code = (version: string) => `export default { async fetch(request, env) {
+  if (request.method === "POST") return Response.json(await env.DB.prepare("INSERT INTO entries VALUES (?) RETURNING n").bind(Number(await request.text())).first("n"));
+  if (request.url.endsWith("/entries")) return Response.json((await env.DB.prepare("SELECT n FROM entries ORDER BY n").raw()).flat());
   const { results } = await env.DB.prepare("SELECT name FROM sqlite_schema WHERE name LIKE 'fine%' ORDER BY 1").all();
   return new Response(["version ${version}", ...results.map(({ name }) => name)].join());
 } };
@@ -108,4 +110,28 @@ test("D2: honest migrations are applied, and what rehearsed them does not outliv
   agent = await start();
   assert.deepEqual([await rehearsing(), await folders()], [[], []]);
   assert.equal((await agent.request("ledger")).text, "version 2,fine,fine_too");
+});
+
+test("C4: while a migration runs every write is answered and kept, and the database is what came of its copy", async () => {
+  const written = [1];
+  let isOver = false;
+  const writing = (async () => {
+    while (!isOver) {
+      const n = written.length + 1;
+      const { status, text } = await agent.request("ledger", "/", { method: "POST", body: String(n) });
+      assert.deepEqual([status, text], [200, String(n)]);
+      written.push(n);
+    }
+  })();
+  const before = await agent.api<{ epoch: number }>("/api/v1/databases/ledger");
+  const output = await push({
+    "ledger/migrations/0004_more.sql": `CREATE TABLE slow AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 200000) SELECT count(*) FROM n;`,
+  }).finally(() => {
+    isOver = true;
+  });
+  await writing;
+  assert.match(output, /migrated\s+ledger\s+"ledger": 0004_more\.sql/);
+  assert.deepEqual(JSON.parse((await agent.request("ledger", "/entries")).text), written);
+  const after = await agent.api<{ epoch: number }>("/api/v1/databases/ledger");
+  assert.ok(after.epoch > before.epoch);
 });

@@ -160,23 +160,31 @@ test("a file of SQL is imported whole or not at all, and exported again", async 
   assert.match(exported.text, /INSERT INTO "?notes"?.*'g;'/);
 });
 
-test("a file that needs several transactions is imported whole or not at all as well", async () => {
+test("a large file is imported whole or not at all as well, also where a row refers to one that comes megabytes later", async () => {
   const authorization = `Bearer ${await agent.token()}`;
   const row = `INSERT INTO notes (text, more) VALUES ('-', '${"x".repeat(4000)}');\n`;
-  const send = (last: string) =>
+  const send = (last: string, first = "") =>
     agent.request("localhost", `${DB}/import`, {
       method: "POST",
       headers: { authorization, "content-type": "application/sql" },
-      body: row.repeat(1200) + last,
+      body: first + row.repeat(1200) + last,
     });
   const bad = await send("INSERT INTO nowhere VALUES (1);\n");
   assert.equal(bad.status, 400, bad.text);
   assert.match(bad.text, /no such table: nowhere.*line 1201/);
   assert.equal(await served("/add?text=h"), "added");
   assert.equal(await served("/"), "a,b,c,e,f,g;,h");
-  const good = await send("DELETE FROM notes WHERE text = '-';");
+  const child = `PRAGMA defer_foreign_keys = TRUE;
+CREATE TABLE parents (id INTEGER PRIMARY KEY); CREATE TABLE children (parent REFERENCES parents (id));
+INSERT INTO children VALUES (7);
+`;
+  const orphan = await send("INSERT INTO parents VALUES (8);", child);
+  assert.equal(orphan.status, 400, orphan.text);
+  assert.match(orphan.text, /FOREIGN KEY/);
+  const end = "DELETE FROM notes WHERE text = '-'; INSERT INTO parents VALUES (7);";
+  const good = await send(end, child);
   assert.equal(good.status, 200, good.text);
-  assert.equal((JSON.parse(good.text) as { queries: number }).queries, 1201);
+  assert.equal((JSON.parse(good.text) as { queries: number }).queries, 1206);
   assert.equal(await served("/"), "a,b,c,e,f,g;,h");
 });
 

@@ -85,6 +85,7 @@ export function openSnapshotFiles(folder: string, copier: Copier): SnapshotFiles
     async placeLive(from, target) {
       const half = `${target}${HALF}`;
       try {
+        await mkdir(dirname(target), { recursive: true });
         await copier.copy(from, half, []);
         await settle(half, target);
       } catch (error) {

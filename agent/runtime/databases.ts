@@ -6,6 +6,7 @@ import {
   type D1Call,
   type D1CallAnswer,
   type D1Dump,
+  type D1Held,
   type D1Script,
   type D1ScriptAnswer,
   type D1Stats,
@@ -23,6 +24,10 @@ export interface D1Calls {
   retire(objects: string[]): Promise<void>;
   /** From now on functions are refused, or no longer. */
   pause(objects: string[], on: boolean): Promise<void>;
+  /** What may write to the object waits, or no longer. Answers what is the same for as long as nothing was written. */
+  hold(object: string, on: boolean): Promise<string>;
+  /** All calls of the object go to the other one from now on, for as long as the process lives. */
+  succeed(object: string, by: string): Promise<void>;
   /** What happened since the call before. */
   stats(): Promise<D1Stats>;
 }
@@ -51,6 +56,8 @@ export function d1Calls(client: SocketClient): D1Calls {
     },
     retire: async (objects) => void (await ask(D1_CONTROL.retire, { objects })),
     pause: async (objects, on) => void (await ask(D1_CONTROL.pause, { objects, on })),
+    hold: async (object, on) => ((await ask(D1_CONTROL.hold, { object, on })) as D1Held).state,
+    succeed: async (object, by) => void (await ask(D1_CONTROL.succeed, { object, by })),
     stats: () => ask(D1_CONTROL.stats),
   };
 }

@@ -23,8 +23,9 @@ export interface RehearsalLimits {
 
 export interface RehearsalProcessOptions {
   dataDir: string;
-  /** Where its socket lies. */
+  /** Where its socket lies, under its name. */
   runDir: string;
+  name: string;
   /** Its own, which must not be there yet. */
   folder: string;
   /** Text of the configuration; objects of databases are to lie under `<folder>/do`. */
@@ -41,19 +42,17 @@ export interface RehearsalProcess {
   /** As DATA_DIR is to the serving process: a file put where an object of it lies is that object's from its first call on. */
   readonly folder: string;
   readonly isOver: boolean;
-  /** One at a time. */
-  script(script: D1Script): Promise<Rehearsed>;
+  /** One at a time. It may use so much of the processor's time; absent: the limit of the process. */
+  script(script: D1Script, milliseconds?: number): Promise<Rehearsed>;
   /** Resolves when neither process nor folder is left. */
   close(): Promise<void>;
 }
 
 const START_LIMIT = 60_000;
-/** As `databaseSocket`, of one process at a time. */
-const SOCKET = "rehearsal.sock";
 
 export async function startRehearsalProcess(options: RehearsalProcessOptions): Promise<RehearsalProcess> {
   const { folder, limits } = options;
-  const socketPath = join(options.runDir, SOCKET);
+  const socketPath = join(options.runDir, `${options.name}.sock`);
   const clean = () =>
     Promise.all([rm(folder, { recursive: true, force: true }), rm(socketPath, { force: true })]).then(() => undefined);
   await clean();
@@ -76,27 +75,29 @@ export async function startRehearsalProcess(options: RehearsalProcessOptions): P
     excess ??= why;
     workerd.kill();
   };
-  const guard = createGuard({
-    isLate: lateAlone(workerd.pid, limits.milliseconds),
-    onTick(isLate) {
-      if ((workerd.residentBytes() ?? 0) - idleBytes > limits.memoryBytes) end("memory");
-      else if (isLate) end("time");
-    },
-  });
-  const words = { time: () => tooLong(limits), memory: () => `it used more than ${inMiB(limits.memoryBytes)}` };
+  const guardOf = (milliseconds: number) =>
+    createGuard({
+      isLate: lateAlone(workerd.pid, milliseconds),
+      onTick(isLate) {
+        if ((workerd.residentBytes() ?? 0) - idleBytes > limits.memoryBytes) end("memory");
+        else if (isLate) end("time");
+      },
+    });
   return {
     folder,
     get isOver() {
       return isOver || excess !== undefined;
     },
-    async script(script) {
+    async script(script, milliseconds = limits.milliseconds) {
       const before = cpuMilliseconds(workerd.pid);
+      const words = { time: tooLong(milliseconds), memory: `it used more than ${inMiB(limits.memoryBytes)}` };
+      const guard = guardOf(milliseconds);
       guard.start();
       try {
         const answer = await d1Calls(client).script(script);
         const used = before === undefined ? 0 : (cpuMilliseconds(workerd.pid) ?? 0) - before;
-        if (used > limits.milliseconds) end("time");
-        return excess ? { kind: "refused", reason: words[excess]() } : { kind: "answer", answer };
+        if (used > milliseconds) end("time");
+        return excess ? { kind: "refused", reason: words[excess] } : { kind: "answer", answer };
       } catch (error) {
         // A connection breaks a moment before the end of the process is known.
         const isEnded = excess !== undefined || (await isSettled(ended, 500));
@@ -105,7 +106,7 @@ export async function startRehearsalProcess(options: RehearsalProcessOptions): P
         workerd.kill();
         if (!isEnded) throw error;
         const ending = await ended;
-        if (excess) return { kind: "refused", reason: words[excess]() };
+        if (excess) return { kind: "refused", reason: words[excess] };
         // Ended from outside, which is not the script's fault.
         if (!isAbort(ending)) throw error;
         return { kind: "refused", reason: describeEnding(ending) };
@@ -122,7 +123,7 @@ export async function startRehearsalProcess(options: RehearsalProcessOptions): P
 
 async function startIn(options: RehearsalProcessOptions, controlSocket: string): Promise<Workerd> {
   const { dataDir, folder, binary, log } = options;
-  const configFile = join(folder, "rehearsal.capnp");
+  const configFile = join(folder, `${options.name}.capnp`);
   await writeFile(configFile, await options.writeConfig({ controlSocket, folder }), { mode: 0o600 });
   const lines = createRuntimeLog({ log, process: "rehearsal", now: Date.now });
   const onLine = lines.line;
@@ -142,7 +143,7 @@ function notStarted(): WrkstError {
   return new WrkstError("ERR_RUNTIME", `the process that rehearses SQL did not start within ${START_LIMIT / 1000} s`);
 }
 
-function tooLong({ milliseconds }: RehearsalLimits): string {
+function tooLong(milliseconds: number): string {
   return `it used more than ${milliseconds} ms of processor time, or several times as long in all`;
 }
 

@@ -13,13 +13,14 @@ import { rehearsalConfig } from "./workerd-config.js";
 const rehearsalJs = await readFile(new URL("../../runtime/rehearsal.worker.js", import.meta.url), "utf8");
 const SIGNAL = new AbortController().signal;
 const ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n";
+const LONG = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 6000000) SELECT count(*) FROM n";
 const GREEDY = "WITH RECURSIVE n(x) AS (SELECT zeroblob(900000000)) SELECT max(hex(x)) FROM n";
 
 async function testRehearsals(t: TestContext, changes: { hangTimeout?: number; idle?: number } = {}) {
   const dataDir = await temporaryFolder(t, () => rehearsals.close());
   const temporary = join(dataDir, "tmp");
   const rehearsals = openRehearsals({
-    ...{ dataDir, temporary, log: recordLog(), hangTimeout: 1_500, ...changes },
+    ...{ dataDir, temporary, name: "rehearsal", log: recordLog(), hangTimeout: 1_500, ...changes },
     runDir: await openRunFolder(dataDir),
     writeConfig: async (paths) => rehearsalConfig({ rehearsalJs, ...paths, d1: D1_DEFAULTS }),
   });
@@ -46,12 +47,13 @@ test("what goes well or fails there is answered by one process after the other, 
   await assert.rejects(run("SELECT 1"), { code: "ERR_SUPERSEDED" });
 });
 
-test("what takes too much time or memory is refused, its process and folder are gone, and the next goes well", async (t) => {
-  const { run, left } = await testRehearsals(t);
+test("what takes too much time or memory is refused, its process and folder are gone, and the next goes well, also with more time", async (t) => {
+  const { rehearsals, run, left } = await testRehearsals(t);
   const late = await run(ENDLESS);
   assert.ok(late.kind === "refused" && /500 ms of processor time/.test(late.reason), JSON.stringify(late));
   assert.deepEqual(await left(), []);
-  assert.equal((await run("SELECT 1")).kind, "answer");
+  const patient = await rehearsals.hold(SIGNAL, ({ script }) => script({ object: "copy.1", sql: LONG }, 60_000));
+  assert.equal(patient.kind, "answer");
   const greedy = await run(GREEDY);
   assert.ok(greedy.kind === "refused" || !greedy.answer.ok, JSON.stringify(greedy));
   assert.equal((await run("SELECT 1")).kind, "answer");

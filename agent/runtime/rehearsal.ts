@@ -22,7 +22,7 @@ export interface Rehearsals {
 }
 
 export interface RehearsalsOptions extends Omit<RehearsalProcessOptions, "limits" | "folder"> {
-  /** Folders of processes are made in it. */
+  /** Folders of processes are made in it, under the name. */
   temporary: string;
   /** RUNTIME_HANG_TIMEOUT in milliseconds: what runs where everybody waits for it may take a share of that. */
   hangTimeout: number;
@@ -54,7 +54,11 @@ export function openRehearsals({ temporary, hangTimeout, idle = 30_000, ...optio
     clearTimeout(timer);
     if (present?.isOver) end();
     await ending;
-    present ??= await startRehearsalProcess({ ...options, limits, folder: join(temporary, `rehearsal-${++count}`) });
+    present ??= await startRehearsalProcess({
+      ...options,
+      limits,
+      folder: join(temporary, `${options.name}-${++count}`),
+    });
     return present;
   }
 
@@ -66,7 +70,8 @@ export function openRehearsals({ temporary, hangTimeout, idle = 30_000, ...optio
           closing.signal.throwIfAborted();
           return await work({
             folder: process.folder,
-            script: (script) => process.script(script).finally(() => closing.signal.throwIfAborted()),
+            script: (script, milliseconds) =>
+              process.script(script, milliseconds).finally(() => closing.signal.throwIfAborted()),
           });
         } finally {
           if (closing.signal.aborted || present?.isOver) {

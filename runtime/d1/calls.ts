@@ -10,6 +10,8 @@ export interface Calls {
   trace: Trace | undefined;
   /** From now on the function can send statements to the object whenever it likes. */
   give(function_: string, object: string): void;
+  /** Whoever can send statements to the one object can send them to the other by it. */
+  inherit(from: string, to: string): void;
   /** Sends a call to an object on behalf of a function that does not hold its stub. */
   send(function_: string, object: Fetcher, request: Request): Promise<Response>;
   /** Functions that may have sent the call, ascending. */
@@ -31,6 +33,9 @@ export function createCalls(): Calls {
       const functions = holders.get(object);
       if (functions) functions.add(function_);
       else holders.set(object, new Set([function_]));
+    },
+    inherit(from, to) {
+      for (const function_ of holders.get(from) ?? []) calls.give(function_, to);
     },
     async send(function_, object, request) {
       const id = crypto.randomUUID();

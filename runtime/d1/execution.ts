@@ -18,6 +18,8 @@ export interface Execution {
    * @throws StatementFailure with SQLite's words, as D1 hands them on
    */
   run(statements: D1Statement[], wanted: Wanted): Ran[];
+  /** How often something ran that may have changed anything. */
+  readonly writes: number;
   /** Whether none of them changes anything. */
   onlyReads(statements: D1Statement[]): boolean;
 }
@@ -99,11 +101,16 @@ export function createExecution(storage: DurableObjectStorage, settings: D1Setti
       throw new StatementFailure(error, failed.index);
     }
   };
+  let writes = 0;
   return {
+    get writes() {
+      return writes;
+    },
     onlyReads: (statements) => statements.every(({ sql }) => shapeOf(String(sql)).isRead),
     run(statements, wanted) {
       const work = workOf(statements);
       if (work.length === 1 && work[0]!.shape.isRead) return each(work, wanted);
+      writes++;
       try {
         return storage.transactionSync(() => {
           const results = each(work, wanted);

@@ -48,3 +48,31 @@ test("an object that was retired refuses everybody, one that is paused, now or s
   assert.match(await asked(), /D1_ERROR.*another one/);
   assert.equal(await called(), false);
 });
+
+test("while an object is held reads are answered and writes wait, until they are done there or by its successor; every write changes its state", async (t) => {
+  const serving = await startServing(t);
+  const [object, by] = [objectName("a", 1), objectName("a", 2)];
+  const code = `export default { async fetch(request, env) {
+    return Response.json((await env.D1.prepare(await request.text()).raw()).flat());
+  } };`;
+  await serving.deploy({ hello: code }, { databases: { D1: object } });
+  const ask = async (sql: string) => (await serving.get("hello.base.test", "/", { body: sql })).text;
+  const call = async (name: string, sql: string) =>
+    (await serving.control(D1_CONTROL.call, { object: name, statements: [{ sql }] })).json() as D1CallAnswer;
+  const hold = async (on: boolean) =>
+    ((await serving.control(D1_CONTROL.hold, { object, on })).json() as { state: string }).state;
+  for (const name of [object, by]) await call(name, "CREATE TABLE t (x)");
+  const before = await hold(false);
+  assert.equal(await ask("SELECT 1"), "[1]");
+  assert.equal(await hold(false), before);
+  await ask("INSERT INTO t VALUES ('old')");
+  const after = await hold(true);
+  assert.notEqual(after, before);
+  const waiting = [ask("INSERT INTO t VALUES ('first') RETURNING x"), call(object, "INSERT INTO t VALUES ('second')")];
+  assert.equal(await ask("SELECT x FROM t"), '["old"]');
+  assert.equal(await hold(true), after);
+  await serving.control(D1_CONTROL.succeed, { object, by });
+  assert.equal(await waiting[0], '["first"]');
+  assert.ok(((await waiting[1]) as D1CallAnswer).ok);
+  assert.equal(await ask("SELECT group_concat(x) FROM (SELECT x FROM t ORDER BY x)"), '["first,second"]');
+});

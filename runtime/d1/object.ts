@@ -11,6 +11,7 @@ import { closed } from "./closed.js";
 import { dumpOf } from "./dump.js";
 import { createExecution, type Execution, StatementFailure } from "./execution.js";
 import { isPrivileged } from "./key.js";
+import { handedOn, moves } from "./moves.js";
 import { runScript } from "./script.js";
 import { createStats, shortened } from "./stats.js";
 import { streamOf } from "./stream.js";
@@ -19,10 +20,14 @@ import {
   type D1Call,
   type D1CallAnswer,
   type D1Dump,
+  type D1Held,
+  type D1Hold,
   type D1Meta,
   type D1Script,
+  type D1ScriptAnswer,
   type D1Settings,
   type D1Statement,
+  type D1Succession,
   MAX_CALL,
 } from "./wire.js";
 
@@ -35,6 +40,8 @@ export class D1Database extends DurableObject<RouterBindings> {
   readonly #sql: SqlStorage;
   readonly #execution: Execution;
   readonly #bookmark = createBookmarks(Date.now);
+  /** Differs each time that it comes into memory. */
+  #life: string | undefined;
   /** Present while the database is written out: until it settles, nothing is written to it. */
   #dumping: Promise<void> | undefined;
 
@@ -66,7 +73,9 @@ export class D1Database extends DurableObject<RouterBindings> {
       const body = (await jsonOf(request, MAX_CALL)) as D1Statement | D1Statement[];
       format = formatOf(path, request.url, body);
       const statements = Array.isArray(body) ? body : [body];
-      while (this.#dumping && !this.#execution.onlyReads(statements)) await this.#dumping;
+      if (this.#mustStay && !this.#execution.onlyReads(statements)) await this.#untilWritable();
+      const successor = this.#successor;
+      if (successor) return await successor.fetch(handedOn(request, body));
       const reason = closed.reasonFor(this.#name, false);
       if (reason) throw new Error(reason);
       const wanted = { rows: format !== "none", room: this.#settings.maxResult };
@@ -81,15 +90,51 @@ export class D1Database extends DurableObject<RouterBindings> {
 
   /** The agent's calls. Its statements are nobody's of the functions, whatever they do to the process. */
   async #control(path: string, request: Request): Promise<Response> {
-    const body: unknown = await request.json();
-    while (this.#dumping) await this.#dumping;
+    const body = (await request.json()) as { isOwn?: boolean };
+    if (path === D1_CONTROL.hold) return this.#hold(body as unknown as D1Hold);
+    if (path === D1_CONTROL.succeed) return this.#succeed(body as unknown as D1Succession);
+    if (this.#dumping || (moves.isHeld(this.#name) && !body.isOwn)) await this.#untilWritable();
+    const successor = this.#successor;
+    if (successor) return successor.fetch(handedOn(request, body));
     const reason = closed.reasonFor(this.#name, true);
-    if (path === D1_CONTROL.dump) return reason ? refused(410, reason) : this.#dump(body as D1Dump);
+    if (path === D1_CONTROL.dump) return reason ? refused(410, reason) : this.#dump(body as unknown as D1Dump);
     if (reason) return Response.json({ ok: false, error: reason, statement: 0, offset: 0 });
-    const { runAgents } = calls;
-    if (path === D1_CONTROL.call) return Response.json(runAgents(() => this.#call(body as D1Call)));
-    if (path === D1_CONTROL.script) return Response.json(runAgents(() => runScript(this.#execution, body as D1Script)));
+    if (path === D1_CONTROL.call) return Response.json(calls.runAgents(() => this.#call(body as unknown as D1Call)));
+    if (path === D1_CONTROL.script) return Response.json(this.#script(body as unknown as D1Script));
     return refused(404, "Not found");
+  }
+
+  #script(script: D1Script): D1ScriptAnswer {
+    const { sender } = script;
+    const run = () => runScript(this.#execution, script);
+    return sender === undefined ? calls.runAgents(run) : calls.run(() => [sender], run);
+  }
+
+  /** Whether writes have to wait. */
+  get #mustStay(): boolean {
+    return this.#dumping !== undefined || moves.isHeld(this.#name);
+  }
+
+  async #untilWritable(): Promise<void> {
+    while (this.#mustStay) await (this.#dumping ?? moves.look());
+  }
+
+  get #successor(): Fetcher | undefined {
+    const name = moves.successorOf(this.#name);
+    return name === undefined ? undefined : this.env.DATABASES?.getByName(name);
+  }
+
+  /** The answer leaves when all that was written before is on the disk. */
+  #hold({ on }: D1Hold): Response {
+    moves.hold(this.#name, on);
+    this.#life ??= crypto.randomUUID();
+    return Response.json({ state: `${this.#life}.${this.#execution.writes}` } satisfies D1Held);
+  }
+
+  #succeed({ by }: D1Succession): Response {
+    calls.inherit(this.#name, by);
+    moves.succeed(this.#name, by);
+    return Response.json({});
   }
 
   #call({ statements, isOwn = false }: D1Call): D1CallAnswer {

@@ -64,6 +64,10 @@ export const D1_CONTROL = {
   retire: "/d1/retire",
   /** D1Pause → {}: functions are refused, the agent is not, until it is taken back or the process ends. */
   pause: "/d1/pause",
+  /** D1Hold → D1Held: whatever may write to the object waits, or no longer. What the agent asks for its own sake does not. */
+  hold: "/d1/hold",
+  /** D1Succession → {}: all calls of the object go to another one, for as long as the process lives; those that wait do at once. */
+  succeed: "/d1/succeed",
   /** GET → D1Stats: what happened since the last call. */
   stats: "/d1/stats",
 } as const;
@@ -88,6 +92,8 @@ export interface D1Script {
   sql: string;
   /** Run at the end, in the same transaction: the note that a migration was applied. Nobody's activity. */
   notes?: D1Statement[];
+  /** Name of the function that it counts for, as if that had sent it; absent: it is the agent's own. */
+  sender?: string;
   /** Leave the rows out of the answer, which is then one result that sums up what all statements did. */
   quiet?: boolean;
 }
@@ -100,6 +106,20 @@ export interface D1Pause {
   /** Names. */
   objects: string[];
   on: boolean;
+}
+
+export interface D1Hold {
+  object: string;
+  on: boolean;
+}
+/** As long as it is the same, nothing was written; all that was written before it is on the disk. It may differ without a write. */
+export interface D1Held {
+  state: string;
+}
+export interface D1Succession {
+  object: string;
+  /** Name of the other one. */
+  by: string;
 }
 
 export interface D1Dump {

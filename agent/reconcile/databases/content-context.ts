@@ -8,7 +8,7 @@ import {
   type D1ScriptAnswer,
   objectName,
 } from "../../../runtime/d1/wire.js";
-import { objectFile, type SnapshotFiles } from "../../databases/index.js";
+import { objectFile, type SnapshotFiles, sizeOf } from "../../databases/index.js";
 import type { Database, DatabaseRef } from "../../model.js";
 import type { Registry } from "../../store/index.js";
 import type { Turns } from "../turns.js";
@@ -20,6 +20,8 @@ export interface DatabaseCalls {
   dump(dump: D1Dump): Promise<Readable>;
   retire(objects: string[]): Promise<void>;
   pause(objects: string[], on: boolean): Promise<void>;
+  hold(object: string, on: boolean): Promise<string>;
+  succeed(object: string, by: string): Promise<void>;
 }
 
 export interface ContentDeps {
@@ -73,5 +75,10 @@ export class ContentContext {
 
   file({ id, epoch }: Database): string {
     return objectFile(this.deps.dataDir, id, epoch);
+  }
+
+  /** Bytes on the disk. */
+  size(database: Database): number {
+    return sizeOf(this.file(database));
   }
 }

@@ -1,6 +1,6 @@
 // What is in databases with real files and a real registry; the runtime is a few lines that write to the files themselves.
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, type TestContext, test } from "node:test";
 import type { D1Meta } from "../../../runtime/d1/wire.js";
@@ -34,7 +34,7 @@ async function open(t: TestContext, dataDir: string, clock: { now: number }, cha
     files: changes.files?.(files) ?? files,
     publisher: { publish: async () => {} },
     runtime: {
-      ...{ call: nothing, script: nothing, pause: async () => {} },
+      ...{ call: nothing, script: nothing, pause: async () => {}, hold: async () => "", succeed: async () => {} },
       dump: () => Promise.reject(new Error("nothing is exported")),
       retire: async (objects) => void retired.push(...objects),
     },
@@ -43,7 +43,7 @@ async function open(t: TestContext, dataDir: string, clock: { now: number }, cha
     activityOf: () => assert.fail(),
     artifacts: { put: () => assert.fail(), get: () => assert.fail() },
     servingVersion: () => undefined,
-    ...{ rehearsals: { hold: () => assert.fail() }, hangTimeout: 3000 },
+    ...{ rehearsals: { hold: () => assert.fail() }, imports: { hold: () => assert.fail() }, hangTimeout: 3000 },
     ...{ backupInterval: 5000, retention: 30 * DAY, log: { warn: () => {} } },
   };
   const parts = createDatabases(changes.deps?.(deps) ?? deps);
@@ -206,8 +206,23 @@ test("a removed database is forgotten with all its files after the retention, no
 test("every event of a database belongs to its account, whoever asked, and is told of the function that owns it", async (t) => {
   const meta = { changed_db: true, rows_written: 1 } as D1Meta;
   const written = async () => ({ ok: true as const, results: [{ columns: [], rows: [], meta }] });
-  const changed = (deps: DatabasesDeps) => ({ ...deps, runtime: { ...deps.runtime, call: written, script: written } });
   const dataDir = newFolder(t);
+  const copies = newFolder(t);
+  mkdirSync(objectFolder(copies), { recursive: true });
+  const imports: DatabasesDeps["imports"] = {
+    hold: (_signal, work) =>
+      work({
+        folder: copies,
+        async script({ object, sql }) {
+          writeDatabase(objectFile(copies, object.split(".")[0]!, 1), sql);
+          return { kind: "answer", answer: await written() };
+        },
+      }),
+  };
+  const changed = (deps: DatabasesDeps) => ({
+    ...{ ...deps, imports },
+    runtime: { ...deps.runtime, call: written, script: written },
+  });
   const clock = { now: 1_700_000_000_000 };
   const { registry, databases, scheduling } = await open(t, dataDir, clock, { deps: changed });
   const of = { account: "ann", database: databases.create("ann", "orders", BY).id };
@@ -229,4 +244,52 @@ test("every event of a database belongs to its account, whoever asked, and is to
   const events = registry.events({ limit: 100 });
   assert.equal(new Set(events.map(({ kind }) => kind)).size, 7);
   for (const { kind, account } of events) assert.equal(account, "ann", kind);
+});
+
+test("what is written while a copy is changed, and a restart of the runtime, make the change begin anew; the last state has it all", async (t) => {
+  const { dataDir, clock, of } = await prepared(t);
+  const copies = newFolder(t);
+  mkdirSync(objectFolder(copies), { recursive: true });
+  const told: string[] = [];
+  let life = 1;
+  let ends = 0;
+  const hold = async (_object: string, on: boolean) => {
+    told.push(on ? "hold" : "ask");
+    if (!on) return "first";
+    ends++;
+    // At the end of the first attempt somebody has written, at the end of the next one the process is another.
+    if (ends === 1) writeDatabase(live(dataDir, { id: of.database, epoch: 1 }), "INSERT INTO t VALUES (3)");
+    if (ends === 3) life++;
+    return "later";
+  };
+  const meta = { changed_db: true } as D1Meta;
+  const imports: DatabasesDeps["imports"] = {
+    hold: (_signal, work) =>
+      work({
+        folder: copies,
+        async script({ object, sql }) {
+          writeDatabase(objectFile(copies, object.split(".")[0]!, 1), sql);
+          return { kind: "answer", answer: { ok: true, results: [{ columns: [], rows: [], meta }] } };
+        },
+      }),
+  };
+  const succeeded: string[][] = [];
+  const { databases, registry } = await open(t, dataDir, clock, {
+    deps: (deps) => ({
+      ...{ ...deps, imports, runtimeLife: () => life },
+      runtime: {
+        ...{ ...deps.runtime, hold, succeed: async (object, by) => void succeeded.push([object, by]) },
+        call: async () => ({ ok: true, results: [{ columns: ["1"], rows: [[1]], meta }] }),
+      },
+    }),
+  });
+  const sql = join(dataDir, "import.sql");
+  writeFileSync(sql, "INSERT INTO t VALUES (4);");
+  await databases.import(of, sql, BY);
+  const database = registry.databases.byId(of.database)!;
+  assert.deepEqual(values(dataDir, database), [1, 2, 3, 4]);
+  assert.deepEqual(succeeded, [[`${of.database}.1`, `${of.database}.${database.epoch}`]]);
+  assert.deepEqual(told, ["ask", "hold", "ask", "hold", "hold", "ask", "hold", "hold"]);
+  const left = [2, 3].map((epoch) => existsSync(live(dataDir, { id: of.database, epoch })));
+  assert.deepEqual([database.epoch, left, readdirSync(objectFolder(copies))], [4, [false, false], []]);
 });

@@ -31,7 +31,7 @@ function open(t: TestContext) {
     files: openSnapshotFiles(join(dataDir, "backups"), copier),
     publisher: { publish: async () => {} },
     runtime: {
-      ...{ call: nothing, script: nothing, dump: nothing, pause: nothing },
+      ...{ call: nothing, script: nothing, dump: nothing, pause: nothing, hold: nothing, succeed: nothing },
       async retire(objects) {
         if (!runtime.isUp) throw new Error("the runtime is down");
         runtime.retired.push(...objects);

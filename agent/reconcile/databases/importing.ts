@@ -1,19 +1,25 @@
 // A file of SQL into a database: all of it or nothing, and never all of it in memory.
 import { createReadStream, statSync } from "node:fs";
-import type { D1Meta } from "../../../runtime/d1/wire.js";
+import type { D1Meta, D1ScriptAnswer } from "../../../runtime/d1/wire.js";
 import { createSplitter, type SqlStatement } from "../../databases/index.js";
 import { WrkstError } from "../../errors.js";
 import type { Actor, Database, DatabaseRef } from "../../model.js";
+import type { Rehearsal } from "../../runtime/rehearsal.js";
 import { IMPORT_LIMIT } from "../databases.js";
 import { belongingTo } from "./belonging.js";
 import { sqlError } from "./calling.js";
 import type { Closing } from "./closing.js";
 import type { ContentContext } from "./content-context.js";
+import { LARGEST_COPY, type Moving } from "./moving.js";
 import type { Restoring } from "./restoring.js";
 import type { Snapshotting } from "./snapshotting.js";
 
-/** Characters of SQL in one message, which is one transaction. */
-const PART = 4 * 2 ** 20;
+/** Characters of SQL in one message, which is one transaction: where nobody waits for it, and where everybody does. */
+const PART = { copy: 12 * 2 ** 20, place: 4 * 2 ** 20 };
+/** Milliseconds of processor time for one, where nobody waits for it. */
+const PART_LIMIT = 40_000;
+/** Bytes of a file for which whoever wants to write may wait; for more of it, functions are refused. */
+const SHORT = 4 * 2 ** 20;
 /** No statement is longer, by far. */
 const LONGEST_STATEMENT = 2 ** 20;
 const DEFER = "PRAGMA defer_foreign_keys = TRUE;\n";
@@ -23,23 +29,62 @@ interface Done {
   meta: D1Meta;
 }
 
-export function createImporting(
-  context: ContentContext,
-  { snapshotting, restoring, closing }: { snapshotting: Snapshotting; restoring: Restoring; closing: Closing },
-) {
+interface ImportingParts {
+  snapshotting: Snapshotting;
+  restoring: Restoring;
+  closing: Closing;
+  moving: Moving;
+}
+
+/** Runs one message. @throws WrkstError ERR_SQL where it must not go on */
+type RunPart = (sql: string) => Promise<D1ScriptAnswer>;
+
+export function createImporting(context: ContentContext, { snapshotting, restoring, closing, moving }: ImportingParts) {
   const { runtime, registry } = context.deps;
 
   async function importFile(of: DatabaseRef, file: string, by: Actor) {
     const { size } = statSync(file);
     if (size > IMPORT_LIMIT) throw tooLarge(size);
     return context.inTurn(of, async (database) => {
-      if (size > PART) return importLarge(database, file, by);
+      if (context.size(database) <= LARGEST_COPY) return importByCopy(database, { file, size, by });
+      if (size > PART.place) return importLarge(database, file, by);
       const { id: snapshot } = await snapshotting.take(database, "import");
-      const done = await runAll(database, file);
+      const done = await runAll(file, PART.place, inPlace(database));
       registry.addEvent(eventOf(database, snapshot, by));
       return { ...done, snapshot };
     });
   }
+
+  /** Nothing of it runs where functions do. */
+  async function importByCopy(database: Database, { file, size, by }: { file: string; size: number; by: Actor }) {
+    const object = context.object(database);
+    if (size > SHORT) await closing.hold(object);
+    try {
+      const { result, snapshot } = await moving.move(database, {
+        ...{ cause: "import", alsoEmpty: true },
+        work: (rehearsal, copy) => runAll(file, PART.copy, onCopy(rehearsal, copy)),
+        event: (before) => eventOf(database, before!.id, by),
+      });
+      return { ...result, snapshot: snapshot!.id };
+    } finally {
+      if (size > SHORT) await closing.release(object);
+    }
+  }
+
+  const inPlace =
+    (database: Database): RunPart =>
+    (sql) =>
+      runtime.script({ object: context.object(database), sql, quiet: true });
+
+  const onCopy =
+    (rehearsal: Rehearsal, object: string): RunPart =>
+    async (sql) => {
+      const ran = await rehearsal.script({ object, sql, quiet: true }, PART_LIMIT);
+      if (ran.kind === "answer") return ran.answer;
+      throw new WrkstError("ERR_SQL", `the import was given up: ${ran.reason}`, {
+        hint: "nothing was changed: import it in several files",
+      });
+    };
 
   function eventOf(database: Database, snapshot: string, actor: Actor) {
     const message = `SQL was imported into the database "${database.name}" by ${actor.name}; what was there is ${snapshot}`;
@@ -47,7 +92,7 @@ export function createImporting(
   }
 
   /**
-   * Several transactions, so on a copy, which becomes the database when all went well. Meanwhile functions are refused:
+   * Into one above that, in the process that serves. Several transactions, so on a copy, which becomes the database when all went well. Meanwhile functions are refused:
    * what they wrote would be lost.
    */
   async function importLarge(database: Database, file: string, by: Actor) {
@@ -58,7 +103,7 @@ export function createImporting(
       const { id: snapshot } = await snapshotting.take(database, "import");
       const next = await restoring.placeNext(database, snapshot);
       try {
-        const done = await runAll(next, file);
+        const done = await runAll(file, PART.place, inPlace(next));
         if (context.deps.runtimeLife() !== life) throw restarted(database);
         await restoring.switchOver(database, next, eventOf(database, snapshot, by));
         return { ...done, snapshot };
@@ -77,12 +122,12 @@ export function createImporting(
     return registry.databases.byId(id)?.epoch === epoch;
   }
 
-  async function runAll(database: Database, file: string): Promise<Done> {
+  async function runAll(file: string, part: number, run: RunPart): Promise<Done> {
     let done: Done | undefined;
     let isDeferred = false;
-    for await (const { text, line, count } of partsOf(file)) {
+    for await (const { text, line, count } of partsOf(file, part)) {
       const sql = isDeferred ? DEFER + text : text;
-      const answer = await runtime.script({ object: context.object(database), sql, quiet: true });
+      const answer = await run(sql);
       if (!answer.ok) throw sqlError(sql, answer, isDeferred ? line - 1 : line);
       done = sum(done, { queries: count, results: answer.results.map(({ meta }) => meta) });
       isDeferred ||= /\bPRAGMA\s+defer_foreign_keys\s*=\s*(on|true|1)\b/i.test(text.slice(0, 4096));
@@ -95,7 +140,7 @@ export function createImporting(
 }
 
 /** Whole statements, as many as fit into one message. */
-async function* partsOf(file: string): AsyncGenerator<{ text: string; line: number; count: number }> {
+async function* partsOf(file: string, most: number): AsyncGenerator<{ text: string; line: number; count: number }> {
   const splitter = createSplitter();
   let part: SqlStatement[] = [];
   let length = 0;
@@ -107,7 +152,7 @@ async function* partsOf(file: string): AsyncGenerator<{ text: string; line: numb
   };
   const add = function* (statements: SqlStatement[]) {
     for (const statement of statements) {
-      if (length + statement.text.length > PART && part.length) yield flush();
+      if (length + statement.text.length > most && part.length) yield flush();
       part.push(statement);
       length += statement.text.length;
     }

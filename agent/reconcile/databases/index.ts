@@ -3,8 +3,7 @@ import type { DatabaseActivity } from "../../model.js";
 import type { Databases } from "../databases.js";
 import type { Closing } from "./closing.js";
 import { type Collecting, createCollecting } from "./collecting.js";
-import type { ContentDeps } from "./content-context.js";
-import { createContents } from "./contents.js";
+import { type ContentsDeps, createContents } from "./contents.js";
 import { type Copying, createCopying } from "./copying.js";
 import { createDetailing } from "./detailing.js";
 import { createKeeping, type KeepingDeps } from "./keeping.js";
@@ -14,9 +13,9 @@ import { createScheduling, type Scheduling } from "./scheduling.js";
 export type { Copying } from "./copying.js";
 export type { Migrated, Migrating } from "./migrating.js";
 
-export interface DatabasesDeps extends Omit<ContentDeps, "expect">, MigratingDeps {
+export interface DatabasesDeps extends Omit<ContentsDeps, "expect">, MigratingDeps {
   activityOf(database: string): Promise<DatabaseActivity>;
-  registry: ContentDeps["registry"] & KeepingDeps["registry"];
+  registry: ContentsDeps["registry"] & KeepingDeps["registry"];
   /** Milliseconds; null: nothing by the clock. */
   backupInterval: number | null;
   /** Milliseconds that snapshots and removed databases are kept. */
@@ -36,8 +35,8 @@ export interface DatabaseParts {
 export function createDatabases(deps: DatabasesDeps): DatabaseParts {
   const keeping = createKeeping(deps);
   const { expect, ...kept } = keeping;
-  const { contents, context, snapshotting, closing } = createContents({ ...deps, expect });
-  const migrating = createMigrating(context, snapshotting, deps);
+  const { contents, context, snapshotting, closing, moving } = createContents({ ...deps, expect });
+  const migrating = createMigrating(context, { snapshotting, moving }, deps);
   const databases: Databases = {
     ...kept,
     ...contents,

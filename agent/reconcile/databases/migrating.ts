@@ -1,5 +1,5 @@
-// Brings databases to the schema that a version wants, after a rehearsal on a copy. Each file is one transaction with its own
-// note, so that whatever ends the work, every file is applied or not, and the next try goes on from there.
+// Brings databases to the schema that a version wants, on a copy that then is the database: all files or none. One that is too
+// large for that is changed where it is, each file in one transaction with its own note, at the risk of the function.
 import type { D1Statement } from "../../../runtime/d1/wire.js";
 import type { ArtifactStore } from "../../artifact/index.js";
 import {
@@ -24,16 +24,15 @@ import type {
   Version,
   Warning,
 } from "../../model.js";
-import type { Rehearsals } from "../../runtime/rehearsal.js";
-import type { MigrationsNote } from "../../store/index.js";
+import type { MigrationsNote, NewEvent } from "../../store/index.js";
 import type { Databases, QueryResult } from "../databases.js";
 import { belongingTo } from "./belonging.js";
 import type { ContentContext } from "./content-context.js";
-import { createRehearsing } from "./rehearsing.js";
+import { LARGEST_COPY, type Moving } from "./moving.js";
+import { rehearse } from "./rehearsing.js";
 import type { Snapshotting } from "./snapshotting.js";
 
 export interface MigratingDeps {
-  rehearsals: Pick<Rehearsals, "hold">;
   /** RUNTIME_HANG_TIMEOUT in milliseconds: a script that ends the runtime after as long was too long, and would be again. */
   hangTimeout: number;
   artifacts: Pick<ArtifactStore, "put" | "get">;
@@ -72,12 +71,22 @@ export interface Migrating {
   olderThanDatabases(functionId: string, version: Version): Promise<Warning[]>;
 }
 
+/** What is to be done to one database, and what of it is done. */
+interface Change {
+  done: Migrated;
+  pending: Migration[];
+  request: MigrateRequest;
+}
+
 const DEFAULT_TABLE = "d1_migrations";
 
-export function createMigrating(context: ContentContext, snapshotting: Snapshotting, deps: MigratingDeps): Migrating {
+export function createMigrating(
+  context: ContentContext,
+  { snapshotting, moving }: { snapshotting: Snapshotting; moving: Moving },
+  deps: MigratingDeps,
+): Migrating {
   const { runtime, registry, now } = context.deps;
   const { snapshots } = registry;
-  const rehearse = createRehearsing(context, deps.rehearsals);
 
   async function ask(database: Database, ...statements: D1Statement[]): Promise<QueryResult[]> {
     const answer = await runtime.call({ object: context.object(database), statements, isOwn: true });
@@ -96,12 +105,6 @@ export function createMigrating(context: ContentContext, snapshotting: Snapshott
   const appliedNames = async (database: Database, table = DEFAULT_TABLE) =>
     (await readApplied(database, table)).map(({ name }) => name);
 
-  async function hasAnything(database: Database): Promise<boolean> {
-    if (sizeOf(context.file(database)) === 0) return false;
-    const [found] = await ask(database, { sql: "SELECT 1 FROM sqlite_schema LIMIT 1" });
-    return Boolean(found?.rows.length);
-  }
-
   function apply(of: DatabaseRef, request: MigrateRequest): Promise<Migrated> {
     return context.inTurn(of, async (database) => {
       const { set, signal } = request;
@@ -112,26 +115,44 @@ export function createMigrating(context: ContentContext, snapshotting: Snapshott
       const done: Migrated = { database: { id, name }, applied: [], snapshot: null, warnings };
       if (!pending.length) return done;
       signal?.throwIfAborted();
-      const snapshot = (await hasAnything(database)) ? await snapshotting.take(database, "migration") : null;
-      done.snapshot = snapshot?.id ?? null;
-      warnings.push(...(await rehearse({ database, snapshot, set, pending, signal })));
-      await ask(database, createTable(set.table));
-      try {
-        for (const migration of pending) {
-          signal?.throwIfAborted();
-          await applyOne(database, set, migration);
-          done.applied.push(migration.name);
-        }
-      } finally {
-        if (done.applied.length) tell(database, done, request);
-      }
+      const size = context.size(database);
+      if (size > LARGEST_COPY) warnings.push(tooLarge(database, size));
+      const change = size > LARGEST_COPY ? changeInPlace : changeByCopy;
+      await change(database, { done, pending, request });
       return done;
     });
   }
 
-  async function applyOne(database: Database, set: MigrationSet, migration: Migration): Promise<void> {
+  async function changeByCopy(database: Database, { done, pending, request }: Change): Promise<void> {
+    const { set, signal } = request;
+    const names = pending.map(({ name }) => name);
+    const { snapshot } = await moving.move(database, {
+      ...{ cause: "migration", signal },
+      work: (rehearsal, object) => rehearse(rehearsal, object, { set, pending, signal }),
+      event: (before) => eventOf(database, { applied: names, snapshot: before?.id ?? null }, request),
+    });
+    done.snapshot = snapshot?.id ?? null;
+    done.applied = names;
+  }
+
+  async function changeInPlace(database: Database, { done, pending, request }: Change): Promise<void> {
+    done.snapshot = (await snapshotting.take(database, "migration")).id;
+    await ask(database, createTable(request.set.table));
+    try {
+      for (const migration of pending) {
+        request.signal?.throwIfAborted();
+        await applyOne(database, request, migration);
+        done.applied.push(migration.name);
+      }
+    } finally {
+      if (done.applied.length) registry.addEvent(eventOf(database, done, request));
+    }
+  }
+
+  async function applyOne(database: Database, { set, about }: MigrateRequest, migration: Migration): Promise<void> {
     const start = now();
-    const script = { object: context.object(database), ...scriptOf(set, migration) };
+    const sender = about.function === undefined ? {} : { sender: about.function };
+    const script = { object: context.object(database), ...scriptOf(set, migration), ...sender };
     const answer = await runtime.script(script).catch((error: unknown) => {
       if (now() - start < deps.hangTimeout) throw error;
       throw migrationError(set, migration, { error: "it took too long, and the runtime was restarted", offset: 0 });
@@ -144,10 +165,14 @@ export function createMigrating(context: ContentContext, snapshotting: Snapshott
     return last ? warnOfChanged(set, await setOf(last), applied) : [];
   }
 
-  function tell(database: Database, { applied, snapshot }: Migrated, { about }: MigrateRequest): void {
+  function eventOf(
+    database: Database,
+    { applied, snapshot }: Pick<Migrated, "applied" | "snapshot">,
+    { about }: MigrateRequest,
+  ): NewEvent {
     const before = snapshot === null ? "" : `; what was there before is ${snapshot}`;
     const message = `the database "${database.name}" was migrated: ${applied.join(", ")}${before}`;
-    registry.addEvent({ kind: "database.migrated", ...belongingTo(database), message, ...about });
+    return { kind: "database.migrated", ...belongingTo(database), message, ...about };
   }
 
   async function note(
@@ -170,9 +195,13 @@ export function createMigrating(context: ContentContext, snapshotting: Snapshott
     return snapshots.migrationsOfDatabase(id).filter((note) => deps.servingVersion(note.function) === note.version);
   }
 
-  async function current(database: Database): Promise<MigrationSet | null> {
+  function currentNote(database: Database): MigrationsNote | undefined {
     const notes = serving(database);
-    const note = notes.find((one) => one.function === database.owner) ?? notes[0];
+    return notes.find((one) => one.function === database.owner) ?? notes[0];
+  }
+
+  async function current(database: Database): Promise<MigrationSet | null> {
+    const note = currentNote(database);
     return note ? setOf(note) : null;
   }
 
@@ -187,13 +216,15 @@ export function createMigrating(context: ContentContext, snapshotting: Snapshott
 
   async function migrate(of: DatabaseRef, by: Actor) {
     const database = context.expect(of);
-    const set = await current(database);
-    if (!set) {
+    const note = currentNote(database);
+    if (!note) {
       throw new WrkstError("ERR_NOT_FOUND", `no function that serves brings migrations for "${database.name}"`, {
         hint: 'name their folder by "migrations_dir" in the wrangler file, and push',
       });
     }
-    const { applied, snapshot } = await apply(of, { set, about: { actor: by } });
+    const bringer = registry.routeState().functions.find(({ id }) => id === note.function)?.name;
+    const about = { actor: by, ...(bringer === undefined ? {} : { function: bringer }) };
+    const { applied, snapshot } = await apply(of, { set: await setOf(note), about });
     return { applied, snapshot };
   }
 
@@ -229,4 +260,10 @@ export function createMigrating(context: ContentContext, snapshotting: Snapshott
     appliedNames,
     setOf,
   };
+}
+
+function tooLarge({ name }: Database, size: number): Warning {
+  const mebibytes = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`;
+  const message = `the migrations of "${name}" were applied without a rehearsal: it has ${mebibytes(size)}, at most ${mebibytes(LARGEST_COPY)} are copied for one`;
+  return { message };
 }
