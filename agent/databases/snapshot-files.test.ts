@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { openSqlite } from "../sqlite.js";
 import { openCopier } from "./copier.js";
 import { newSnapshotId, openSnapshotFiles, sweepHalves } from "./snapshot-files.js";
 import { newFolder, readDatabase, startWriter, writeDatabase } from "./testing.js";
@@ -109,4 +110,23 @@ test("what a crash left is removed: halves, and files that nobody knows", async 
   writeFileSync(join(folder, "object.sqlite"), "");
   sweepHalves(folder);
   assert.deepEqual(readdirSync(folder).sort(), ["backups", "object.sqlite"]);
+});
+
+test("an object may begin with a file that was put in place while others read it already", async (t) => {
+  const folder = newFolder(t);
+  const live = join(folder, "live.sqlite");
+  writeDatabase(live, "CREATE TABLE t AS SELECT 1 AS x");
+  const files = openSnapshotFiles(join(folder, "backups"), copier);
+  await files.take(DATABASE, ID, live, []);
+  const targets = ["placed", "live"].map((name) => join(folder, "objects", `${name}.sqlite`));
+  await files.place(DATABASE, ID, targets[0]!);
+  await files.placeLive(live, targets[1]!);
+  for (const target of targets) {
+    const reader = openSqlite(target, { readonly: true });
+    reader.exec("BEGIN");
+    assert.deepEqual(reader.prepare("SELECT x FROM t").pluck().all(), [1]);
+    writeDatabase(target, "INSERT INTO t VALUES (2)");
+    reader.close();
+    assert.deepEqual(readDatabase(target, "SELECT x FROM t ORDER BY x"), [1, 2]);
+  }
 });

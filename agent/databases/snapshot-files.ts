@@ -67,7 +67,7 @@ export function openSnapshotFiles(folder: string, copier: Copier): SnapshotFiles
         await mkdir(dirname(target), { recursive: true });
         await copyFile(path(database, id), half, constants.COPYFILE_FICLONE);
         await copier.check(half);
-        await syncFile(half);
+        await markLogged(half);
         await settle(half, target);
       } catch (error) {
         removeWithLogs(half);
@@ -87,6 +87,7 @@ export function openSnapshotFiles(folder: string, copier: Copier): SnapshotFiles
       try {
         await mkdir(dirname(target), { recursive: true });
         await copier.copy(from, half, []);
+        await markLogged(half);
         await settle(half, target);
       } catch (error) {
         removeWithLogs(half);
@@ -145,6 +146,23 @@ async function writeEmpty(file: string): Promise<string[]> {
   await handle.sync();
   await handle.close();
   return [];
+}
+
+/** Where both versions of the format are told in the header of a file, and the one with a log (WAL) that objects use. */
+const FORMAT = { offset: 18, logged: Buffer.from([2, 2]) };
+
+/**
+ * An object that had to bring its file to that format could not begin while anybody reads it, as whoever copies it does. Synced.
+ * See https://sqlite.org/fileformat2.html#file_format_version_numbers.
+ */
+async function markLogged(file: string): Promise<void> {
+  const handle = await open(file, "r+");
+  try {
+    await handle.write(FORMAT.logged, 0, FORMAT.logged.length, FORMAT.offset);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 async function settle(half: string, target: string): Promise<void> {
