@@ -203,10 +203,8 @@ test("a removed database is forgotten with all its files after the retention, no
   assert.deepEqual(readdirSync(join(dataDir, "backups", of.database)), []);
 });
 
-test("every event of a database belongs to its account, whoever asked, and is told of the function that owns it", async (t) => {
-  const meta = { changed_db: true, rows_written: 1 } as D1Meta;
-  const written = async () => ({ ok: true as const, results: [{ columns: [], rows: [], meta }] });
-  const dataDir = newFolder(t);
+/** A process of copies without the process: SQL goes to their files. */
+function importing(t: TestContext, meta: D1Meta) {
   const copies = newFolder(t);
   mkdirSync(objectFolder(copies), { recursive: true });
   const imports: DatabasesDeps["imports"] = {
@@ -215,10 +213,18 @@ test("every event of a database belongs to its account, whoever asked, and is to
         folder: copies,
         async script({ object, sql }) {
           writeDatabase(objectFile(copies, object.split(".")[0]!, 1), sql);
-          return { kind: "answer", answer: await written() };
+          return { kind: "answer", answer: { ok: true, results: [{ columns: [], rows: [], meta }] } };
         },
       }),
   };
+  return { copies, imports };
+}
+
+test("every event of a database belongs to its account, whoever asked, and is told of the function that owns it", async (t) => {
+  const meta = { changed_db: true, rows_written: 1 } as D1Meta;
+  const written = async () => ({ ok: true as const, results: [{ columns: [], rows: [], meta }] });
+  const dataDir = newFolder(t);
+  const { imports } = importing(t, meta);
   const changed = (deps: DatabasesDeps) => ({
     ...{ ...deps, imports },
     runtime: { ...deps.runtime, call: written, script: written },
@@ -248,8 +254,8 @@ test("every event of a database belongs to its account, whoever asked, and is to
 
 test("what is written while a copy is changed, and a restart of the runtime, make the change begin anew; the last state has it all", async (t) => {
   const { dataDir, clock, of } = await prepared(t);
-  const copies = newFolder(t);
-  mkdirSync(objectFolder(copies), { recursive: true });
+  const meta = { changed_db: true } as D1Meta;
+  const { imports, copies } = importing(t, meta);
   const told: string[] = [];
   let life = 1;
   let ends = 0;
@@ -261,17 +267,6 @@ test("what is written while a copy is changed, and a restart of the runtime, mak
     if (ends === 1) writeDatabase(live(dataDir, { id: of.database, epoch: 1 }), "INSERT INTO t VALUES (3)");
     if (ends === 3) life++;
     return "later";
-  };
-  const meta = { changed_db: true } as D1Meta;
-  const imports: DatabasesDeps["imports"] = {
-    hold: (_signal, work) =>
-      work({
-        folder: copies,
-        async script({ object, sql }) {
-          writeDatabase(objectFile(copies, object.split(".")[0]!, 1), sql);
-          return { kind: "answer", answer: { ok: true, results: [{ columns: [], rows: [], meta }] } };
-        },
-      }),
   };
   const succeeded: string[][] = [];
   const { databases, registry } = await open(t, dataDir, clock, {

@@ -92,8 +92,8 @@ export function createImporting(context: ContentContext, { snapshotting, restori
   }
 
   /**
-   * Into one above that, in the process that serves. Several transactions, so on a copy, which becomes the database when all went well. Meanwhile functions are refused:
-   * what they wrote would be lost.
+   * Into one above that, in the process that serves: several transactions, so on a copy, which becomes the database when all went
+   * well. Meanwhile functions are refused: what they wrote would be lost.
    */
   async function importLarge(database: Database, file: string, by: Actor) {
     const object = context.object(database);
