@@ -7,6 +7,7 @@ import type {
   FunctionStatus,
   PassReport,
   PlatformEvent,
+  Signer,
   SourceStatus,
   Status,
   Warning,
@@ -24,7 +25,7 @@ export function viewStatus({ sources, functions, drift, runtime }: Status, optio
   const parts = [
     formatTable(
       ["SOURCE", "REPOSITORY", "REVISION", "STATE", "FETCHED"],
-      sources.map((source) => ({ cells: sourceCells(source, options), below: errorLines(source.error) })),
+      sources.map((source) => ({ cells: sourceCells(source, options), below: belowSource(source) })),
     ),
     functions.length ? viewFunctions(functions, options) : `${TEXT.nothing}\n`,
     ...driftLine(drift),
@@ -69,7 +70,7 @@ export function databasePairs(databases: BoundDatabase[] = []): [string, string]
   return databases.map(({ binding, name, problem }) => ["database", says.bound(binding, name, problem)]);
 }
 
-export function viewReport({ source, result, from, to, milliseconds, functions, error }: PassReport): string {
+export function viewReport({ source, result, from, to, milliseconds, functions, ...rest }: PassReport): string {
   const lines = functions
     .filter((outcome) => outcome.result !== "unchanged")
     .flatMap((outcome) => [
@@ -77,7 +78,9 @@ export function viewReport({ source, result, from, to, milliseconds, functions, 
       ...errorLines(outcome.error).map((line) => `  ${line}`),
     ]);
   const head = says.passed(source, result, revision(from), revision(to), Math.round(milliseconds));
-  return [head, ...[...errorLines(error), ...lines].map((line) => `  ${line}`)].map((line) => `${line}\n`).join("");
+  return [head, ...[...signerLines(rest.signedBy), ...errorLines(rest.error), ...lines].map((line) => `  ${line}`)]
+    .map((line) => `${line}\n`)
+    .join("");
 }
 
 export function viewEvents(events: PlatformEvent[]): string {
@@ -107,6 +110,14 @@ function viewFunctions(functions: FunctionStatus[], { colour }: ViewOptions): st
     below: [...suspensionLines(entry), ...errorLines(entry.error)],
   }));
   return formatTable(["FUNCTION", "STATE", "VERSION", "REVISION", "URL"], rows);
+}
+
+function belowSource({ signedBy, error }: SourceStatus): string[] {
+  return [...signerLines(signedBy), ...errorLines(error)];
+}
+
+function signerLines(signer: Signer | undefined): string[] {
+  return signer ? [says.signedBy(printable(signer.name), signer.kind, signer.fingerprint)] : [];
 }
 
 function sourceCells(source: SourceStatus, options: ViewOptions): string[] {

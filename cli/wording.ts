@@ -443,6 +443,8 @@ export const says = {
     result === "switched" && from !== to
       ? `source "${source}": ${from} → ${to} in ${milliseconds} ms`
       : `source "${source}": ${result} at ${to}`,
+  signedBy: (name: string, kind: "ssh" | "openpgp", fingerprint: string) =>
+    `signed by ${name} (${kind === "ssh" ? "SSH" : "OpenPGP"} key ${fingerprint})`,
   noFolder: (folder: string) => `there is no folder "${folder}"`,
   noProject: (folder: string) => `no wrangler file in "${folder}" or above it: expected wrangler.toml, .json or .jsonc`,
   fileThere: (file: string) => `"${file}" is already there`,
