@@ -11,9 +11,24 @@ import { start } from "./rows/start.js";
 import { switches } from "./rows/switches.js";
 import { thousand } from "./rows/thousand.js";
 import { warm } from "./rows/warm.js";
+import { webhook } from "./rows/webhook.js";
 import { withScope } from "./scope.js";
 
-const ROWS: Row[] = [warm, cold, live(1), live(100), live(1000), thousand, switches, hang, start, d1, d1Cold, d1Many];
+const ROWS: Row[] = [
+  warm,
+  cold,
+  live(1),
+  live(100),
+  live(1000),
+  webhook,
+  thousand,
+  switches,
+  hang,
+  start,
+  d1,
+  d1Cold,
+  d1Many,
+];
 const USAGE = `usage: npm run bench -- [row …] [--rounds N] [--table]
 
 ${ROWS.map(({ name, about }) => `  ${name.padEnd(10)} ${about}`).join("\n")}

@@ -172,15 +172,17 @@ async function handlePushes(
   platform: WebhookOptions["platform"],
   { source, author, pushes, wait, signal }: PushCall,
 ): Promise<WebhookResult> {
-  const push = pushes.find(({ ref }) => concernOf(ref, source) === "followed");
-  if (!push) {
+  const concerns = pushes.map((push) => ({ push, concern: concernOf(push.ref, source) }));
+  const followed = concerns.find(({ concern }) => concern === "followed")?.push;
+  if (!followed && !concerns.some(({ concern }) => concern === "previewed")) {
     const refs = pushes.map(({ ref }) => `"${ref}"`).join(", ");
     const moved = refs.length > MAX_NAMED ? `${refs.slice(0, MAX_NAMED)}…` : refs;
     return { result: "ignored", detail: `source "${source.name}" follows "${source.branch}", the push is to ${moved}` };
   }
+  // Previews are looked at after every pass.
   const outcome = await platform.sync(source.name, {
     ...{ wait, signal, cause: "webhook", author, force: false, prune: false },
-    ...(push.commit === undefined ? {} : { goal: push.commit }),
+    ...(followed?.commit === undefined ? {} : { goal: followed.commit }),
   });
   return "phases" in outcome ? { result: "done", report: outcome } : { result: "accepted", job: outcome };
 }
