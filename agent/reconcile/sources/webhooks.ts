@@ -39,7 +39,8 @@ export function createWebhookSecrets(deps: WebhookSecretsDeps): WebhookSecrets {
     source === FIRST_SOURCE && Boolean(deps.secretOfEnvironment) && !registry.webhookSecrets(source)[provider];
 
   function make(source: string, provider: string): string {
-    const secret = randomBytes(32).toString("base64url");
+    // As Standard Webhooks and GitLab want it; to all others it is a text like any.
+    const secret = `whsec_${randomBytes(32).toString("base64")}`;
     const sealed = sealing.seal(sealingOwner(source), { [nameOf(provider)]: secret });
     registry.saveWebhookSecret(source, provider, sealed[nameOf(provider)]!);
     return secret;
