@@ -361,6 +361,8 @@ export interface SourceStatus {
   revision: string | null;
   state: "ready" | "pending" | "failed" | "empty" | "suspended";
   lastFetch: string | null;
+  /** `lastFetch` where that is too long ago: more than ten intervals. */
+  staleSince?: string;
   /** Who signed what serves, where signatures are checked. */
   signedBy?: Signer;
   error?: ErrorReport;

@@ -25,7 +25,7 @@ export function viewStatus({ sources, functions, drift, runtime }: Status, optio
   const parts = [
     formatTable(
       ["SOURCE", "REPOSITORY", "REVISION", "STATE", "FETCHED"],
-      sources.map((source) => ({ cells: sourceCells(source, options), below: belowSource(source) })),
+      sources.map((source) => ({ cells: sourceCells(source, options), below: belowSource(source, options) })),
     ),
     functions.length ? viewFunctions(functions, options) : `${TEXT.nothing}\n`,
     ...driftLine(drift),
@@ -112,12 +112,16 @@ function viewFunctions(functions: FunctionStatus[], { colour }: ViewOptions): st
   return formatTable(["FUNCTION", "STATE", "VERSION", "REVISION", "URL"], rows);
 }
 
-function belowSource({ signedBy, error }: SourceStatus): string[] {
-  return [...signerLines(signedBy), ...errorLines(error)];
+function belowSource(source: SourceStatus, options: ViewOptions): string[] {
+  return [...staleLines(source, options), ...signerLines(source.signedBy), ...errorLines(source.error)];
 }
 
 function signerLines(signer: Signer | undefined): string[] {
   return signer ? [says.signedBy(printable(signer.name), signer.kind, signer.fingerprint)] : [];
+}
+
+function staleLines({ staleSince }: SourceStatus, { now }: ViewOptions): string[] {
+  return staleSince === undefined ? [] : [says.stale(says.ago(now - Date.parse(staleSince)))];
 }
 
 function sourceCells(source: SourceStatus, options: ViewOptions): string[] {

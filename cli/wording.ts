@@ -428,6 +428,7 @@ export const says = {
     `WRKST_TOKEN is for WRKST_URL and was not sent to "${url}": use --token-file, or "wrkst login --url ${url}"`,
   openWire: (host: string) => `the token travels unencrypted to "${host}": use https`,
   notReady: (names: string[]) => `not ready: ${names.join(", ")}`,
+  stale: (ago: string) => `last successful fetch ${ago}: what serves may be old`,
   runtime: (state: string, isolates: number, restarts: number) =>
     `runtime: ${state}, ${count(isolates, "isolate")}, ${count(restarts, "restart")}`,
   /** `3 functions differ from git: 2 pinned, 1 failed`. */

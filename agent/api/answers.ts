@@ -59,6 +59,7 @@ const source = z.looseObject({
   revision: nullable,
   state: z.enum(["ready", "pending", "failed", "empty", "suspended"]),
   lastFetch: time.nullable(),
+  staleSince: time.optional().describe("`lastFetch` where that is too long ago"),
   error: error.optional(),
 });
 const event = z.looseObject({

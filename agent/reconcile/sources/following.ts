@@ -102,7 +102,7 @@ export async function openFollowing(deps: FollowingDeps, described: Described): 
   const source = await openSource(sourceOptions(deps, described, folders.git));
   const settings = { ...described.settings, repo: source.repo, path: source.path };
   const state = createSourceState(
-    { registry: deps.registry, account: settings.account, now: Date.now },
+    { registry: deps.registry, account: settings.account, interval: settings.interval, now: Date.now },
     { name, repo: source.repo, branch: source.branch, path: source.path },
   );
   const verify = await deps.openVerify(source, described);

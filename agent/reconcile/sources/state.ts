@@ -1,5 +1,6 @@
 // How one source is, by what its passes reported. Says in the log of events when it fails and when it is well again.
 import { formatRevision, type PassReport, type SourceStatus } from "../../model.js";
+import { staleSince } from "../../plan/staleness.js";
 import type { NewEvent, Registry } from "../../store/index.js";
 import { signerOf } from "../verify.js";
 
@@ -13,11 +14,13 @@ export interface SourceStateDeps {
   registry: Pick<Registry, "lastRevision" | "functions" | "addEvent" | "setting">;
   /** Owner of what the source declares. */
   account: string;
+  /** Milliseconds between two looks at it; null: only when something is pushed. */
+  interval: number | null;
   now(): number;
 }
 
 export function createSourceState(
-  { registry, account, now }: SourceStateDeps,
+  { registry, account, interval, now }: SourceStateDeps,
   described: Pick<SourceStatus, "name" | "repo" | "branch" | "path">,
 ): SourceState {
   const { name } = described;
@@ -54,5 +57,10 @@ export function createSourceState(
     return own.some(({ state }) => state === "failed" || state === "name-taken") ? "failed" : "ready";
   }
 
-  return { status: () => known, record };
+  function status(): SourceStatus {
+    const stale = staleSince(known.lastFetch, interval, now());
+    return stale === undefined ? known : { ...known, staleSince: stale };
+  }
+
+  return { status, record };
 }
