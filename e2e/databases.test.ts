@@ -212,3 +212,23 @@ test("an agent that was killed finds all that was acknowledged, and no file of w
   const folders = await readdir(join(dataDir, "backups"));
   assert.equal(folders.length, 1);
 });
+
+test("migrations that a hold kept waiting are applied before the version that needs them serves", async () => {
+  const held = WRANGLER.replaceAll("notes", "held");
+  await push({ "held/wrangler.toml": held, "held/index.js": code("1"), "held/migrations/0001.sql": FIRST });
+  const suspend = { reason: "a fair" };
+  const headers = { "content-type": "application/json" };
+  const ask = (path: string, body?: unknown) =>
+    agent.api(`/api/v1/functions/held/${path}`, { method: "POST", headers, body: JSON.stringify(body ?? {}) });
+  await ask("suspend", suspend);
+  const output = await push({ "held/index.js": code("2"), "held/migrations/0002.sql": "CREATE TABLE later (x);" });
+  assert.match(output, /held\s+held\s+.*suspension/);
+  const applied = async () => {
+    const state = await agent.api<MigrationState>("/api/v1/databases/held/migrations");
+    return state.applied.map(({ name }) => name);
+  };
+  assert.deepEqual(await applied(), ["0001.sql"]);
+  await agent.api("/api/v1/functions/held/resume", { method: "POST" });
+  await until("the new version serves", async () => (await agent.request("held", "/version")).text === "2");
+  assert.deepEqual(await applied(), ["0001.sql", "0002.sql"]);
+});

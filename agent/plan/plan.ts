@@ -26,6 +26,8 @@ export interface KnownFunction {
   hold?: Hold | undefined;
   /** Git declares it no longer, and only the pin keeps it. */
   withdrawn: boolean;
+  /** A hold kept migrations from being applied. */
+  waits?: boolean;
   removed: boolean;
 }
 
@@ -120,9 +122,9 @@ function stepOf(candidate: Candidate, known: KnownFunction | undefined, request:
 }
 
 /** Nothing is left to do for the version: it serves, or was given before and is held back. */
-function isSettled({ latest, declared, hold, withdrawn }: KnownFunction, version: string): boolean {
+function isSettled({ latest, declared, hold, withdrawn, waits }: KnownFunction, version: string): boolean {
   if (withdrawn) return false;
-  return holdsBack(hold, version) ? declared === version : latest === version && !hold;
+  return holdsBack(hold, version) ? declared === version : latest === version && !hold && !waits;
 }
 
 /** True when the revision has the same files at every place that the build looked at outside its own folder. */

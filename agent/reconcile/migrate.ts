@@ -3,6 +3,7 @@
 import { reportOf, WrkstError } from "../errors.js";
 import { readMigrations } from "../manifest/migrations.js";
 import { type Database, formatRevision, holdsBack, type MigrationSet, type Version } from "../model.js";
+import { waitingKey } from "../store/index.js";
 import type { Acting } from "./act.js";
 import type { Migrated, Migrating } from "./databases/index.js";
 import { mapLimited } from "./flow.js";
@@ -20,10 +21,15 @@ export async function migrateAll(acting: Acting, results: StepResult[]): Promise
   return mapLimited(results, AT_ONCE, async (result) => {
     if (result.kind !== "switch") return result;
     const record = registry.functionByName(result.version.function);
-    if (record && holdsBack(holds.get(record.id), result.version.id)) return result;
+    if (record && holdsBack(holds.get(record.id), result.version.id)) {
+      if (result.version.manifest.d1Databases.length) registry.setSetting(waitingKey(record.id), "1");
+      return result;
+    }
     acting.pass.signal.throwIfAborted();
     try {
-      return await migrateOne(acting, result);
+      const migrated = await migrateOne(acting, result);
+      if (record) registry.deleteSetting(waitingKey(record.id));
+      return migrated;
     } catch (error) {
       acting.pass.signal.throwIfAborted();
       return { kind: "fail", step: result.step, error: reportOf(error) };

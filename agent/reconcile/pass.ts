@@ -29,7 +29,7 @@ import {
   type Step,
 } from "../plan/plan.js";
 import { readSurroundings } from "../plan/surroundings.js";
-import type { FunctionRecord, Registry } from "../store/index.js";
+import { type FunctionRecord, type Registry, waitingKey } from "../store/index.js";
 import { type Acting, act } from "./act.js";
 import type { BuildDeps, Built } from "./build.js";
 import type { Migrated, Migrating } from "./databases/index.js";
@@ -190,7 +190,7 @@ export async function observe(deps: Planning, revision: Revision, snapshot: Snap
     snapshot,
     candidates.flatMap((candidate) => candidate.pastBuilds),
   );
-  const known = [...records.values()].map((record) => knownOf(record, holds.get(record.id)));
+  const known = [...records.values()].map((record) => knownOf(registry, record, holds.get(record.id)));
   const { account, bundlerId: bundler, source } = deps;
   const plan = planRevision({ source: source.name, account, bundler, candidates, known, surroundings });
   return { revision, plan, known, records, holds };
@@ -209,9 +209,10 @@ async function candidateOf(
   return { declaration, pastBuilds, ...(refused ? { refused } : {}) };
 }
 
-function knownOf(record: FunctionRecord, hold: Hold | undefined): KnownFunction {
+function knownOf(registry: Registry, record: FunctionRecord, hold: Hold | undefined): KnownFunction {
   const { name, source, folder, account, latest, declared, withdrawn, removedAt } = record;
-  return { name, source, folder, account, latest, declared, hold, withdrawn, removed: removedAt !== null };
+  const waits = registry.setting(waitingKey(record.id)) !== undefined;
+  return { name, source, folder, account, latest, declared, hold, withdrawn, waits, removed: removedAt !== null };
 }
 
 function announce(pass: PassRun, { revision, plan }: Observed, signedBy: Signer | undefined): void {

@@ -18,6 +18,11 @@ export interface Holds {
   expiredHolds(): { expired: { functionId: string; alias: string }[]; next: number | undefined };
 }
 
+/** Setting: a person held back a version of the function that may bring migrations, so that its next pass must look. */
+export function waitingKey(functionId: string): string {
+  return `migrations.wait.${functionId}`;
+}
+
 export interface HoldRows {
   saveHold(functionId: string, hold: Hold): void;
   /** Expired or not. */

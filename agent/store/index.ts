@@ -7,6 +7,7 @@ export { type DirectChange, type DirectResult, refuseSuspended } from "./direct.
 export type { EventQuery, NewEvent } from "./events.js";
 export type { FunctionRecord } from "./functions.js";
 export type { Garbage } from "./garbage.js";
+export { waitingKey } from "./holds.js";
 export type { NotedWrite, WriteRecords, WriteRef } from "./kept-writes.js";
 export {
   type PreviewFunction,

@@ -1,7 +1,7 @@
 // The end of a hold, by a person or by the clock: what git gave last applies at once, unless something else holds it.
 import type { ErrorReport } from "../../errors.js";
 import { type Actor, EVERY_ALIAS, type FunctionRef, holdsBack } from "../../model.js";
-import type { DirectChange, FunctionRecord } from "../../store/index.js";
+import { type DirectChange, type FunctionRecord, waitingKey } from "../../store/index.js";
 import type { DeployContext } from "./context.js";
 
 const LATEST = "latest";
@@ -28,6 +28,12 @@ export function createReleasing(context: DeployContext) {
       ...(error ? { error } : {}),
       events: [{ kind: KINDS[alias] ?? "alias.unpinned", message, ...(error ? { error } : {}) }],
     });
+    if (waits(record)) context.deps.wake();
+  }
+
+  /** Migrations come before the switch, and they are for a pass: it brings the version then, a moment later. */
+  function waits({ id, source }: FunctionRecord): boolean {
+    return source !== null && registry.setting(waitingKey(id)) !== undefined;
   }
 
   /** The version that git gave last, if another one serves and may move, and what speaks against it now. */
@@ -48,7 +54,7 @@ export function createReleasing(context: DeployContext) {
   /** What the end of the hold lets through; a rollback ends with a version that is another than the rejected one. */
   function declaredOf(of: FunctionRef, released: string): Pick<DirectChange, "latest" | "releases"> {
     const record = context.find(of);
-    if (!record || record.source === null || record.declared === null) return {};
+    if (!record || record.source === null || record.declared === null || waits(record)) return {};
     if (record.declared === record.latest && !record.split) return {};
     if (released === LATEST) return registry.suspension(record.id) ? {} : { latest: record.declared };
     const hold = registry.hold(record.id, LATEST);
