@@ -66,10 +66,11 @@ function settingsOf({ git }: ProcessConfig): SourceSettings {
     follow: { branch: git.branch },
     path: git.path,
     account: MAIN_ACCOUNT,
-    interval: git.pollInterval || null,
+    // Nobody asks the embedded repository: it tells.
+    interval: git.repo === undefined ? null : git.pollInterval || null,
     prune: { percent: share * 100, count },
     atomic: false,
-    previews: git.repo === undefined ? ["**"] : [],
+    previews: git.previews,
     previewSecrets: false,
     verify: null,
   };

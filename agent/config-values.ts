@@ -120,6 +120,15 @@ export function parseList<T>(parsePart: Parse<T>): Parse<T[]> {
   };
 }
 
+/** Globs of branches, or `none`. Few stars, so that none takes long to be compared. */
+export function parseBranchPatterns(raw: string): string[] | Expected {
+  if (raw === "none") return [];
+  return parseList((part): string | Expected => {
+    const fits = part.length <= 200 && /^[^~^:?[\\\p{Cc}]+$/u.test(part) && part.split(/\*+/).length <= 5;
+    return fits ? part : new Expected('patterns such as "feature/*" or "**", with at most four stars');
+  })(raw);
+}
+
 /** `10.0.0.0/8`, `fd00::/8`, or one address, which becomes `/32` or `/128`. Written as ipaddr.js writes it. */
 export function parseNetwork(raw: string): string | Expected {
   const [address = "", bits, ...rest] = raw.split("/");

@@ -17,6 +17,7 @@ import {
   type PruneLimit,
   parseBoolean,
   parseBranch,
+  parseBranchPatterns,
   parseDomain,
   parseDurationOrNone,
   parseEgress,
@@ -94,6 +95,8 @@ export interface GitConfig {
   branch: string;
   /** Folder inside the repository, `""` for its root. */
   path: string;
+  /** Branches that get previews, as globs; empty: none. */
+  previews: string[];
   /** Milliseconds; null: never asked without a reason. */
   pollInterval: number | null;
   token: string | undefined;
@@ -175,6 +178,7 @@ function variablesOf({ folder, memory, terminal }: Surroundings) {
     GIT_REPO: optional(parseRepository(folder), { secret: true }),
     GIT_BRANCH: variable(parseBranch, "main"),
     GIT_PATH: variable(parseRepositoryFolder, ""),
+    GIT_PREVIEWS: optional(parseBranchPatterns),
     GIT_POLL_INTERVAL: variable(parseDurationOrNone, "10s"),
     GIT_USERNAME: optional(text),
     GIT_TOKEN: optional(text, { secret: true }),
@@ -379,6 +383,7 @@ function gitConfig(v: Values): GitConfig {
     repo: v.GIT_REPO,
     branch: v.GIT_BRANCH,
     path: v.GIT_PATH,
+    previews: v.GIT_PREVIEWS ?? (v.GIT_REPO === undefined ? ["**"] : []),
     pollInterval: v.GIT_POLL_INTERVAL,
     token: v.GIT_TOKEN,
     username: v.GIT_USERNAME,

@@ -1,9 +1,14 @@
 // Previews of branches, with one agent: what a push of another branch brings, and what it leaves alone.
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+import { objectFile } from "../agent/databases/index.js";
+import { openSqlite } from "../agent/sqlite.js";
 import {
   createRepository,
   freePort,
@@ -11,8 +16,10 @@ import {
   startAgent,
   type TestAgent,
   type TestRepository,
+  until,
 } from "./harness.js";
 
+const run = promisify(execFile);
 let agent: TestAgent;
 let repository: TestRepository;
 let dataDir: string;
@@ -70,4 +77,102 @@ test("a pushed branch answers on both forms of its host, with a copy of the data
   assert.equal(await told(`${commit.slice(0, 7)}--shop`), "two:a,mine:none");
   assert.equal(await told("shop"), "one:a:s3cret");
   assert.equal(await statusOf("feature-x--hello"), 404, "what does not differ has no alias");
+});
+
+test("what is pushed to a branch goes on with the branch's data, also when its history was rewritten", async () => {
+  await repository.commit(shopFiles("three"));
+  await repository.push(agent, "HEAD:Feature/X");
+  assert.equal(await told("feature-x--shop"), "three:a,mine:none");
+  await repository.git("reset", "--quiet", "--hard", "HEAD~2");
+  const old = await repository.commit(shopFiles("four"));
+  await repository.push(agent, "--force", "HEAD:Feature/X");
+  assert.equal(await told("feature-x--shop"), "four:a,mine:none");
+  assert.equal(await told(`${old.slice(0, 7)}--shop`), "four:a,mine:none");
+  assert.equal(await told("shop"), "one:a:s3cret");
+});
+
+test("a function that only a branch has is there under its label, and a broken one fails alone", async () => {
+  await repository.git("checkout", "--quiet", "main");
+  await repository.git("checkout", "--quiet", "-b", "new");
+  await repository.commit({
+    ...functionFiles("fresh", "fresh"),
+    ...functionFiles("hello", "changed"),
+    "shop/index.js": "export default {",
+    ...functionFiles("hidden", "hidden"),
+    "hidden/wrangler.toml":
+      'name = "hidden"\nmain = "index.ts"\ncompatibility_date = "2026-08-01"\n[wrkst]\npreview = false\n',
+  });
+  const { output } = await repository.push(agent, "HEAD:new");
+  assert.match(output, /failed +shop +shop\/index\.js:1:\d+: /);
+  assert.deepEqual(
+    [await told("new--fresh"), await told("new--hello"), await told("hello")],
+    ["fresh", "changed", "hello"],
+  );
+  assert.deepEqual(await Promise.all(["fresh", "new--shop", "new--hidden"].map(statusOf)), [404, 404, 404]);
+  assert.equal(await told("shop"), "one:a:s3cret");
+  const { state, version } = await agent.functionStatus("fresh");
+  assert.deepEqual([state, version], ["pending", null]);
+  const kinds = (await agent.events()).map(({ kind }) => kind);
+  for (const kind of ["preview.created", "preview.updated", "preview.failed"]) assert.ok(kinds.includes(kind), kind);
+});
+
+test("what is merged serves without being built again, and is a preview no more", async () => {
+  await repository.git("checkout", "--quiet", "main");
+  await repository.commit(functionFiles("fresh", "fresh"));
+  await repository.push(agent);
+  assert.equal(await told("fresh"), "fresh");
+  await until("the branch has nothing of its own there", async () => (await statusOf("new--fresh")) === 404);
+  assert.equal(await told("new--hello"), "changed");
+});
+
+/** Files of copies that branches have. */
+function copies(): string[] {
+  const db = openSqlite(join(dataDir, "registry.sqlite"), { readonly: true });
+  const ids = db.prepare<[], string>("SELECT id FROM version_copies WHERE version_id LIKE 'preview:%'").pluck().all();
+  db.close();
+  return ids.map((id) => objectFile(dataDir, String(id), 1)).filter((file) => existsSync(file));
+}
+
+test("with a branch go its hosts, its data and the functions that it alone had, also while the agent is away", async () => {
+  await repository.git("checkout", "--quiet", "-b", "short");
+  const commit = await repository.commit({ ...functionFiles("lone", "lone"), ...shopFiles("short") });
+  await repository.push(agent, "HEAD:short");
+  assert.deepEqual([await told("short--lone"), await told("short--shop")], ["lone", "short:a:none"]);
+  const [version] = (await agent.api<{ versions: { id: string }[] }>("/api/v1/functions/lone")).versions;
+  const { output } = await repository.push(agent, "--delete", "short");
+  assert.match(output, /the preview of short is gone/);
+  const hosts = ["short--lone", "short--shop", `${commit.slice(0, 8)}--shop`, `${version!.id.slice(0, 8)}--lone`];
+  assert.deepEqual(await Promise.all(hosts.map(statusOf)), [404, 404, 404, 404]);
+  assert.ok(!(await agent.status()).functions.some(({ name }) => name === "lone"));
+
+  const before = copies().length;
+  assert.ok(before > 0);
+  await agent.stop();
+  await run("git", ["--git-dir", join(dataDir, "git/functions.git"), "update-ref", "-d", "refs/heads/Feature/X"]);
+  agent = await startAgent({ dataDir, port });
+  await until("the preview is gone", async () => (await statusOf("feature-x--shop")) === 404);
+  await until("its data is gone", () => copies().length < before);
+  assert.equal(await told("new--hello"), "changed");
+});
+
+/** Branches from main, made by one process. */
+async function importBranches(branches: { name: string; files: Record<string, string> }[]): Promise<void> {
+  const blob = (path: string, text: string) => `M 100644 inline ${path}\ndata ${Buffer.byteLength(text)}\n${text}\n`;
+  const stream = branches.map(({ name, files }) => {
+    const changes = Object.entries(files).map(([path, text]) => blob(path, text));
+    return `commit refs/heads/${name}\ncommitter Test <test@example.com> 1 +0000\ndata 0\nfrom refs/heads/main^0\n${changes.join("")}\n`;
+  });
+  const child = run("git", ["fast-import", "--quiet"], { cwd: repository.dir });
+  child.child.stdin?.end(stream.join(""));
+  await child;
+}
+
+test("fifty branches of one push are previewed, each with what is its own", async () => {
+  const names = Array.from({ length: 50 }, (_, index) => `many/${index}`);
+  await importBranches(names.map((name) => ({ name, files: functionFiles("hello", name) })));
+  const { output } = await repository.push(agent, ...names.map((name) => `${name}:${name}`));
+  assert.equal(output.match(/preview +hello/g)?.length, 50);
+  const answers = await Promise.all(names.map((name) => told(`${name.replace("/", "-")}--hello`)));
+  assert.deepEqual(answers, names);
+  assert.equal(await told("hello"), "hello");
 });

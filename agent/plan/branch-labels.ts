@@ -74,10 +74,3 @@ function expressionOf(pattern: string): RegExp {
   });
   return new RegExp(`^${parts.join("")}$`, "s");
 }
-
-/** Why a text is no pattern of branches; undefined where it is one. Few stars, so that none takes long to be compared. */
-export function refusalOfPattern(pattern: string): string | undefined {
-  if (pattern === "" || pattern.length > 200) return "expected 1 to 200 characters";
-  if (!/^[^\s~^:?[\\\p{Cc}]+$/u.test(pattern)) return 'expected the characters of a branch name, and "*"';
-  return pattern.split(/\*+/).length > 5 ? 'expected at most four "*" or "**"' : undefined;
-}

@@ -56,6 +56,31 @@ test("follows a path of this machine: first commit, next commit, forced push, re
   assert.deepEqual(await source.fetch({ signal }), { commit: other });
 });
 
+test("all branches are seen with the followed one, and those that are wanted become readable", async (t) => {
+  const { repo, source } = await localRepository(t, { seesAll: true });
+  const main = await commit(repo, { x: "main" });
+  await git(repo, ["update-ref", "refs/heads/feature/x", main]);
+  await source.fetch({ signal });
+  const aside = await commit(repo, { x: "aside" });
+  await git(repo, ["update-ref", "refs/heads/feature/x", aside]);
+  await git(repo, ["update-ref", "refs/heads/main", main]);
+  await git(repo, ["update-ref", "refs/pull/1/head", aside]);
+  await source.fetch({ signal });
+  const branches = await source.branches(signal);
+  assert.deepEqual(
+    branches,
+    new Map([
+      ["feature/x", aside],
+      ["main", main],
+    ]),
+  );
+  await assert.rejects(source.snapshot(aside), { code: "ERR_GIT" });
+  await source.bringIn(new Map([["feature/x", aside]]), signal);
+  const snapshot = await source.snapshot(aside, "feature/x");
+  assert.equal(snapshot.revision.branch, "feature/x");
+  assert.equal(await text(source, aside, "x"), "aside");
+});
+
 test("follows a repository with a working copy, a linked worktree, and a shallow clone", async (t) => {
   const { root, repo } = await localRepository(t);
   for (const n of ["1", "2"]) await commit(repo, { x: n });

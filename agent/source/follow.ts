@@ -35,6 +35,8 @@ export interface Source {
    * @throws ERR_NOT_FOUND, and as `fetch`
    */
   resolve(ref: string, signal: AbortSignal): Promise<string>;
+  /** Makes these commits of branches readable: name → commit. @throws as `fetch` */
+  bringIn(branches: ReadonlyMap<string, string>, signal: AbortSignal): Promise<void>;
   /** `branch`: the one it is of, default the followed one. @throws ERR_GIT when the commit or its tree is not here. */
   snapshot(commit: string, branch?: string): Promise<Snapshot>;
   /** The bytes of a commit or tag object that is here. @throws ERR_GIT when it is not. */
@@ -54,6 +56,8 @@ export interface SourceOptions {
   gitDir: string;
   /** Whether `repo` may be a path of this machine: only for what the operator configured. */
   local?: boolean;
+  /** Whether other branches than the followed one are asked for as well. */
+  seesAll?: boolean;
   /** Milliseconds between polls of a remote; 0: never. */
   pollInterval: number;
   credentials?: Credentials;
@@ -78,6 +82,7 @@ interface Origin {
   branches(signal: AbortSignal): Promise<Map<string, string>>;
   resolve(ref: string, signal: AbortSignal): Promise<string | undefined>;
   look(signal: AbortSignal): Promise<string>;
+  bringIn(branches: ReadonlyMap<string, string>, signal: AbortSignal): Promise<void>;
   objects(): Objects;
   close(): void;
 }
@@ -132,6 +137,11 @@ export async function openSource(options: SourceOptions): Promise<Source> {
         if (commit === undefined) throw noRevision(ref, origin.repo);
         return commit;
       });
+      last = turn.catch(() => {});
+      return turn;
+    },
+    bringIn(branches, signal) {
+      const turn = last.then(() => origin.bringIn(branches, signal));
       last = turn.catch(() => {});
       return turn;
     },
@@ -190,6 +200,7 @@ function remoteOrigin(options: SourceOptions, address: string, branch: string): 
     remote,
     access,
     branch,
+    seesAll: options.seesAll ?? false,
     environment: options.environment,
     timeouts: options.timeouts ?? TIMEOUTS,
   });
@@ -200,9 +211,14 @@ function remoteOrigin(options: SourceOptions, address: string, branch: string): 
       const tip = await mirror.list(signal);
       return (await mirror.current()) === tip ? tip : mirror.fetch(signal);
     },
-    branches: async () => new Map(),
     resolve: mirror.resolve,
     look: mirror.list,
+    branches: mirror.heads,
+    async bringIn(branches, signal) {
+      const there = await Promise.all([...branches].map(([, commit]) => mirror.objects().header(commit)));
+      const missing = [...branches.keys()].filter((_, index) => !there[index]);
+      if (missing.length) await mirror.fetchBranches(missing, signal);
+    },
     objects: mirror.objects,
     close: mirror.close,
   };
@@ -223,6 +239,7 @@ function embeddedOrigin(options: SourceOptions, dir: string, branch: string): Or
     look: tip,
     branches: () => listHeads(dir, options.environment),
     resolve: (ref, signal) => resolveHere(dir, ref, { environment: options.environment, signal }),
+    bringIn: async () => {},
     objects: () => objects,
     close: () => objects.close(),
   };

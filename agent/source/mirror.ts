@@ -6,7 +6,7 @@ import { WrkstError } from "../errors.js";
 import { type BaseEnvironment, gitEnvironment, gitError, openGit, type RunOptions, redact, runGit } from "./git.js";
 import { removeStaleLocks } from "./locks.js";
 import { type Objects, openObjects } from "./objects.js";
-import type { Access, Remote } from "./remote.js";
+import { type Access, type Remote, validateBranch } from "./remote.js";
 import { COMMIT, candidatesOf, resolveHere } from "./resolve.js";
 
 export interface MirrorOptions {
@@ -15,6 +15,8 @@ export interface MirrorOptions {
   remote: Remote;
   access: Access;
   branch: string;
+  /** Every look asks for all branches, so that those of previews need no look of their own. */
+  seesAll?: boolean;
   environment?: BaseEnvironment | undefined;
   /** Milliseconds. */
   timeouts: { list: number; fetch: number };
@@ -23,6 +25,10 @@ export interface MirrorOptions {
 export interface Mirror {
   /** Commit of the branch at the remote. @throws ERR_GIT_NO_BRANCH when the remote answers and has no such branch. */
   list(signal: AbortSignal): Promise<string>;
+  /** All branches as the last look saw them: name → commit. */
+  heads(signal: AbortSignal): Promise<Map<string, string>>;
+  /** Brings in further branches as they are now. */
+  fetchBranches(branches: string[], signal: AbortSignal): Promise<void>;
   /** Brings in the branch as it is now and returns its commit; the mirror is rebuilt when it is broken. */
   fetch(signal: AbortSignal): Promise<string>;
   /** The commit that was brought in last, undefined when there is none or the mirror is not to be trusted. */
@@ -43,6 +49,18 @@ export function openMirror(options: MirrorOptions): Mirror {
   let suspect = false;
   let fetches = 0;
   let objects: Objects | undefined;
+
+  let heads: Map<string, string> | undefined;
+
+  async function look(signal: AbortSignal): Promise<Map<string, string>> {
+    await ensureSettings(options);
+    const ref = options.seesAll ? "refs/heads/*" : `refs/heads/${options.branch}`;
+    const args = ["ls-remote", "--refs", "--end-of-options", options.remote.url, ref];
+    // No repository is needed, so that a broken mirror does not stand in the way.
+    const run = { ...runOptions(options, "/dev/null", signal), timeout: options.timeouts.list };
+    const lines = (await runGit(args, run)).split("\n").map((line) => /^([0-9a-f]{40})\trefs\/heads\/(.+)$/.exec(line));
+    return new Map(lines.flatMap((found) => (found ? [[found[2]!, found[1]!] as const] : [])));
+  }
 
   const open = () => {
     objects ??= openObjects({
@@ -86,16 +104,19 @@ export function openMirror(options: MirrorOptions): Mirror {
 
   return {
     async list(signal) {
-      const ref = `refs/heads/${options.branch}`;
-      await ensureSettings(options);
-      const args = ["ls-remote", "--refs", "--end-of-options", options.remote.url, ref];
-      // No repository is needed, so that a broken mirror does not stand in the way.
-      const run = { ...runOptions(options, "/dev/null", signal), timeout: options.timeouts.list };
-      const listed = await runGit(args, run);
-      const line = listed.split("\n").find((each) => each.endsWith(`\t${ref}`));
-      const commit = line === undefined ? undefined : /^[0-9a-f]{40}(?=\t)/.exec(line)?.[0];
+      const found = await look(signal);
+      if (options.seesAll) heads = found;
+      const commit = found.get(options.branch);
       if (commit === undefined) throw noBranch(options.branch, options.remote.url);
       return commit;
+    },
+    async heads(signal) {
+      heads ??= await look(signal);
+      return heads;
+    },
+    async fetchBranches(branches, signal) {
+      const specs = branches.map((branch) => `+refs/heads/${validateBranch(branch)}:refs/wrkst/branches/${branch}`);
+      await fetchInto(options.dir, options, signal, specs);
     },
     async fetch(signal) {
       try {
@@ -123,7 +144,7 @@ export function openMirror(options: MirrorOptions): Mirror {
         return resolveHere(options.dir, ref, { environment: options.environment, signal });
       }
       await removeStaleLocks(options.dir, Number.POSITIVE_INFINITY);
-      await fetchInto(options.dir, options, signal, `+${name}:${ASKED}`);
+      await fetchInto(options.dir, options, signal, [`+${name}:${ASKED}`]);
       const header = await open().header(`${ASKED}^{commit}`);
       return header?.type === "commit" ? header.id : undefined;
     },
@@ -165,7 +186,7 @@ async function fetchInto(
   dir: string,
   options: MirrorOptions,
   signal: AbortSignal,
-  spec = `+refs/heads/${options.branch}:${FOLLOWED}`,
+  specs = [`+refs/heads/${options.branch}:${FOLLOWED}`],
 ): Promise<void> {
   await ensureSettings(options);
   const flags = [
@@ -178,7 +199,7 @@ async function fetchInto(
     "--no-auto-maintenance",
   ];
   const run = { ...runOptions(options, dir, signal), timeout: options.timeouts.fetch };
-  await runGit(["fetch", ...flags, "--end-of-options", options.remote.url, spec], run);
+  await runGit(["fetch", ...flags, "--end-of-options", options.remote.url, ...specs], run);
 }
 
 /** The commit that a fetch has just brought in. */

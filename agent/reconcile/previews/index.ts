@@ -39,7 +39,7 @@ export function openPreviews(deps: PreviewsDeps): Previews {
     patterns: settings.previews,
     hasSecrets: settings.previewSecrets,
     branches: (signal) => source.branches(signal),
-    bringIn: async () => {},
+    bringIn: (branches, signal) => source.bringIn(branches, signal),
     publish: () => passes.publisher.publish(),
     passes: {
       ...passes,

@@ -15,7 +15,7 @@ export interface PreviewLoopDeps extends PreviewPassDeps {
   /** All branches as they are: name → commit. */
   branches(signal: AbortSignal): Promise<Map<string, string>>;
   /** Makes the commits readable. */
-  bringIn(branches: string[], signal: AbortSignal): Promise<void>;
+  bringIn(branches: ReadonlyMap<string, string>, signal: AbortSignal): Promise<void>;
   publish(): Promise<void>;
   /** Copies of what is gone may go. */
   tend(): void;
@@ -110,10 +110,7 @@ export class PreviewLoop {
     const due = wanted.filter((one) => isDue(one, records.get(one.branch), production));
     for (const one of wanted) if (!due.includes(one)) this.#answer(one.branch, one.commit);
     if (due.length === 0) return;
-    await this.#deps.bringIn(
-      due.map(({ branch }) => branch),
-      signal,
-    );
+    await this.#deps.bringIn(new Map(due.map(({ branch, commit }) => [branch, commit])), signal);
     for (const one of this.#inOrder(due)) {
       if (this.#isPending || signal.aborted) return;
       await this.#runOne(one);

@@ -166,6 +166,7 @@ function sourceOptions(deps: FollowingDeps, described: Described, gitDir: string
     branch: follow.branch,
     local: isOfEnvironment,
     pollInterval: interval ?? 0,
+    seesAll: settings.previews.length > 0,
   };
 }
 
