@@ -162,7 +162,9 @@ export class PreviewLoop {
       await publish();
       tend();
     }
-    this.#resolve(({ branch }) => !there.has(branch), undefined);
+    // A look that began while git was still moving the references of a push has not seen all of them.
+    const isGone = ({ branch, commit }: Waiter) => !there.has(branch) && (commit === null || !this.#isPending);
+    this.#resolve(isGone, undefined);
   }
 
   /** What somebody waits for comes first. */
