@@ -12,6 +12,8 @@ export interface Version {
   };
   /** Milliseconds; in the answer to an upload. */
   startup_time_ms?: number;
+  /** Made for it, empty; in the answer to an upload. */
+  created_databases?: { id: string; name: string }[];
   /** What its preview lacks; in the answer to an upload. */
   warnings?: string[];
   /** Of the version's own host. */

@@ -462,6 +462,7 @@ export const says = {
     `bundled ${name}: ${count(modules, "module")}, ${size(bytes)}`,
   uploaded: (version: string, startup: number | undefined) =>
     `checked ${version.slice(0, 8)}${startup === undefined ? "" : `: starts in ${startup} ms`}`,
+  createdDatabase: (name: string, id: string) => `created empty database "${name}" (id ${id})`,
   deployed: (made: {
     name: string;
     version: string | null;

@@ -78,7 +78,9 @@ test("B7 sharing needs the owner's word, and ends with the switch that takes it 
   assert.match(again, /updated\s+blog/);
   assert.equal(await told("blog", "/DB?add=more"), "order,more");
   assert.equal(await told("shop", "/DB"), "order,more");
-  await pushed(files("shop", binding("orders")));
+  const back = await pushed(files("shop", binding("orders")));
+  assert.match(back, /warning\s+shop\s+"shop" shares the database "orders" with "blog" no longer/);
+  assert.ok((await agent.events()).some(({ kind }) => kind === "database.withdrawn"));
   const cut = await agent.request("blog", "/DB");
   assert.deepEqual([cut.status, /not shared/.test(cut.text)], [500, true], cut.text);
   for (const path of ["", "/why"]) {

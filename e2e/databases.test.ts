@@ -93,6 +93,26 @@ test("a commit that changes only SQL is applied and said, with a snapshot of wha
   assert.deepEqual(last?.migrations, ["0001_notes.sql", "0002_only_words.sql"]);
 });
 
+test("a version that is refused after its migrations leaves the one before on the new schema, which is said with the way back", async () => {
+  const health = `${WRANGLER}[wrkst]\nhealth = "/broken"\n`;
+  const output = await push({
+    "notes/wrangler.toml": health,
+    "notes/index.js": code("sick").replace("try {", 'if (pathname === "/broken") throw new Error("sick");\n  try {'),
+    "notes/migrations/0004_early.sql": "CREATE TABLE early (x);",
+  });
+  assert.match(output, /failed\s+notes\s+the health path.*; "notes" has 0004_early\.sql, though the version/);
+  const [, snapshot] = /hint: .*wrkst d1 restore notes (\S+)/.exec(output) ?? [];
+  assert.ok((await agent.events()).some(({ kind }) => kind === "database.newer-than-code"));
+  await post("/restore", { snapshot });
+  assert.equal((await migrations()).applied.length, 3);
+  await push({
+    "notes/wrangler.toml": WRANGLER,
+    "notes/index.js": code("1"),
+    "notes/migrations/0004_early.sql": null,
+  });
+  assert.deepEqual([await served("/version"), await served("/")], ["1", "a"]);
+});
+
 test("a migration that fails is named with file and line, leaves the database as it was before all of the push, and the old version serving", async () => {
   const output = await push({
     "notes/index.js": code("2"),

@@ -57,6 +57,11 @@ function filesOf(version: string): string[] {
 }
 
 test("a version that never served works on a copy of its own, and on production's database once it serves", async () => {
+  const one = await direct.upload("shop", { code: codeOf("one"), bindings });
+  assert.deepEqual(
+    one.created?.map(({ name }) => name),
+    ["shop"],
+  );
   await direct.deploy("shop", { code: codeOf("one"), bindings });
   await told("shop", "/?add=a");
   const two = await upload("two", "next");
@@ -97,11 +102,12 @@ test("an alias that is set on a version gives it copies, and a version that is o
   assert.equal(await told("seen--hidden", "/?add=x"), "hidden:x");
 });
 
-test("what git built and a pin holds back works on a copy, made beside the push", async () => {
+test("what git built and a pin holds back works on a copy with its migrations, made beside the push", async () => {
   const wrangler =
     'name = "held"\nmain = "index.js"\ncompatibility_date = "2026-08-01"\n[[d1_databases]]\nbinding = "DB"\n';
-  const push = async (label: string) => {
-    const commit = await repository.commit({ "held/wrangler.toml": wrangler, "held/index.js": codeOf(label) });
+  const push = async (label: string, more: Record<string, string> = {}, select = "SELECT x") => {
+    const code = codeOf(label).replace("SELECT x", select);
+    const commit = await repository.commit({ "held/wrangler.toml": wrangler, "held/index.js": code, ...more });
     const remote = join(direct.dataDir, "git/functions.git");
     await run("git", ["push", "--quiet", "--force", remote, "HEAD:main"], { cwd: repository.dir });
     await direct.sync({ commit });
@@ -115,6 +121,12 @@ test("what git built and a pin holds back works on a copy, made beside the push"
   const host = `${newest!.id.slice(0, 8)}--held`;
   await until("the copy is made", async () => (await told(host)) === "two:a");
   assert.equal(await told(host, "/?add=b"), "two:a,b");
+  assert.equal(await told("held"), "one:a");
+  const migrations = { "held/migrations/0001_more.sql": "ALTER TABLE t ADD COLUMN more TEXT DEFAULT 'new';" };
+  await push("three", migrations, "SELECT x || more AS x");
+  const [third] = deploys.versions(ref("held"));
+  const preview = `${third!.id.slice(0, 8)}--held`;
+  await until("the copy is made and migrated", async () => (await told(preview)) === "three:anew");
   assert.equal(await told("held"), "one:a");
 });
 

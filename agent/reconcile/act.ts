@@ -124,6 +124,27 @@ async function prepareAll({ deps, pass }: Acting, results: StepResult[]): Promis
   const refused = await deps.prepare(versions, pass.signal);
   return results.map((result) => {
     const error = result.kind === "switch" ? refused.get(result.version.id) : undefined;
-    return error ? { kind: "fail", step: result.step, error } : result;
+    if (result.kind !== "switch" || !error) return result;
+    return { kind: "fail", step: result.step, error: tellMigrated(deps, result, error) };
   });
+}
+
+/** The version does not come to serve, but its migrations are there: the one before meets a schema that it does not know. */
+function tellMigrated(
+  { registry }: PassDeps,
+  { version, migrated = [] }: Extract<StepResult, { kind: "switch" }>,
+  error: ErrorReport,
+): ErrorReport {
+  if (!migrated.length) return error;
+  const { account, function: name } = version;
+  const parts = migrated.map(({ database, applied }) => `"${database.name}" has ${applied.join(", ")}`);
+  const message = `${parts.join(" and ")}, though the version that brought that does not serve`;
+  const functionId = registry.databases.functionId(account, name);
+  registry.addEvent({ kind: "database.newer-than-code", function: name, functionId, account, message });
+  const back = migrated.flatMap(({ database, snapshot }) =>
+    snapshot === null ? [] : [`wrkst d1 restore ${database.name} ${snapshot}`],
+  );
+  const ways = ["mend it and push again", ...(back.length ? [`or go back: ${back.join("; ")}`] : [])];
+  const hint = [...(error.hint === undefined ? [] : [error.hint]), ways.join(", ")].join("; ");
+  return { ...error, message: `${error.message}; ${message}`, hint };
 }

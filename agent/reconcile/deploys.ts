@@ -29,6 +29,8 @@ export interface VersionDetail extends Version {
   databases: { binding: string; id: string; name: string }[];
   /** Milliseconds that the check took to load it; only in the answer to `upload`. */
   startup?: number;
+  /** Only in the answer to `upload`: databases that were made for it, empty. */
+  created?: { id: string; name: string }[];
   /** Only in the answer to `upload`: what its preview lacks. */
   warnings?: Warning[];
 }

@@ -1,6 +1,6 @@
 // The step of a pass between the load check and the switch: migrations of what is about to serve. A failure is that of one
 // function, whose old version keeps serving.
-import { reportOf, WrkstError } from "../errors.js";
+import { formatError, reportOf, WrkstError } from "../errors.js";
 import { readMigrations } from "../manifest/migrations.js";
 import { type Database, formatRevision, holdsBack, type MigrationSet, type Version } from "../model.js";
 import { waitingKey } from "../store/index.js";
@@ -14,19 +14,19 @@ type Switching = Extract<StepResult, { kind: "switch" }>;
 /** Functions whose databases are migrated at a time. */
 const AT_ONCE = 4;
 
-/** What a person holds back is not going to serve, so that its migrations wait too. */
+/** What a person holds back is not going to serve: its migrations wait too, but for copies that its previews work on. */
 export async function migrateAll(acting: Acting, results: StepResult[]): Promise<StepResult[]> {
   const { registry } = acting.deps;
   const holds = registry.holdsOnGit();
   return mapLimited(results, AT_ONCE, async (result) => {
     if (result.kind !== "switch") return result;
     const record = registry.functionByName(result.version.function);
-    if (record && holdsBack(holds.get(record.id), result.version.id)) {
-      if (result.version.manifest.d1Databases.length) registry.setSetting(waitingKey(record.id), "1");
-      return result;
-    }
     acting.pass.signal.throwIfAborted();
     try {
+      if (record && holdsBack(holds.get(record.id), result.version.id)) {
+        if (result.version.manifest.d1Databases.length) registry.setSetting(waitingKey(record.id), "1");
+        return await noteOnly(acting, result);
+      }
       const migrated = await migrateOne(acting, result);
       if (record) registry.deleteSetting(waitingKey(record.id));
       return migrated;
@@ -37,13 +37,39 @@ export async function migrateAll(acting: Acting, results: StepResult[]): Promise
   });
 }
 
+interface Found {
+  functionId: string;
+  found: { set: MigrationSet; database: Database }[];
+}
+
+async function setsOf(acting: Acting, { step, version }: Switching): Promise<Found> {
+  const { sets } = await readMigrations(acting.snapshot, step.declaration);
+  const functionId = acting.deps.registry.databases.functionId(version.account, version.function);
+  return { functionId, found: sets.map((set) => ({ set, database: databaseOf(acting, functionId, version, set) })) };
+}
+
+async function noteOnly(acting: Acting, result: Switching): Promise<StepResult> {
+  try {
+    await note(acting, result.version, await setsOf(acting, result));
+    return result;
+  } catch (error) {
+    acting.pass.signal.throwIfAborted();
+    const message = `its preview has no migrations: ${formatError(reportOf(error))}`;
+    return { ...result, warnings: [...result.warnings, { message }] };
+  }
+}
+
+function note({ deps }: Acting, version: Version, { functionId, found }: Found): Promise<void> {
+  const noted = found.map(({ set, database }) => ({ set, database: database.id }));
+  return deps.migrating.note(noted.map((one) => ({ ...one, version: version.id, function: functionId })));
+}
+
 async function migrateOne(acting: Acting, result: Switching): Promise<StepResult> {
-  const { deps, pass, snapshot, observed } = acting;
-  const { sets } = await readMigrations(snapshot, result.step.declaration);
-  if (!sets.length) return result;
+  const { deps, pass, observed } = acting;
+  const sets = await setsOf(acting, result);
+  const { functionId, found } = sets;
+  if (!found.length) return result;
   const { version } = result;
-  const functionId = deps.registry.databases.functionId(version.account, version.function);
-  const found = sets.map((set) => ({ set, database: databaseOf(acting, functionId, version, set) }));
   for (const { set, database } of found) refuseForeign(deps.migrating, functionId, database, set);
   const migrated: Migrated[] = [];
   for (const { set, database } of found) {
@@ -51,8 +77,7 @@ async function migrateOne(acting: Acting, result: Switching): Promise<StepResult
     const of = { account: version.account, database: database.id };
     migrated.push(await deps.migrating.apply(of, { set, about, signal: pass.signal }));
   }
-  const noted = found.map(({ set, database }) => ({ set, database: database.id }));
-  await deps.migrating.note(noted.map((note) => ({ ...note, version: version.id, function: functionId })));
+  await note(acting, version, sets);
   const warnings = [...result.warnings, ...migrated.flatMap((one) => one.warnings)];
   return { ...result, warnings, migrated: migrated.filter(({ applied }) => applied.length) };
 }

@@ -33,6 +33,7 @@ import { type FunctionRecord, type Registry, waitingKey } from "../store/index.j
 import { type Acting, act } from "./act.js";
 import type { BuildDeps, Built } from "./build.js";
 import type { Migrated, Migrating } from "./databases/index.js";
+import { withdrawn } from "./databases/withdrawing.js";
 import { startClock } from "./flow.js";
 import type { KeptBuilds } from "./kept-builds.js";
 import type { PassRun } from "./loop.js";
@@ -258,14 +259,42 @@ async function switchOver(acting: Acting, built: StepResult[]): Promise<{ functi
   pass.commit();
   const changes = moved || wanted.functions.length > 0;
   if (changes) deps.registry.applySwitch(wanted);
+  const told = tellWithdrawn(deps, observed, results, outcomes);
   const key = handledKey(deps, observed.revision.commit);
   if (changes || !deps.publisher.inStep) await deps.publisher.publish();
   deps.kept.clear();
   const toldNames = new Set([...acting.told].map((step) => step.declaration.name));
-  for (const outcome of outcomes) {
+  for (const outcome of told) {
     if (!outcome.error || !toldNames.has(outcome.name)) pass.observe({ kind: "outcome", outcome });
   }
-  return { functions: outcomes, key };
+  return { functions: told, key };
+}
+
+/** Whose databases others lost by the switch: said with the owner's outcome, and to all by an event. */
+function tellWithdrawn(
+  { registry }: PassDeps,
+  { records }: Observed,
+  results: StepResult[],
+  outcomes: FunctionOutcome[],
+): FunctionOutcome[] {
+  const lost = new Map<string, string[]>();
+  for (const result of results) {
+    const record = result.kind === "switch" ? records.get(result.version.function) : undefined;
+    if (result.kind !== "switch" || !record || record.latest === null) continue;
+    const serving = registry.functionById(record.id)?.latest;
+    if (serving !== result.version.id || serving === record.latest) continue;
+    const before = registry.version(record.latest)?.manifest;
+    const messages = withdrawn(registry, record, { before, after: result.version.manifest });
+    for (const message of messages) {
+      const { id: functionId, account, name } = record;
+      registry.addEvent({ kind: "database.withdrawn", function: name, functionId, account, message });
+    }
+    if (messages.length) lost.set(record.name, messages);
+  }
+  return outcomes.map((outcome) => {
+    const warnings = (lost.get(outcome.name) ?? []).map((message) => ({ message }));
+    return warnings.length ? { ...outcome, warnings: [...outcome.warnings, ...warnings] } : outcome;
+  });
 }
 
 /** Somebody else has deployed a function of that name since the plan was made. */

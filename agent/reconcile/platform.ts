@@ -18,6 +18,7 @@ import {
 import { countDrift, driftOf } from "../plan/drift.js";
 import { servingDatabases } from "../route/index.js";
 import type { FunctionRecord, NewEvent, Registry } from "../store/index.js";
+import { wantedOf } from "./bind.js";
 import { suspensionOf } from "./deploys/suspending.js";
 import type { SyncOptions } from "./loop.js";
 import type { FollowedSources } from "./sources/index.js";
@@ -159,9 +160,19 @@ export class Platform {
 
   /** Brings a removed function back on the version that served last. */
   async restore(name: string, author: string): Promise<FunctionStatus> {
-    this.#deps.registry.restoreFunction(name, author);
+    const { registry } = this.#deps;
+    registry.restoreFunction(name, author);
+    this.#resolveDatabases(this.#expect(name));
     await this.#deps.publisher.publish();
     return this.#statusOf(this.#expect(name));
+  }
+
+  /** What its bindings stood for may be gone or another's since: found again, or made; what is refused stays as it was. */
+  #resolveDatabases({ latest, split }: FunctionRecord): void {
+    const { registry } = this.#deps;
+    const ids = new Set([latest, ...(split ?? []).map(({ version }) => version)]);
+    const versions = [...ids].flatMap((id) => (id === null ? [] : (registry.version(id) ?? [])));
+    registry.databases.resolve(versions.map((version) => wantedOf(registry, version)));
   }
 
   /** Ends a quarantine by a person's word. */

@@ -5,6 +5,7 @@ import { WrkstError } from "../errors.js";
 import {
   type Actor,
   type AskedHosts,
+  type Database,
   type Deployment,
   type DeploymentCause,
   EVERY_ALIAS,
@@ -59,6 +60,8 @@ export interface DirectChange {
 export interface DirectResult {
   functionId: string;
   deployment: Deployment | undefined;
+  /** Databases that the version declares and that were not there: empty. */
+  created: Database[];
 }
 
 export interface DirectDeps {
@@ -83,7 +86,7 @@ export function createDirect(deps: DirectDeps): (change: DirectChange) => Direct
     const before = openFunction(change, at);
     const functionId = before.id;
     if (isMoving(change)) refuseSuspended(before, holds.suspension(functionId));
-    if (change.version) addVersion(change.version, before, change.by, at);
+    const created = change.version ? addVersion(change.version, before, change.by, at) : [];
     changeOwn(change, functionId, at);
     const after = functionAfter(before, change, at);
     functions.save(after);
@@ -92,7 +95,7 @@ export function createDirect(deps: DirectDeps): (change: DirectChange) => Direct
     for (const event of change.events)
       events.addEvent({ ...event, function: change.name, functionId, account: after.account, actor: change.by });
     settings.bumpRouteGeneration();
-    return { functionId, deployment };
+    return { functionId, deployment, created };
   }
 
   function openFunction({ account, name, create }: DirectChange, at: number): FunctionRecord {
@@ -135,7 +138,7 @@ export function createDirect(deps: DirectDeps): (change: DirectChange) => Direct
     owner: FunctionRecord,
     by: Actor,
     at: number,
-  ): void {
+  ): Database[] {
     const { id: functionId } = owner;
     const { d1Databases: declared, share = [] } = version.manifest;
     const [bound] = bindings.resolve([{ function: owner, version: version.id, declared, share, isStrict: true, by }]);
@@ -143,6 +146,7 @@ export function createDirect(deps: DirectDeps): (change: DirectChange) => Direct
     const number = own.countUpload(functionId);
     const { upload, ...rest } = version;
     versions.addVersion({ ...rest, ...(upload ? { upload: { ...upload, number } } : {}) }, functionId, at, secrets);
+    return bound?.created ?? [];
   }
 
   function changeOwn(change: DirectChange, functionId: string, at: number): void {

@@ -69,7 +69,7 @@ function collectVar(raw: string, sofar: Record<string, string> = {}): Record<str
 
 async function deploy(folder: string, options: DeployOptions, io: Io): Promise<void> {
   const session = openSession(options, io);
-  const made = await makeVersion(folder, options, session);
+  const made = await makeVersion(folder, options, { session, isDeployed: options.alias === undefined });
   // An alias is set with the upload, and `latest` stays.
   if (!made.version || options.alias !== undefined)
     return show({ ...made, url: await urlOf(made, options, session) }, session);
@@ -85,7 +85,7 @@ async function deploy(folder: string, options: DeployOptions, io: Io): Promise<v
 
 async function upload(folder: string, options: DeployOptions, io: Io): Promise<void> {
   const session = openSession(options, io);
-  const made = await makeVersion(folder, options, session);
+  const made = await makeVersion(folder, options, { session });
   show({ ...made, url: await urlOf(made, options, session) }, session);
 }
 
@@ -106,7 +106,11 @@ interface Made {
 }
 
 /** Bundles and uploads; with `--dry-run` only bundles. */
-async function makeVersion(folder: string, options: DeployOptions, session: Session): Promise<Made> {
+async function makeVersion(
+  folder: string,
+  options: DeployOptions,
+  { session, isDeployed = false }: { session: Session; isDeployed?: boolean },
+): Promise<Made> {
   const { readProject } = await import("../project.js");
   const read = await readProject(folder, options.env);
   const manifest = { ...read.manifest, vars: { ...read.manifest.vars, ...options.var } };
@@ -119,8 +123,11 @@ async function makeVersion(folder: string, options: DeployOptions, session: Sess
   session.say(says.bundled(name, made.modules.length, made.size));
   if (options.dryRun) return made;
   const form = formOf(bundle, manifest, options);
-  const version = await session.script<Version>("POST", name, "versions", { body: form, timeout: UPLOAD_PATIENCE });
+  // What is deployed right after works on the databases themselves, and needs no copies of them.
+  const path = isDeployed ? "versions?previews=false" : "versions";
+  const version = await session.script<Version>("POST", name, path, { body: form, timeout: UPLOAD_PATIENCE });
   session.say(says.uploaded(version.id, version.startup_time_ms));
+  for (const { id, name } of version.created_databases ?? []) session.say(printable(says.createdDatabase(name, id)));
   for (const warning of version.warnings ?? []) session.warn(printable(warning));
   return { ...made, version };
 }

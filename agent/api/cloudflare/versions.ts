@@ -15,7 +15,9 @@ export function addVersionRoutes(add: AddRoute, { deploys, uploads }: Cloudflare
       const agent = call.req.headers["user-agent"];
       const upload = await readUpload(call.req, { space: uploads, client: clientName(agent) });
       const ref = refOf(call);
-      const shown = showUploaded(deploys, ref, await deploys.upload(ref, upload, { create: true }, call.actor));
+      const previews = call.req.query.previews !== "false";
+      const version = await deploys.upload(ref, upload, { create: true, previews }, call.actor);
+      const shown = showUploaded(deploys, ref, version);
       const has_preview = shown.metadata.has_preview && knowsHosts(agent);
       return { ...shown, metadata: { ...shown.metadata, has_preview } };
     },
@@ -47,5 +49,6 @@ export function showUploaded(deploys: Deploys, ref: FunctionRef, version: Versio
   const number = version.upload?.number ?? deploys.versions(ref).length;
   const shown = showVersion(version, { number, secrets: version.upload?.secrets ?? deploys.secrets(ref) });
   const warnings = version.warnings?.map(({ message }) => message);
-  return { ...shown, ...(warnings ? { warnings } : {}) };
+  const { created } = version;
+  return { ...shown, ...(created ? { created_databases: created } : {}), ...(warnings ? { warnings } : {}) };
 }

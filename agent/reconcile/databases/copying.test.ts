@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { after, type TestContext, test } from "node:test";
 import { objectFile, openCopier, openSnapshotFiles } from "../../databases/index.js";
 import { newFolder, readDatabase, writeDatabase } from "../../databases/testing.js";
+import { WrkstError } from "../../errors.js";
 import type { Actor } from "../../model.js";
 import { openRegistry } from "../../store/index.js";
 import { manifestOf, version } from "../../store/test-registry.js";
@@ -41,7 +42,12 @@ function open(t: TestContext) {
     wake: () => {},
     expect: ({ database }) => registry.databases.byId(database)!,
   };
-  const copying = createCopying(new ContentContext(deps), { log: { warn: () => {} } });
+  const migrating = { to: async (_file: string, _target: string): Promise<boolean> => false };
+  const copying = createCopying(new ContentContext(deps), {
+    log: { warn: () => {} },
+    migrating: ({ from, target }) => migrating.to(from ?? "", target),
+    mostInAll: MIB,
+  });
   const upload = (label: string) => {
     const manifest = manifestOf("shop", { d1Databases: [{ binding: "DB", databaseName: "orders" }] });
     const origin = { number: 0, kind: "upload" as const, author: "ann", client: "test", secrets: [] };
@@ -57,7 +63,7 @@ function open(t: TestContext) {
       .all()
       .filter((copy) => copy.version === `shop@${label}` && copy.database === orders.id)
       .map(({ id, state }) => ({ state, file: objectFile(dataDir, id, 1) }));
-  return { registry, runtime, copying, upload, functionId, live, copiesOf, clock };
+  return { migrating, registry, runtime, copying, upload, functionId, live, copiesOf, clock };
 }
 
 test("a copy holds what was there when it was made, and whoever asks twice gets one", async (t) => {
@@ -81,6 +87,31 @@ test("a database above 256 MiB is copied empty, which is said", async (t) => {
   const [copy] = copiesOf("1");
   assert.deepEqual([copy?.state, existsSync(copy!.file)], ["ready", false]);
   assert.equal(registry.events({ limit: 1 })[0]?.kind, "database.not-copied");
+});
+
+test("all copies together are bounded: the oldest go first, and none is made anew by itself", async (t) => {
+  const { copying, functionId, live, copiesOf, upload, clock } = open(t);
+  writeDatabase(live, `CREATE TABLE t (x); INSERT INTO t VALUES (zeroblob(${0.4 * MIB}))`);
+  for (const label of ["1", "2", "3"]) {
+    if (label !== "1") upload(label);
+    clock.now += 1;
+    await copying.make(functionId, [`shop@${label}`]);
+  }
+  await copying.tend();
+  await copying.tend();
+  const kept = ["1", "2", "3"].map((label) => copiesOf(label).filter(({ file }) => existsSync(file)).length);
+  assert.deepEqual(kept, [0, 1, 1]);
+});
+
+test("a copy gets the migrations that its version brings, or is made without them, which is said", async (t) => {
+  const { copying, functionId, live, copiesOf, migrating } = open(t);
+  writeDatabase(live, "CREATE TABLE t (x); INSERT INTO t VALUES (1)");
+  migrating.to = async () => {
+    throw new WrkstError("ERR_MIGRATION", "no such table", { position: { file: "m/2.sql", line: 1 } });
+  };
+  const [warning] = await copying.make(functionId, ["shop@1"]);
+  assert.match(warning?.message ?? "", /without its new migrations: m\/2\.sql:1: no such table/);
+  assert.deepEqual(readDatabase(copiesOf("1")[0]!.file, "SELECT x FROM t"), [1]);
 });
 
 test("a copy that fails leaves nothing, is said, and is tried again", async (t) => {

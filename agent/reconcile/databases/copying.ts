@@ -1,12 +1,13 @@
 // Gives previews, and versions that never served, copies of their databases, and takes them away. What production has is only ever read. A copy is
 // noted before its file is made and forgotten after it is gone; a version leads to it only while it is whole.
 import { objectFile, removeObject, sizeOf } from "../../databases/index.js";
-import { reportOf, WrkstError } from "../../errors.js";
+import { formatError, reportOf, WrkstError } from "../../errors.js";
 import type { RoutedDatabase, RoutedFunction, RoutedVersion, Warning } from "../../model.js";
 import { previewsOf, uncopiedOf } from "../../route/index.js";
 import { COPY_EPOCH, type CopyRecord, copyObject, previewHolder } from "../../store/index.js";
 import { createTurns } from "../turns.js";
 import type { ContentContext } from "./content-context.js";
+import type { CopyMigrating } from "./copy-migrating.js";
 
 export interface Copying {
   /** Removes what a crash left behind. Before anything may open an object. */
@@ -28,10 +29,20 @@ export interface Copying {
 
 /** Bytes of a database; a preview of a larger one begins empty. */
 const MOST_BYTES = 256 * 2 ** 20;
+/** Bytes of all copies; beyond that the oldest go. */
+const MOST_IN_ALL = 4 * 2 ** 30;
+
+export interface CopyingOptions {
+  log: { warn(fields: object, message: string): void };
+  /** Brings a file that nothing has open to the schema that the version wants, as `CopyMigrating` says. */
+  migrating: CopyMigrating;
+  /** Bytes. */
+  mostInAll?: number;
+}
 
 export function createCopying(
   context: ContentContext,
-  { log }: { log: { warn(fields: object, message: string): void } },
+  { log, migrating, mostInAll = MOST_IN_ALL }: CopyingOptions,
 ): Copying {
   const { registry, files, dataDir, runtime, publisher } = context.deps;
   const { copies, databases } = registry;
@@ -90,7 +101,7 @@ export function createCopying(
         if (isClosed) throw new WrkstError("ERR_SUPERSEDED", "the agent is stopping");
         const copy = copies.begin({ version: version.id, database: database.id, function: function_.id });
         begun.push(copy);
-        if (!(await copyOne(database, copy))) told.push(tooLarge(database, version));
+        told.push(...(await copyOne(database.id, copy, wordsOf(version))));
       }
     } catch (error) {
       for (const copy of begun) erase(copy);
@@ -100,15 +111,27 @@ export function createCopying(
     return told;
   }
 
-  /** False where it is too large. A database without a file is empty, and so is its copy. */
-  async function copyOne({ id }: Pick<RoutedDatabase, "id">, copy: CopyRecord): Promise<boolean> {
+  /**
+   * A database without a file is empty, and so is its copy. What the version's migrations cannot be applied to is copied as it is.
+   * Answers what is to be told.
+   */
+  async function copyOne(id: string, copy: CopyRecord, words: CopyWords): Promise<string[]> {
     const account = databases.byId(id)?.account ?? "";
     return context.inTurn({ account, database: id }, async (database) => {
-      const from = context.file(database);
-      const size = sizeOf(from);
-      if (size > MOST_BYTES) return false;
-      if (size > 0) await files.placeLive(from, fileOf(copy.id));
-      return true;
+      const live = context.file(database);
+      const size = sizeOf(live);
+      const told = size > MOST_BYTES ? [words.tooLarge(database)] : [];
+      const from = size > 0 && size <= MOST_BYTES ? live : null;
+      try {
+        if (await migrating({ version: copy.version, database, from, target: fileOf(copy.id) })) return told;
+      } catch (error) {
+        if (isClosed) throw error;
+        told.push(
+          `${words.holder} has a copy of the database "${database.name}" without its new migrations: ${formatError(reportOf(error))}`,
+        );
+      }
+      if (from !== null) await files.placeLive(from, fileOf(copy.id));
+      return told;
     });
   }
 
@@ -123,8 +146,8 @@ export function createCopying(
         const copy = copies.begin({ version: holder, database: key, function: "" });
         try {
           const database = databases.byId(key);
-          const isWhole = !database || (await copyOne(database, copy));
-          if (!isWhole) warnings.push({ message: tooLargeForPreview(database) });
+          const told = database ? await copyOne(key, copy, PREVIEW_WORDS) : [];
+          warnings.push(...told.map((message) => ({ message })));
           copies.ready([copy.id]);
         } catch (error) {
           erase(copy);
@@ -159,7 +182,7 @@ export function createCopying(
   async function fill(): Promise<boolean> {
     let isChanged = false;
     for (const function_ of registry.routeState().functions) {
-      const lacking = previewsOf(function_).filter((version) => uncopiedOf(version, function_).length);
+      const lacking = previewsOf(function_).filter((version) => fits(uncopiedOf(version, function_)));
       if (!lacking.length || isClosed) continue;
       await make(
         function_.id,
@@ -170,10 +193,35 @@ export function createCopying(
     return isChanged;
   }
 
+  /** Only what somebody asks for makes older copies go. */
+  function fits(lacking: RoutedDatabase[]): boolean {
+    if (!lacking.length) return false;
+    const sizes = lacking.flatMap(({ id }) => {
+      const database = databases.byId(id);
+      const size = database ? sizeOf(context.file(database)) : 0;
+      return size > MOST_BYTES ? [] : [size];
+    });
+    return sum(sizes) + sum(copies.all().map(({ id }) => sizeOf(fileOf(id)))) <= mostInAll;
+  }
+
+  /** Versions as a whole, the newest copies first, for as long as there is room; the newest one stays in any case. */
+  function overflowing(ready: CopyRecord[]): CopyRecord[] {
+    let room = mostInAll;
+    const versions = new Set(ready.map(({ version }) => version).reverse());
+    return [...versions].flatMap((version, index) => {
+      const own = ready.filter((copy) => copy.version === version);
+      const size = sum(own.map(({ id }) => sizeOf(fileOf(id))));
+      room -= size;
+      return room < 0 && size > 0 && index > 0 ? own : [];
+    });
+  }
+
   /** Routes first, then the objects, then their files. */
   async function sweep(): Promise<void> {
     const wanted = wantedVersions();
-    const unwanted = copies.all().filter((copy) => copy.state === "ready" && !isWanted(copy, wanted));
+    const ready = copies.all().filter(({ state }) => state === "ready");
+    const useful = ready.filter((copy) => isWanted(copy, wanted));
+    const unwanted = [...ready.filter((copy) => !useful.includes(copy)), ...overflowing(useful)];
     if (unwanted.length) copies.leave(unwanted.map(({ id }) => id));
     const leaving = copies.all().filter(({ state }) => state === "leaving");
     if (!leaving.length || isClosed) return;
@@ -208,10 +256,26 @@ export function createCopying(
   };
 }
 
-function tooLargeForPreview({ name }: { name: string }): string {
-  return `the database "${name}" is larger than 256 MiB: the preview has an empty one in its place`;
+function sum(sizes: number[]): number {
+  return sizes.reduce((total, size) => total + size, 0);
 }
 
-function tooLarge({ name }: RoutedDatabase, { id }: RoutedVersion): string {
-  return `the database "${name}" is larger than 256 MiB: version ${id.slice(0, 8)} has an empty one in its place until it serves`;
+/** How it is said for whom a copy is made. */
+interface CopyWords {
+  holder: string;
+  tooLarge(database: { name: string }): string;
+}
+
+const PREVIEW_WORDS: CopyWords = {
+  holder: "the preview",
+  tooLarge: ({ name }) => `the database "${name}" is larger than 256 MiB: the preview has an empty one in its place`,
+};
+
+function wordsOf({ id }: RoutedVersion): CopyWords {
+  const holder = `version ${id.slice(0, 8)}`;
+  return {
+    holder,
+    tooLarge: ({ name }) =>
+      `the database "${name}" is larger than 256 MiB: ${holder} has an empty one in its place until it serves`,
+  };
 }

@@ -4,6 +4,7 @@ import type { Databases } from "../databases.js";
 import type { Closing } from "./closing.js";
 import { type Collecting, createCollecting } from "./collecting.js";
 import { type ContentsDeps, createContents } from "./contents.js";
+import { createCopyMigrating } from "./copy-migrating.js";
 import { type Copying, createCopying } from "./copying.js";
 import { createDetailing } from "./detailing.js";
 import { createKeeping, type KeepingDeps } from "./keeping.js";
@@ -49,7 +50,10 @@ export function createDatabases(deps: DatabasesDeps): DatabaseParts {
     migrating,
     scheduling: createScheduling(context, snapshotting, deps),
     collecting: createCollecting(context, snapshotting, deps),
-    copying: createCopying(context, deps),
+    copying: createCopying(context, {
+      log: deps.log,
+      migrating: createCopyMigrating(context, { migrating, rehearsals: deps.rehearsals }),
+    }),
     closing,
   };
 }

@@ -7,6 +7,7 @@ import type { Database } from "../../model.js";
 import type { Rehearsal, Rehearsals } from "../../runtime/rehearsal.js";
 import type { NewEvent, SnapshotRecord } from "../../store/index.js";
 import type { ContentContext } from "./content-context.js";
+import { EPOCH } from "./rehearsing.js";
 import type { Snapshotting } from "./snapshotting.js";
 
 export interface Move<T> {
@@ -33,8 +34,6 @@ export interface Moving {
 export const LARGEST_COPY = 2 ** 30;
 /** In the first one nobody waits; where somebody wrote meanwhile, writes wait from the beginning of the next. */
 const ATTEMPTS = 4;
-/** Of a database that only the process of the copy knows. */
-const EPOCH = 1;
 
 export function createMoving(
   context: ContentContext,

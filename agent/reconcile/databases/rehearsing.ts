@@ -3,6 +3,9 @@ import { createTable, migrationError, rehearsalError, scriptOf } from "../../dat
 import type { Migration, MigrationSet } from "../../model.js";
 import type { Rehearsal } from "../../runtime/rehearsal.js";
 
+/** Of a database that only the process of the copy knows. */
+export const EPOCH = 1;
+
 export interface Rehearsed {
   set: MigrationSet;
   pending: Migration[];

@@ -13,6 +13,7 @@ import {
 import { WrkstError } from "../../errors.js";
 import type { Actor, Deployment, FunctionRef, TrafficSplit, Version, Warning } from "../../model.js";
 import type { DirectChange, FunctionRecord } from "../../store/index.js";
+import { withdrawn } from "../databases/withdrawing.js";
 import type { DeployRequest } from "../deploys.js";
 import { sealedOf } from "../secrets.js";
 import type { DeployContext } from "./context.js";
@@ -81,8 +82,19 @@ export function createMoving(context: DeployContext) {
     // Nothing is awaited between this decision and its record.
     const { record, move } = decisionOf(of, wanted);
     const { deployment } = await context.commit(changeOf(record, wanted, move, by));
-    const warnings = await warningsOf(record, versions, by);
+    const warnings = [...tellWithdrawn(record, by), ...(await warningsOf(record, versions, by))];
     return { ...deployment!, ...(warnings.length ? { warnings } : {}) };
+  }
+
+  function tellWithdrawn(before: FunctionRecord, actor: Actor): Warning[] {
+    const manifestOf = (id: string | null | undefined) => (id ? registry.version(id)?.manifest : undefined);
+    const after = manifestOf(registry.functionById(before.id)?.latest);
+    const messages = withdrawn(registry, before, { before: manifestOf(before.latest), after });
+    const { id: functionId, account, name } = before;
+    for (const message of messages) {
+      registry.addEvent({ kind: "database.withdrawn", function: name, functionId, account, message, actor });
+    }
+    return messages.map((message) => ({ message }));
   }
 
   /** Told after the move: going back is often urgent, and a database that does not answer is no reason to wait. */

@@ -63,8 +63,13 @@ export function createUploading(context: DeployContext, reading: Reading) {
       ...(alias === undefined ? {} : { aliases: { [alias]: version.id }, releases: [alias] }),
       events: [{ kind: "version.uploaded", message }],
     };
-    const { warnings } = await context.commit(change, { previews: previews || alias !== undefined });
-    return { ...reading.version(of, version.id), startup: milliseconds, ...(warnings.length ? { warnings } : {}) };
+    const { warnings, created } = await context.commit(change, { previews: previews || alias !== undefined });
+    return {
+      ...reading.version(of, version.id),
+      startup: milliseconds,
+      ...(created.length ? { created: created.map(({ id, name }) => ({ id, name })) } : {}),
+      ...(warnings.length ? { warnings } : {}),
+    };
   }
 
   function refuseMore(account: string): void {

@@ -1,0 +1,50 @@
+// Applies migrations of a version that never served to a copy of its database: in the process for rehearsals, before the copy is
+// placed where the serving one opens it. The database itself is only read.
+import { randomUUID } from "node:crypto";
+import { objectFile, objectName, pendingOf, removeObject } from "../../databases/index.js";
+import type { Database } from "../../model.js";
+import type { Rehearsals } from "../../runtime/rehearsal.js";
+import type { ContentContext } from "./content-context.js";
+import type { Migrating } from "./migrating.js";
+import { EPOCH, rehearse } from "./rehearsing.js";
+
+/**
+ * Answers false where the version has nothing that the database lacks; the target is not made then. `from`: the file of the
+ * database, null for an empty one. @throws WrkstError ERR_MIGRATION for the first one that fails or takes too long, the target not
+ * being made.
+ */
+export type CopyMigrating = (wanted: {
+  version: string;
+  database: Database;
+  from: string | null;
+  target: string;
+}) => Promise<boolean>;
+
+export function createCopyMigrating(
+  { deps: { files, registry } }: ContentContext,
+  parts: { migrating: Pick<Migrating, "appliedNames" | "setOf">; rehearsals: Pick<Rehearsals, "hold"> },
+): CopyMigrating {
+  const { migrating, rehearsals } = parts;
+  return async ({ version, database, from, target }) => {
+    const notes = registry.snapshots.migrationsOfVersion(version);
+    const note = notes.find((one) => one.database === database.id);
+    if (!note) return false;
+    const set = await migrating.setOf(note);
+    const applied = from === null ? [] : await migrating.appliedNames(database, set.table);
+    const pending = pendingOf(set, applied);
+    if (!pending.length) return false;
+    await rehearsals.hold(new AbortController().signal, async (rehearsal) => {
+      const id = randomUUID();
+      const file = objectFile(rehearsal.folder, id, EPOCH);
+      try {
+        if (from !== null) await files.placeLive(from, file);
+        const object = objectName(id, EPOCH);
+        await rehearse(rehearsal, object, { set, pending });
+        await files.placeLive(file, target);
+      } finally {
+        removeObject(file);
+      }
+    });
+    return true;
+  };
+}
