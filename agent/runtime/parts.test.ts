@@ -3,11 +3,13 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";
+import type { D1Script } from "../../runtime/d1/wire.js";
 import { backoff } from "./backoff.js";
 import { createInFlight } from "./in-flight.js";
+import type { Life } from "./life.js";
 import { MAX_LINE, readLines } from "./lines.js";
 import { loadBudget } from "./load-budget.js";
-import { longCallLimit } from "./long-calls.js";
+import { createLongCalls, longCallLimit } from "./long-calls.js";
 import { createMemoryGuard } from "./memory.js";
 import { openRunFolder } from "./run-folder.js";
 import { createRuntimeLog } from "./runtime-log.js";
@@ -40,6 +42,29 @@ test("is as patient as it is told while an answer is awaited that may take long,
 
 test("waits longer for statements of the agent than for functions, but not much, and never less", () => {
   assert.deepEqual([600, 3_000, 8_000, 30_000].map(longCallLimit), [1_200, 6_000, 10_000, 30_000]);
+});
+
+test("waits no longer for a script that counts for a function", async () => {
+  const counted: [string | undefined, number][] = [];
+  const script = async ({ sender }: D1Script) => {
+    counted.push([sender, life.longCalls]);
+    return { ok: true, results: [] };
+  };
+  const control = { trace: async () => {}, d1: { script } };
+  const life = { longCalls: 0, tracing: false, traceKey: "", control, onAnswer: () => {} } as unknown as Life;
+  const calls = createLongCalls(async () => life);
+  await calls.script({ object: "a.1", sql: "" });
+  await calls.script({ object: "a.1", sql: "", sender: "owner" });
+  assert.deepEqual(
+    [counted, life.longCalls],
+    [
+      [
+        [undefined, 1],
+        ["owner", 0],
+      ],
+      0,
+    ],
+  );
 });
 
 test("allows a large version more time to load, and none more than a share of the hang timeout", () => {

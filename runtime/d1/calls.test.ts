@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { after, test } from "node:test";
 import { entryOf, startServing, until } from "../testing/workerd.js";
 import { TRACE_PREFIX, type TraceLine } from "../wire.js";
+import { createCalls } from "./calls.js";
 import { D1_CONTROL } from "./wire.js";
 
 const KEEPER = `export default { async fetch(request, { DB }, context) {
@@ -62,16 +63,24 @@ test("a statement counts for the function that sent it from a ward, in its datab
   }
 });
 
-test("a statement counts for all that hold the object of its database, and those of the agent for nobody", async () => {
+test("a statement counts for all that hold the object of its database, and those of the agent for nobody, or for whom it says", async () => {
   await Promise.all(["one", "other", "keeper"].map((name) => serving.get(`${name}.base.test`)));
   assert.deepEqual(sendersIn(await told(() => serving.get("one.base.test"))), ["one,other"]);
   assert.deepEqual(sendersIn(await told(() => serving.get("keeper.base.test"))), ["keeper"]);
   const statements = [{ sql: "SELECT 1" }];
   const lines = await told(async () => {
     await serving.control(D1_CONTROL.call, { object: "kept.1", statements });
+    await serving.control(D1_CONTROL.script, { object: "kept.1", sql: "SELECT 1", sender: "other" });
     await serving.get("one.base.test");
   });
-  assert.deepEqual(sendersIn(lines), ["", "one,other"]);
+  assert.deepEqual(sendersIn(lines), ["", "other", "one,other"]);
+});
+
+test("a call that an object hands on to its successor counts for all that hold the object", () => {
+  const calls = createCalls();
+  for (const name of ["b", "a"]) calls.give(name, "x.1");
+  calls.inherit("x.1", "x.2");
+  assert.deepEqual(calls.sendersOf("x.2", new Request("http://d1/query")), ["a", "b"]);
 });
 
 test("calls that nobody waits for any more are told to be over, too", async () => {
