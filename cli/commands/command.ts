@@ -48,5 +48,5 @@ export async function openFunction(options: OfFunction, io: Io, named?: string):
 
 async function nameHere({ env }: OfFunction, io: Io): Promise<string> {
   const { readProject } = await import("../project.js");
-  return (await readProject(io.folder, env)).manifest.name;
+  return (await readProject(io.folder, env, TEXT.nameFunction)).manifest.name;
 }
