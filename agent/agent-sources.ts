@@ -7,11 +7,15 @@ import type { SourceSettings } from "./model.js";
 import { createSources, FIRST_SOURCE, type FollowedSources, type SourcesDeps } from "./reconcile/sources/index.js";
 import { createVerify } from "./reconcile/verify.js";
 import { openEmbedded } from "./source/embedded.js";
+import { createAdmission } from "./source/hosts.js";
 import { createSignatureChecker } from "./source/signatures/index.js";
 import { MAIN_ACCOUNT } from "./store/index.js";
 
 export interface AgentSourcesOptions
-  extends Omit<SourcesDeps, "first" | "webhookSecret" | "keysDir" | "folders" | "environment" | "openVerify"> {
+  extends Omit<
+    SourcesDeps,
+    "first" | "webhookSecret" | "keysDir" | "folders" | "environment" | "openVerify" | "admit"
+  > {
   config: ProcessConfig;
   /** Folder for what lies there only while the agent runs. */
   runDir: string;
@@ -44,6 +48,7 @@ export async function openAgentSources(options: AgentSourcesOptions): Promise<Fo
     keysDir: join(runDir, "keys"),
     webhookSecret: config.webhookSecret,
     environment,
+    admit: createAdmission(git.allowHosts),
     openVerify: createVerifyOf(options),
   });
 }

@@ -220,6 +220,22 @@ export function parseRepository(folder: string): Parse<string> {
   };
 }
 
+/** A host, with or without a port: `git.example.com`, `127.0.0.1:3000`, `[::1]:2222`. */
+export function parseGitHost(raw: string): { host: string; port?: number } | Expected {
+  const expected = new Expected('hosts such as "git.example.com" or "10.0.0.5:3000"');
+  const [, bracketed, plain = "", digits] = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(raw) ?? [];
+  const host = (bracketed ?? plain).toLowerCase().replace(/\.$/, "");
+  const isHost =
+    bracketed === undefined ? /^[a-z0-9_](?:[a-z0-9._-]*[a-z0-9])?$/.test(host) : ipaddr.IPv6.isValid(host);
+  if (!isHost) return expected;
+  const port = digits === undefined ? undefined : parseInteger(1, 65_535)(digits);
+  if (port instanceof Expected) return expected;
+  return {
+    host: bracketed === undefined ? host : ipaddr.parse(host).toString(),
+    ...(port === undefined ? {} : { port }),
+  };
+}
+
 /** Whether a repository is reached over ssh. */
 export function isSshRepository(repository: string): boolean {
   return repository.startsWith("ssh://") || SHORT_SSH.test(repository);

@@ -22,6 +22,7 @@ import {
   parseDurationOrNone,
   parseEgress,
   parseFunctionPattern,
+  parseGitHost,
   parseInteger,
   parseKey,
   parseList,
@@ -108,6 +109,8 @@ export interface GitConfig {
   /** Armored OpenPGP public keys. */
   verifyKeyringFile: string | undefined;
   pruneLimit: PruneLimit;
+  /** Hosts outside the public internet where sources that people add may be, over http too. */
+  allowHosts: { host: string; port?: number }[];
 }
 
 export interface EgressConfig {
@@ -187,6 +190,7 @@ function variablesOf({ folder, memory, terminal }: Surroundings) {
     GIT_VERIFY_SIGNERS: optional(parsePath(folder)),
     GIT_VERIFY_KEYRING: optional(parsePath(folder)),
     GIT_PRUNE_LIMIT: variable(parsePruneLimit, "50%"),
+    GIT_ALLOW_HOSTS: variable(parseList(parseGitHost), ""),
     PREVIEW_RETENTION: variable(parseDurationOrNone, "7d"),
     RETENTION: variable(parsePositiveDuration, "30d"),
     ACCOUNT_MAX_FUNCTIONS: variable(parseInteger(1, 100_000), "5000"),
@@ -392,6 +396,7 @@ function gitConfig(v: Values): GitConfig {
     verifySignersFile: v.GIT_VERIFY_SIGNERS,
     verifyKeyringFile: v.GIT_VERIFY_KEYRING,
     pruneLimit: v.GIT_PRUNE_LIMIT,
+    allowHosts: v.GIT_ALLOW_HOSTS,
   };
 }
 

@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createHmac, randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
-import type { PassReport, SourceStatus } from "../agent/model.js";
+import type { PassReport, SourceDetail, SourceStatus } from "../agent/model.js";
 import { openGitHandler } from "../agent/source/git-http.js";
 import { createSshKey, type SshKey } from "../agent/source/signatures/testing.js";
 import { createRepository, functionFiles, startAgent, type TestAgent, type TestRepository, until } from "./harness.js";
@@ -128,11 +128,11 @@ async function serveGit(
   return `http://127.0.0.1:${address.port}/remote.git`;
 }
 
-async function remoteOf(t: TestContext) {
+async function remoteOf(t: TestContext, files = functionFiles("hello", "one")) {
   const folder = await temporaryFolder(t);
   const bare = join(folder, "remote.git");
   const repository = await workingCopy(t);
-  await repository.commit(functionFiles("hello", "one"));
+  await repository.commit(files);
   await run("git", ["clone", "--quiet", "--bare", repository.dir, bare]);
   const token = `canary-${randomUUID()}`;
   const state: { fault?: "revoked" | "cut" } = {};
@@ -331,4 +331,123 @@ test("other branches that are pushed to the embedded repository are previewed an
   assert.match(gone.output, /branch "main" is gone; what serves stays/);
   assert.equal((await agent.request("hello")).text, "one");
   assert.match(await repository.git("ls-remote", await agent.remote()), /refs\/heads\/aside/);
+});
+
+/** Asks the API as the administrator. */
+async function ask(agent: TestAgent, method: string, path: string, body?: object) {
+  const { status, text } = await agent.request("localhost", `/api/v1/${path}`, {
+    ...{ method, headers: { authorization: `Bearer ${await agent.token()}`, "content-type": "application/json" } },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return { status, text, json: text === "" ? {} : (JSON.parse(text) as Record<string, unknown>) };
+}
+
+const namesOf = async (agent: TestAgent) =>
+  (await agent.api<{ sources: SourceStatus[] }>("/api/v1/sources")).sources.map(({ name }) => name);
+
+test("sources that people add are followed beside the one of the environment, by address, credentials and name", async (t) => {
+  const dataDir = await temporaryFolder(t);
+  const shop = await remoteOf(t, functionFiles("hello", "shop"));
+  const blog = await remoteOf(t, { ...functionFiles("hello", "blog"), ...functionFiles("posts", "posts") });
+  const options = { dataDir, env: { GIT_POLL_INTERVAL: "0", GIT_ALLOW_HOSTS: "127.0.0.1", LOG_LEVEL: "trace" } };
+  let agent = await startAgent(options);
+  t.after(() => agent.stop());
+  const credentials = { username: "robot", token: shop.token };
+  const add = (more: object) =>
+    ask(agent, "POST", "sources", { name: "shop", repo: shop.url, interval: null, ...more });
+
+  await t.test("a wrong credential or address is told at once, and nothing of it is kept", async () => {
+    const refusals: [object, number, string][] = [
+      [{ credentials: { ...credentials, token: "wrong" } }, 502, "ERR_GIT_AUTH"],
+      [{ repo: shop.url.replace("127.0.0.1", "localhost"), credentials }, 400, "ERR_GIT_REFUSED"],
+      [{ repo: shop.bare }, 400, "ERR_GIT_REFUSED"],
+      [{ repo: shop.url.replace("http://", "http://robot:secret@") }, 400, "ERR_INVALID"],
+      [{ name: "default", credentials }, 409, "ERR_CONFLICT"],
+      [{ name: "Shop", credentials }, 400, "ERR_INVALID"],
+      [{ account: "nobody", credentials }, 400, "ERR_INVALID"],
+    ];
+    for (const [more, status, code] of refusals) {
+      const answer = await add(more);
+      assert.deepEqual([answer.status, answer.json.code], [status, code], answer.text);
+    }
+    assert.deepEqual(await namesOf(agent), ["default"]);
+    assert.deepEqual(await readdir(join(dataDir, "git/sources")).catch(() => []), []);
+    for (const method of ["PATCH", "DELETE"]) {
+      const answer = await ask(agent, method, "sources/default", method === "PATCH" ? { path: "a" } : undefined);
+      assert.deepEqual([answer.status, answer.json.code], [409, "ERR_CONFLICT"]);
+    }
+  });
+
+  await t.test("an added source serves, and one that claims its name says so", async () => {
+    const added = await add({ credentials });
+    assert.equal(added.status, 201, added.text);
+    assert.deepEqual(added.json.credentials, ["username", "token"]);
+    await answers(agent, "hello", "shop");
+    const second = await add({ name: "blog", repo: blog.url, credentials: { ...credentials, token: blog.token } });
+    assert.equal(second.status, 201, second.text);
+    await answers(agent, "posts", "posts");
+    await until("the second one is told", async () => {
+      const { functions } = await agent.status();
+      return functions.some(
+        ({ name, source: of, state }) => name === "hello" && of === "blog" && state === "name-taken",
+      );
+    });
+    assert.equal((await agent.request("hello")).text, "shop");
+  });
+
+  await t.test("an edit follows another branch, and a restart keeps settings and credentials", async () => {
+    await shop.repository.git("checkout", "--quiet", "-b", "live");
+    await shop.repository.commit(functionFiles("hello", "live"));
+    await shop.repository.git("push", "--quiet", shop.bare, "live");
+    const wrong = await ask(agent, "PATCH", "sources/shop", { credentials: { token: "wrong" } });
+    assert.deepEqual([wrong.status, wrong.json.code], [502, "ERR_GIT_AUTH"]);
+    const edited = await ask(agent, "PATCH", "sources/shop", { follow: { branch: "live" } });
+    assert.deepEqual([edited.status, edited.json.branch], [200, "live"], edited.text);
+    await answers(agent, "hello", "live");
+    await agent.stop();
+    agent = await startAgent(options);
+    assert.deepEqual(await namesOf(agent), ["default", "blog", "shop"]);
+    assert.equal((await agent.request("hello")).text, "live");
+    const detail = await agent.api<SourceDetail>("/api/v1/sources/shop");
+    assert.deepEqual(
+      [detail.settings.follow, detail.functions, detail.isOfEnvironment],
+      [{ branch: "live" }, 1, false],
+    );
+  });
+
+  await t.test("nothing of a suspended source moves until its time is over", async () => {
+    await shop.repository.commit(functionFiles("hello", "later"));
+    await shop.repository.git("push", "--quiet", shop.bare, "live");
+    const ending = (milliseconds: number) => ({ expires: new Date(Date.now() + milliseconds).toISOString() });
+    const held = await ask(agent, "POST", "sources/shop/suspend", { reason: "fair", ...ending(3_600_000) });
+    assert.equal(held.status, 200, held.text);
+    assert.equal((await agent.api<SourceDetail>("/api/v1/sources/shop")).state, "suspended");
+    const sync = await ask(agent, "POST", "sources/shop/sync?wait=true");
+    assert.deepEqual([sync.status, sync.json.code], [409, "ERR_SUSPENDED"]);
+    assert.equal((await agent.request("hello")).text, "live");
+    await ask(agent, "POST", "sources/shop/suspend", ending(500));
+    await answers(agent, "hello", "later");
+    assert.equal((await ask(agent, "POST", "sources/shop/resume")).json.state, "ready");
+  });
+
+  await t.test("a removal frees the names, or leaves functions that nobody declares", async () => {
+    assert.equal((await ask(agent, "DELETE", "sources/shop")).status, 204);
+    await answers(agent, "hello", "blog");
+    assert.equal((await ask(agent, "DELETE", "sources/blog?keepFunctions=true")).status, 204);
+    assert.deepEqual(await namesOf(agent), ["default"]);
+    assert.deepEqual([(await agent.request("posts")).text, (await agent.request("hello")).text], ["posts", "blog"]);
+    const { source: of, state } = await agent.functionStatus("posts");
+    assert.deepEqual([of, state], [null, "ready"]);
+    assert.deepEqual(await readdir(join(dataDir, "git/sources")), []);
+  });
+
+  await t.test("events say who did it, and no credential is told anywhere", async () => {
+    const events = await agent.events();
+    const kinds = events.filter(({ actor }) => actor).map(({ kind }) => kind);
+    for (const kind of ["added", "edited", "suspended", "removed"]) {
+      assert.ok(kinds.includes(`source.${kind}`), `${kind}: ${kinds.join(" ")}`);
+    }
+    const told = `${agent.output()}${JSON.stringify(events)}`;
+    assert.equal(told.includes(shop.token) || told.includes(blog.token), false);
+  });
 });

@@ -35,6 +35,7 @@ import { addPlatformRoutes } from "./platform-routes.js";
 import { foreseen, problemOf, sendProblem } from "./problem.js";
 import { createRates } from "./rates.js";
 import { createRoutes, type RouteRecord } from "./routes.js";
+import { addSourceChangeRoutes } from "./source-routes.js";
 import { addTailRoutes } from "./tail-routes.js";
 import { createTailCalls, type TailParts } from "./tails.js";
 import { addTransferRoutes } from "./transfer-routes.js";
@@ -117,6 +118,7 @@ export function createApi(options: ApiOptions): Api {
   addHealthRoutes(routes, options);
   addMetricsRoute(routes, options.metrics);
   addPlatformRoutes(routes, options);
+  addSourceChangeRoutes(routes, options);
   addEventRoutes(routes, options);
   addLifeRoutes(routes, options);
   addWebhookRoute(routes, webhooksOf(options), options.metrics);

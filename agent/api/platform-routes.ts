@@ -3,10 +3,12 @@
 import { type Auth, MAIN, permits } from "../auth/index.js";
 import { WrkstError } from "../errors.js";
 import { countDrift } from "../plan/drift.js";
+import type { Sources } from "../reconcile/sources.js";
 import { foreign, unknownFunction } from "./gate.js";
 import type { FunctionDetail, Job, Platform } from "./platform.js";
 import { parseName, present, QUERY } from "./requests.js";
 import { type Call, Reply, type Routes } from "./routes.js";
+import { expectSource } from "./source-routes.js";
 import { explainSource } from "./why.js";
 
 const SELF = { action: "self", of: "caller" } as const;
@@ -15,12 +17,13 @@ const READ_FUNCTION = { action: "read", of: "function" } as const;
 
 export interface PlatformRoutesDeps {
   platform: Platform;
+  sources: Pick<Sources, "find">;
   auth: Pick<Auth, "isAccount">;
 }
 
-export function addPlatformRoutes(routes: Routes, { platform, auth }: PlatformRoutesDeps): void {
+export function addPlatformRoutes(routes: Routes, { platform, sources, auth }: PlatformRoutesDeps): void {
   addStatusRoutes(routes, platform, auth);
-  addSourceRoutes(routes, platform);
+  addSourceRoutes(routes, platform, sources);
 }
 
 const readable = ({ identity }: Pick<Call, "identity">) => {
@@ -70,7 +73,7 @@ export function withoutCredentials(found: FunctionDetail): FunctionDetail {
   return { ...found, deployments };
 }
 
-function addSourceRoutes(routes: Routes, platform: Platform): void {
+function addSourceRoutes(routes: Routes, platform: Platform, sources: Pick<Sources, "find">): void {
   const find = (raw: string | undefined) => {
     const name = parseName(raw);
     return platform.sources().find((source) => source.name === name) ?? unknown("source", name);
@@ -80,7 +83,7 @@ function addSourceRoutes(routes: Routes, platform: Platform): void {
     cursor: null,
   }));
   routes.add({ method: "GET", path: "/api/v1/sources/:source", rule: READ_MAIN, summary: "One source" }, ({ params }) =>
-    find(params.source),
+    expectSource(sources, params.source),
   );
   routes.add(
     {
@@ -118,26 +121,6 @@ function addSourceRoutes(routes: Routes, platform: Platform): void {
       return platform.job(id) ?? unknown("job", id);
     },
   );
-  addLaterRoutes(routes);
-}
-
-/** Further sources come with a later release; until then the one of the environment is all there is. */
-function addLaterRoutes(routes: Routes): void {
-  const rule = { action: "admin", of: "main" } as const;
-  const later = [
-    ["POST", "/api/v1/sources"],
-    ["PATCH", "/api/v1/sources/:source"],
-    ["DELETE", "/api/v1/sources/:source"],
-    ["POST", "/api/v1/sources/:source/suspend"],
-    ["POST", "/api/v1/sources/:source/resume"],
-  ] as const;
-  for (const [method, path] of later) {
-    routes.add({ method, path, rule, streams: true, summary: "Not supported yet" }, () => {
-      throw new WrkstError("ERR_UNSUPPORTED", "sources cannot be changed by the API yet", {
-        hint: "set GIT_REPO and GIT_BRANCH, and start again",
-      });
-    });
-  }
 }
 
 export function jobReply(job: Job): Reply {

@@ -26,6 +26,7 @@ export const QUERY = {
   wait: z.strictObject({ wait: flag }),
   status: z.strictObject({ account: name.optional() }),
   sync: z.strictObject({ wait: flag, prune: flag }),
+  removal: z.strictObject({ keepFunctions: flag }),
   diff: z.strictObject({ ref: z.string().min(1).max(200).optional().describe("A branch, tag or commit") }),
   functions: z.strictObject({
     source: name.optional(),

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { WrkstError } from "../errors.js";
 import type { Snapshot } from "../model.js";
 import { type BaseEnvironment, gitError, openGit } from "./git.js";
+import type { AdmitRemote } from "./hosts.js";
 import { type Mirror, noBranch, openMirror } from "./mirror.js";
 import { type Objects, openObjects } from "./objects.js";
 import { findRefsFolder, type Watch, watchRefs } from "./refs-watch.js";
@@ -58,6 +59,8 @@ export interface SourceOptions {
   local?: boolean;
   /** Whether other branches than the followed one are asked for as well. */
   seesAll?: boolean;
+  /** Asked before each connection to a remote; it rejects where none may be made. */
+  admit?: AdmitRemote | undefined;
   /** Milliseconds between polls of a remote; 0: never. */
   pollInterval: number;
   credentials?: Credentials;
@@ -195,11 +198,14 @@ function poll(wake: () => void, interval: number, random: () => number): Watch {
 function remoteOrigin(options: SourceOptions, address: string, branch: string): Origin {
   const remote: Remote = parseRemote(address, { local: options.local ?? false });
   const access = accessTo(remote, options.credentials ?? {});
+  // A redirect would lead past the admission.
+  if (options.admit) access.config.push("http.followRedirects=false");
   const mirror: Mirror = openMirror({
     dir: join(options.gitDir, `${options.name}.git`),
     remote,
     access,
     branch,
+    admit: async () => options.admit?.(remote),
     seesAll: options.seesAll ?? false,
     environment: options.environment,
     timeouts: options.timeouts ?? TIMEOUTS,

@@ -15,6 +15,8 @@ export interface MirrorOptions {
   remote: Remote;
   access: Access;
   branch: string;
+  /** Asked before each connection; it rejects where none may be made. */
+  admit?: () => Promise<void>;
   /** Every look asks for all branches, so that those of previews need no look of their own. */
   seesAll?: boolean;
   environment?: BaseEnvironment | undefined;
@@ -58,7 +60,9 @@ export function openMirror(options: MirrorOptions): Mirror {
     const args = ["ls-remote", "--refs", "--end-of-options", options.remote.url, ref];
     // No repository is needed, so that a broken mirror does not stand in the way.
     const run = { ...runOptions(options, "/dev/null", signal), timeout: options.timeouts.list };
-    const lines = (await runGit(args, run)).split("\n").map((line) => /^([0-9a-f]{40})\trefs\/heads\/(.+)$/.exec(line));
+    const lines = (await talk(options, args, run))
+      .split("\n")
+      .map((line) => /^([0-9a-f]{40})\trefs\/heads\/(.+)$/.exec(line));
     return new Map(lines.flatMap((found) => (found ? [[found[2]!, found[1]!] as const] : [])));
   }
 
@@ -177,7 +181,10 @@ async function findRemote(options: MirrorOptions, ref: string, signal: AbortSign
   await ensureSettings(options);
   const candidates = candidatesOf(ref);
   const args = ["ls-remote", "--refs", "--end-of-options", options.remote.url, ...candidates];
-  const listed = await runGit(args, { ...runOptions(options, "/dev/null", signal), timeout: options.timeouts.list });
+  const listed = await talk(options, args, {
+    ...runOptions(options, "/dev/null", signal),
+    timeout: options.timeouts.list,
+  });
   const found = candidates.find((name) => listed.split("\n").some((line) => line.endsWith(`\t${name}`)));
   return found ?? (COMMIT.test(ref) ? ref : undefined);
 }
@@ -199,7 +206,7 @@ async function fetchInto(
     "--no-auto-maintenance",
   ];
   const run = { ...runOptions(options, dir, signal), timeout: options.timeouts.fetch };
-  await runGit(["fetch", ...flags, "--end-of-options", options.remote.url, ...specs], run);
+  await talk(options, ["fetch", ...flags, "--end-of-options", options.remote.url, ...specs], run);
 }
 
 /** The commit that a fetch has just brought in. */
@@ -207,6 +214,12 @@ async function followed(objects: Objects): Promise<string> {
   const header = await objects.header(FOLLOWED);
   if (header?.type !== "commit") throw new WrkstError("ERR_GIT", "expected the branch to name a commit");
   return header.id;
+}
+
+/** The one way to the remote. */
+async function talk(options: MirrorOptions, args: string[], run: RunOptions): Promise<string> {
+  await options.admit?.();
+  return runGit(args, run);
 }
 
 function runOptions(options: MirrorOptions, gitDir: string, signal: AbortSignal): RunOptions {

@@ -8,6 +8,7 @@ import type { Declaration, PassReport, SourceSettings, SourceStatus } from "../.
 import type { Sealing } from "../../secrets/sealing.js";
 import { openCheckout } from "../../source/checkout.js";
 import { openSource, type Source, type SourceOptions } from "../../source/follow.js";
+import type { AdmitRemote } from "../../source/hosts.js";
 import type { FunctionRecord, Registry } from "../../store/index.js";
 import { createDiffing } from "../diff.js";
 import { createKeptBuilds } from "../kept-builds.js";
@@ -43,6 +44,8 @@ export interface FollowingDeps {
   /** Of mirrors, of checkouts, and the embedded repository. */
   folders: { git: string; work: string; embedded: string };
   environment: NonNullable<SourceOptions["environment"]>;
+  /** Where sources that people add may be. */
+  admit: AdmitRemote;
   /** Of the checkout in that folder. */
   openInstaller(root: string): PassDeps["installer"];
   /** Why the platform refuses a declaration of that account although its file is right, if so. */
@@ -165,6 +168,7 @@ function sourceOptions(deps: FollowingDeps, described: Described, gitDir: string
     repo: repo === "embedded" ? { embedded: deps.folders.embedded } : repo,
     branch: follow.branch,
     local: isOfEnvironment,
+    ...(isOfEnvironment ? {} : { admit: deps.admit }),
     pollInterval: interval ?? 0,
     seesAll: settings.previews.length > 0,
   };

@@ -37,7 +37,7 @@ export function checkSettings(raw: SourceSettings): SourceSettings {
 
 function checkRepo(repo: string): string {
   if (repo === "embedded") return repo;
-  const { url, username, password } = parseRemote(repo, { local: true });
+  const { url, username, password } = parseRemote(repo, { local: false });
   if (username !== undefined || password !== undefined) {
     throw invalid("expected an address without credentials", "give user name and token apart from the address");
   }
