@@ -8,6 +8,7 @@ import { reportOf } from "./errors.js";
 import type { Log } from "./log.js";
 import { createDatabases, type DatabaseParts } from "./reconcile/databases/index.js";
 import { createTurns } from "./reconcile/turns.js";
+import { isSettled } from "./runtime/patience.js";
 import { openRehearsals, type RehearsalsOptions } from "./runtime/rehearsal.js";
 import type { Runtime } from "./runtime/runtime.js";
 import type { Registry } from "./store/index.js";
@@ -43,6 +44,8 @@ export interface AgentDatabasesOptions {
 }
 
 /** Milliseconds between two looks at what happened in databases. */
+/** Milliseconds: a runtime that hangs does not keep from anybody what was told before. */
+const ANSWER_LIMIT = 1_000;
 const DRAIN_INTERVAL = 15_000;
 
 /** Removes what a crash left behind; nothing may have an object open yet. */
@@ -83,7 +86,7 @@ export function openAgentDatabases(options: AgentDatabasesOptions): AgentDatabas
     turns: createTurns(),
     now: Date.now,
     activityOf: async (database) => {
-      await drain();
+      await isSettled(drain(), ANSWER_LIMIT);
       return activity.of(database);
     },
     servingVersion: (id) => registry.functionById(id)?.latest ?? undefined,
