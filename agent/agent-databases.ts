@@ -44,9 +44,9 @@ export interface AgentDatabasesOptions {
 }
 
 /** Milliseconds between two looks at what happened in databases. */
+const DRAIN_INTERVAL = 15_000;
 /** Milliseconds: a runtime that hangs does not keep from anybody what was told before. */
 const ANSWER_LIMIT = 1_000;
-const DRAIN_INTERVAL = 15_000;
 
 /** Removes what a crash left behind; nothing may have an object open yet. */
 export function openAgentDatabases(options: AgentDatabasesOptions): AgentDatabases {

@@ -191,6 +191,8 @@ export interface Bundle {
  * function's own folder is covered by the folder's tree id.
  */
 export interface BundleInputs {
+  /** The function's own folder: from another place the same names lead elsewhere. */
+  folder: string;
   /** Path → blob id, for `outsideFiles`. */
   files: Record<string, string>;
   /** Path → digest of the names in it, for `outsideFolders`. */

@@ -25,8 +25,8 @@ function known(name: string, extra: Partial<KnownFunction> = {}): KnownFunction 
   const serving = { latest: version, declared: version, withdrawn: false, removed: false };
   return { name, source: "default", folder: name, account: "main", ...serving, ...extra };
 }
-function build(version: string, inputs = { files: {}, folders: {} }) {
-  return { version, bundler: "b", inputs };
+function build(version: string, inputs = { files: {}, folders: {} }, folder = "a") {
+  return { version, bundler: "b", inputs: { folder, ...inputs } };
 }
 function plan(candidates: Candidate[], existing: KnownFunction[], surroundings = nowhere) {
   return planRevision({ source: "default", account: "main", bundler: "b", candidates, known: existing, surroundings });
@@ -49,6 +49,13 @@ const cases: { name: string; candidates: Candidate[]; known: KnownFunction[]; st
       candidates: [candidate("a", { pastBuilds: [build("v-old")] })],
       known: [known("a")],
       steps: ["reuse a"],
+      removals: [],
+    },
+    {
+      name: "builds again where the folder lies elsewhere",
+      candidates: [candidate("a", { pastBuilds: [build("v-a", undefined, "old/a")] })],
+      known: [known("a")],
+      steps: ["build a"],
       removals: [],
     },
     {
@@ -156,8 +163,8 @@ for (const entry of cases) {
 test("builds exactly the importers of a shared file that changed", () => {
   const inputs = { files: { "shared/x.ts": "1" }, folders: { shared: "n" } };
   const candidates = [
-    candidate("importer", { pastBuilds: [build("v-importer", inputs)] }),
-    candidate("other", { pastBuilds: [build("v-other")] }),
+    candidate("importer", { pastBuilds: [build("v-importer", inputs, "importer")] }),
+    candidate("other", { pastBuilds: [build("v-other", undefined, "other")] }),
   ];
   const around = (blob: string, names: string) => ({ blobOf: () => blob, namesOf: () => names });
   const kinds = (blob: string, names: string) =>

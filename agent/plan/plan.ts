@@ -115,7 +115,7 @@ function stepOf(candidate: Candidate, known: KnownFunction | undefined, request:
   const { declaration } = candidate;
   const error = declaration.error ?? candidate.refused ?? nameConflict(declaration.name, known, request);
   if (error) return { kind: "fail", declaration, error };
-  const reusable = candidate.pastBuilds.find((build) => fits(build, request));
+  const reusable = candidate.pastBuilds.find((build) => fits(build, declaration.folder, request));
   if (!reusable) return { kind: "build", declaration };
   const isThere = known?.source === request.source && isSettled(known, reusable.version);
   return { kind: isThere ? "keep" : "reuse", declaration, version: reusable.version };
@@ -127,9 +127,9 @@ function isSettled({ latest, declared, hold, withdrawn, waits }: KnownFunction, 
   return holdsBack(hold, version) ? declared === version : latest === version && !hold && !waits;
 }
 
-/** True when the revision has the same files at every place that the build looked at outside its own folder. */
-function fits(build: PastBuild, { bundler, surroundings }: PlanRequest): boolean {
-  if (build.bundler !== bundler) return false;
+/** True when the folder lies where it lay, and the revision has the same files at every place outside that the build looked at. */
+function fits(build: PastBuild, folder: string, { bundler, surroundings }: PlanRequest): boolean {
+  if (build.bundler !== bundler || build.inputs.folder !== folder) return false;
   const { files, folders } = build.inputs;
   for (const path in files) if ((surroundings.blobOf(path) ?? ABSENT) !== files[path]) return false;
   for (const path in folders) if ((surroundings.namesOf(path) ?? ABSENT) !== folders[path]) return false;

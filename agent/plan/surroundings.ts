@@ -44,7 +44,7 @@ export async function inputsOf(
   bundle: Pick<Bundle, "outsideFiles" | "outsideFolders">,
 ): Promise<BundleInputs> {
   const files = new Set([...bundle.outsideFiles, ...tellingFiles(folder)]);
-  const inputs: BundleInputs = { files: {}, folders: {} };
+  const inputs: BundleInputs = { folder, files: {}, folders: {} };
   for (const path of [...files].sort()) inputs.files[path] = (await snapshot.blobId(path)) ?? ABSENT;
   for (const path of [...bundle.outsideFolders].sort())
     inputs.folders[path] = (await digestOfNames(snapshot, path)) ?? ABSENT;

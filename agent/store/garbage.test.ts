@@ -25,7 +25,7 @@ test("a removed function is kept for the retention, then forgotten with its vers
           environment: "",
           treeId: "t",
           bundler: "b",
-          inputs: { files: {}, folders: {} },
+          inputs: { folder: "", files: {}, folders: {} },
           versionId: "hello@1",
         },
       ],

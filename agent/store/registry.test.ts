@@ -73,7 +73,11 @@ test("a suspension is kept with reason and end, and goes with its source", (t) =
   assert.equal(registry.setting("handled.shop"), undefined);
 });
 
-const inputs = (blob: string): BundleInputs => ({ files: { "b.ts": "1", "a.ts": blob }, folders: { "": "d" } });
+const inputs = (blob: string): BundleInputs => ({
+  folder: "",
+  files: { "b.ts": "1", "a.ts": blob },
+  folders: { "": "d" },
+});
 const build = (label: string, treeId: string, blob: string, environment = "") => ({
   function: "hello",
   environment,

@@ -22,7 +22,7 @@ function builds(label: string) {
     environment: "",
     treeId: `tree ${n}`,
     bundler: "esbuild@1",
-    inputs: { files: { "shared.ts": "b" }, folders: { "": "c" } },
+    inputs: { folder: "", files: { "shared.ts": "b" }, folders: { "": "c" } },
     versionId: `f${n}@${label}`,
   }));
 }

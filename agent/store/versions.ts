@@ -183,9 +183,9 @@ export function createVersions(db: Db, now: () => number): Versions & VersionRow
 }
 
 /** Equal inputs are equal text. */
-function inputsJson({ files, folders }: BundleInputs): string {
+function inputsJson({ folder, files, folders }: BundleInputs): string {
   const sorted = (record: Record<string, string>) => Object.fromEntries(Object.entries(record).sort());
-  return JSON.stringify({ files: sorted(files), folders: sorted(folders) });
+  return JSON.stringify({ folder, files: sorted(files), folders: sorted(folders) });
 }
 
 function versionOf(row: VersionRow): Version {

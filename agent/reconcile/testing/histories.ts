@@ -15,8 +15,8 @@ export type Step =
   | { kind: "write"; name: string; shared: string | null; text: number }
   | { kind: "share"; name: string; text: number }
   | { kind: "rename"; name: string; to: string }
-  /** The same function in another folder. */
-  | { kind: "move"; name: string }
+  /** The same function in another folder, one of them deeper, where the shared files are not what it names. */
+  | { kind: "move"; name: string; to: string }
   | { kind: "delete"; name: string }
   /** The files of an earlier revision, as a new commit. */
   | { kind: "revert"; back: number }
@@ -27,6 +27,7 @@ export type Step =
 
 const NAMES = ["a", "b", "c", "d"];
 const SHARED = ["x", "y"];
+const PARENTS = ["fn", "other", "deep/er"];
 
 const name = fc.constantFrom(...NAMES);
 const text = fc.nat(3);
@@ -35,7 +36,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: writing() },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("share" as const), name: fc.constantFrom(...SHARED), text }) },
   fc.record({ kind: fc.constant("rename" as const), name, to: name }),
-  fc.record({ kind: fc.constant("move" as const), name }),
+  fc.record({ kind: fc.constant("move" as const), name, to: fc.constantFrom(...PARENTS) }),
   fc.record({ kind: fc.constant("delete" as const), name }),
   fc.record({ kind: fc.constant("revert" as const), back }),
   fc.record({ kind: fc.constant("merge" as const), back, name, text }),
@@ -61,10 +62,15 @@ const entryOf = (shared: string | null, text: number) => {
   const value = shared === null ? '""' : "value";
   return `${importing}export default { fetch: () => new Response("${text}" + ${value}) };\n`;
 };
-const FIRST: Files = Object.fromEntries(SHARED.map((one) => [`shared/${one}.ts`, "export const value = 0;\n"]));
+const FIRST: Files = Object.fromEntries(
+  SHARED.flatMap((one) => [
+    [`shared/${one}.ts`, "export const value = 0;\n"],
+    [`deep/shared/${one}.ts`, "export const value = 100;\n"],
+  ]),
+);
 
 function folderOf(files: Files, name: string): string | undefined {
-  return ["fn", "other"].find((parent) => `${parent}/${name}/wrangler.toml` in files);
+  return PARENTS.find((parent) => `${parent}/${name}/wrangler.toml` in files);
 }
 
 function withFunction(files: Files, parent: string, name: string, entry: string): Files {
@@ -73,7 +79,7 @@ function withFunction(files: Files, parent: string, name: string, entry: string)
 }
 
 function without(files: Files, name: string): Files {
-  const isOther = (path: string) => path.split("/")[1] !== name;
+  const isOther = (path: string) => path.split("/").at(-2) !== name;
   return Object.fromEntries(Object.entries(files).filter(([path]) => isOther(path)));
 }
 
@@ -88,16 +94,17 @@ function applied(files: Files, step: Exclude<Step, { kind: "revert" | "merge" | 
   const entry = files[`${parent}/${step.name}/index.ts`]!;
   if (step.kind === "delete") return without(files, step.name);
   if (step.kind === "move") {
-    return withFunction(without(files, step.name), parent === "fn" ? "other" : "fn", step.name, entry);
+    return withFunction(without(files, step.name), step.to, step.name, entry);
   }
   return folderOf(files, step.to) ? files : withFunction(without(files, step.name), parent, step.to, entry);
 }
 
-/** All that a function is made of, as a naive builder would compare it. */
+/** All that a function is made of, as a naive builder would compare it; where it lies, since relative names begin there. */
 function inputsOf(files: Files, name: string): string {
   const folder = `${folderOf(files, name)}/${name}/`;
   const shared = /shared\/(\w+)"/.exec(files[`${folder}index.ts`]!)?.[1];
-  return JSON.stringify([name, files[`${folder}index.ts`], shared, shared && files[`shared/${shared}.ts`]]);
+  const place = folder.startsWith("deep/") ? "deep/shared" : "shared";
+  return JSON.stringify([name, folder, files[`${folder}index.ts`], shared, shared && files[`${place}/${shared}.ts`]]);
 }
 
 const namesIn = (files: Files) => NAMES.filter((name) => folderOf(files, name) !== undefined);
