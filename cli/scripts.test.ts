@@ -19,9 +19,11 @@ const FILES = {
   "broken/index.ts": "export default {\n  fetch() { return 1 + ; },\n};\n",
   "odd/wrangler.toml": 'name = "Odd One"\nmain = "index.ts"\n',
   ".env": "A=1\nB=two\n",
+  key: "a private key\n",
+  signers: "ana@example.com ssh-ed25519 AAAA\n",
 };
 
-for (const name of ["deploy", "versions", "holds", "secrets", "access", "init", "speech", "webhooks"]) {
+for (const name of ["deploy", "versions", "holds", "secrets", "access", "init", "speech", "sources", "webhooks"]) {
   test(`speaks as written in testdata/${name}.txt`, async () => {
     const place = await mkdtemp(join(folder, "place-"));
     // A repository of its own: what may be imported ends here.

@@ -1,7 +1,8 @@
 // What the scripts of testdata/ find: functions with versions, aliases, secrets and holds, tokens, users, and a login.
 
+import { sourceDetail } from "../agent/api/memory-sources.js";
 import type { Position } from "../agent/errors.js";
-import type { Explanation } from "../agent/model.js";
+import type { Explanation, SourceDetail, SourceSettings, Suspension } from "../agent/model.js";
 import { envelope, idOf, problem, type Request, refusal, serve, type TestServer } from "./testing.js";
 
 export const NOW = Date.parse("2026-01-01T00:00:04.000Z");
@@ -192,6 +193,7 @@ function addOurs(on: On, kept: Find): void {
         : { name, state: "ready", version: idOf(`${name} 2`), url: `http://${name}.localhost` },
     );
   }
+  addSources(on);
   on("POST /api/v1/sources/*/webhooks/*", ({ body }: Request, [source = "", provider = ""]) => ({
     ...{ source, provider, url: `http://localhost:8080/webhooks/${source}/${provider}` },
     secret: provider === "oidc" ? null : `whsec_${Buffer.from("of the scripts").toString("base64")}`,
@@ -220,4 +222,53 @@ function addOurs(on: On, kept: Find): void {
   const user = { id: "u1", name: "Ada", email: "ada@example.com", role: "deployer", account: "ada", lastLogin: null };
   on("GET /api/v1/users", () => ({ users: [user], cursor: null }));
   on("PATCH /api/v1/users/*", ({ body }) => ({ ...user, ...(body as object) }));
+}
+
+function addSources(on: On): void {
+  const all = new Map([["default", sourceDetail("default")]]);
+  const expect = (name: string, answer: (found: SourceDetail) => unknown) => {
+    const found = all.get(name);
+    return found ? answer(found) : problem(404, "ERR_NOT_FOUND", `there is no source "${name}"`);
+  };
+  const keep = (detail: SourceDetail) => {
+    all.set(detail.name, detail);
+    return detail;
+  };
+  on("GET /api/v1/sources", () => ({ sources: [...all.values()], cursor: null }));
+  on("GET /api/v1/sources/*", (_, [name = ""]) => expect(name, (found) => found));
+  on("POST /api/v1/sources", ({ body }) => {
+    const { name, credentials, ...settings } = body as SourceSettings & { name: string; credentials: object };
+    const named = Object.keys(credentials) as SourceDetail["credentials"];
+    return keep(sourceDetail(name, { settings, credentials: named }));
+  });
+  on("PATCH /api/v1/sources/*", ({ body }, [name = ""]) =>
+    expect(name, (found) => {
+      const { credentials: _, ...changes } = body as SourceSettings & { credentials: object };
+      return keep({ ...found, settings: { ...found.settings, ...changes } });
+    }),
+  );
+  on("DELETE /api/v1/sources/*", (_, [name = ""]) =>
+    expect(name, () => {
+      all.delete(name);
+      return { status: 204 };
+    }),
+  );
+  on("POST /api/v1/sources/*/suspend", ({ body }, [name = ""]) =>
+    expect(name, (found) => {
+      const { reason, expires } = body as { reason: string; expires?: string };
+      const suspension: Suspension = { reason, author: "Ada", createdAt: NOW };
+      if (expires) suspension.expiresAt = Date.parse(expires);
+      keep({ ...found, state: "suspended", suspension });
+      return suspension;
+    }),
+  );
+  on("POST /api/v1/sources/*/resume", (_, [name = ""]) =>
+    expect(name, ({ suspension: _, ...found }) => keep({ ...found, state: "ready" })),
+  );
+  on("POST /api/v1/sources/*/sync", (_, [name = ""]) =>
+    expect(name, () => ({
+      status: 202,
+      body: { job: "job-1", source: name, state: "running", url: "/api/v1/jobs/job-1" },
+    })),
+  );
 }

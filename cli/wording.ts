@@ -172,6 +172,29 @@ export const COMMANDS = {
     examples: ["wrkst sync", "wrkst sync --wait           # says the old and the new commit, exit 1 when it failed"],
   },
   source: { group: GROUPS.deploy, about: "the repositories that are followed" },
+  "source add": {
+    about: "follow another repository; it is asked at once",
+    examples: [
+      "wrkst source add shop https://github.com/you/shop.git --token-stdin < token",
+      "wrkst source add blog git@example.com:you/blog.git --ssh-key-file key --known-hosts-file known_hosts",
+    ],
+  },
+  "source list": { about: "list what is followed" },
+  "source show": { about: "show how a source is followed, and how it is" },
+  "source edit": {
+    about: "change how a source is followed; what is not named stays",
+    examples: ["wrkst source edit shop --branch live --interval 5m", "wrkst source edit shop --token-stdin < token"],
+  },
+  "source remove": {
+    about: "follow a source no longer; its functions are removed, and can be restored for a while",
+    examples: ["wrkst source remove shop", "wrkst source remove shop --keep-functions --yes"],
+  },
+  "source suspend": {
+    about: "let nothing of a source move until it is resumed; what serves goes on serving",
+    examples: ["wrkst source suspend shop --reason 'freeze for the fair' --expires 2d"],
+  },
+  "source resume": { about: "end the suspension of a source" },
+  "source sync": { about: "fetch a source now and deploy what changed", examples: ["wrkst source sync shop --wait"] },
   "source webhook": {
     about: "print the address and the secret of a webhook, and where they go",
     examples: ["wrkst source webhook github", "wrkst source webhook gitlab --source shop --rotate"],
@@ -236,6 +259,29 @@ export const TEXT = {
   // arguments and options
   function: "name of a function",
   source: "name of a source",
+  sourceName: "name for it: lower case letters, digits and -",
+  repo: 'address (https or ssh) without credentials, or "embedded"',
+  branch: "branch that is followed (default: main)",
+  tags: 'follow the newest tag in this range of versions instead, e.g. "^1.2"',
+  path: "folder of the repository that is read",
+  interval: 'how often it is asked for news, e.g. "30s", "5m"; "off": only webhooks, pushes and syncs',
+  pruneLimit: 'removals of one pass that need no word of yours: "50%", a number, or "never"',
+  atomic: "all functions of a revision switch, or none",
+  notAtomic: "each function switches by itself",
+  previews: 'branches that get previews, as globs separated by commas; "" for none',
+  previewSecrets: "previews get the functions' secrets",
+  noPreviewSecrets: "previews do without the functions' secrets",
+  signersFile: "allowed-signers file: only what these sign is deployed",
+  keyringFile: "armored OpenPGP keys: only what these sign is deployed",
+  noVerify: "deploy what nobody signed too",
+  username: "user name for https",
+  pipeToken: "pipe it in: wrkst source add … --token-stdin < file",
+  tokenStdin: "read the token for https from stdin",
+  sshKeyFile: "file with the private key for ssh",
+  knownHostsFile: "file with the host keys for ssh",
+  noCredentials: "forget all credentials of it",
+  keepFunctions: "its functions stay, and nobody declares them",
+  notRemoved: "not removed",
   provider: "github, gitlab, gitea, forgejo, gogs, bitbucket, standard, generic or oidc",
   rotate: "make a new secret; the one before is good no more",
   version: "id of a version or its beginning (8 or more), commit, alias or tag",
@@ -438,6 +484,13 @@ export const says = {
     const parts = Object.entries(counts).map(([reason, number]) => `${number} ${reason}`);
     return `${count(total, "function")} ${total === 1 ? "differs" : "differ"} from git: ${parts.join(", ")}`;
   },
+  sourceAdded: (name: string) => `following "${name}"`,
+  sourceEdited: (name: string) => `changed "${name}"`,
+  confirmRemoval: (name: string) => `remove the source "${name}"?`,
+  sourceRemoved: (name: string, kept: boolean) =>
+    `removed the source "${name}"; its functions ${kept ? "stay" : 'are removed: "wrkst restore <function>" brings one back'}`,
+  badInterval: (raw: string) => `expected a span such as "30s" or "5m", or "off", received "${raw}".`,
+  badPruneLimit: (raw: string) => `expected a share such as "50%", a number, or "never", received "${raw}".`,
   webhookMade: (rotated: boolean) =>
     rotated ? "made a new secret; the one before is good no more\n" : "made a secret for this webhook\n",
   accepted: (source: string, job: string) => `source "${source}": sync asked for, job ${job}`,

@@ -43,17 +43,26 @@ export function addSync(program: Command, io: Io): void {
     .argument("[source]", TEXT.source, "default")
     .option("--wait", TEXT.wait)
     .option("--prune", TEXT.prune)
-    .action(async (source: string, options: Common & { wait?: boolean; prune?: boolean }) => {
-      const { client, print } = openSession(options, io);
-      const query = new URLSearchParams({ wait: String(options.wait === true), prune: String(options.prune === true) });
-      const path = `/api/v1/sources/${encodeURIComponent(source)}/sync?${query}`;
-      const answer = await client.ask<PassReport | { job: string }>("POST", path, { timeout: LONGEST_PASS });
-      if ("job" in answer) return print(answer, `${says.accepted(source, answer.job)}\n`);
-      print(answer, viewReport(answer));
-      const failed = answer.functions.filter((outcome) => outcome.result === "failed").map((outcome) => outcome.name);
-      if (answer.result === "failed" || failed.length)
-        throw new Failure(says.notReady(failed.length ? failed : [source]));
+    .action(async (source: string, options: SyncOptions) => {
+      await sync(source, options, io);
     });
+}
+
+export interface SyncOptions extends Common {
+  wait?: boolean;
+  prune?: boolean;
+}
+
+/** A pass of the source, waited for or not. */
+export async function sync(source: string, options: SyncOptions, io: Io): Promise<void> {
+  const { client, print } = openSession(options, io);
+  const query = new URLSearchParams({ wait: String(options.wait === true), prune: String(options.prune === true) });
+  const path = `/api/v1/sources/${encodeURIComponent(source)}/sync?${query}`;
+  const answer = await client.ask<PassReport | { job: string }>("POST", path, { timeout: LONGEST_PASS });
+  if ("job" in answer) return print(answer, `${says.accepted(source, answer.job)}\n`);
+  print(answer, viewReport(answer));
+  const failed = answer.functions.filter((outcome) => outcome.result === "failed").map((outcome) => outcome.name);
+  if (answer.result === "failed" || failed.length) throw new Failure(says.notReady(failed.length ? failed : [source]));
 }
 
 export function addWhy(program: Command, io: Io): void {
