@@ -24,7 +24,7 @@ if (!files.length) {
 }
 const child = spawn(
   process.execPath,
-  ["--enable-source-maps", "--test", "--test-concurrency=2", ...options, ...files],
+  ["--enable-source-maps", "--test", "--test-concurrency=3", ...options, ...files],
   { stdio: "inherit" },
 );
 child.on("exit", (code, signal) => process.exit(signal ? 1 : code));
