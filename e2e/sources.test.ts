@@ -342,6 +342,8 @@ async function ask(agent: TestAgent, method: string, path: string, body?: object
   return { status, text, json: text === "" ? {} : (JSON.parse(text) as Record<string, unknown>) };
 }
 
+const sourceNamed = (agent: TestAgent, name: string) => agent.api<SourceDetail>(`/api/v1/sources/${name}`);
+
 const namesOf = async (agent: TestAgent) =>
   (await agent.api<{ sources: SourceStatus[] }>("/api/v1/sources")).sources.map(({ name }) => name);
 
@@ -428,6 +430,34 @@ test("sources that people add are followed beside the one of the environment, by
     await ask(agent, "POST", "sources/shop/suspend", ending(500));
     await answers(agent, "hello", "later");
     assert.equal((await ask(agent, "POST", "sources/shop/resume")).json.state, "ready");
+  });
+
+  await t.test("of an atomic source nothing moves while one function fails", async () => {
+    const push = async (files: Record<string, string>) => {
+      await shop.repository.commit(files);
+      await shop.repository.git("push", "--quiet", shop.bare, "live");
+      return agent.api<PassReport>("/api/v1/sources/shop/sync?wait=true", { method: "POST" });
+    };
+    assert.equal((await ask(agent, "PATCH", "sources/shop", { atomic: true })).status, 200);
+    const before = (await sourceNamed(agent, "shop")).revision;
+    const broken = { ...functionFiles("broken", ""), "broken/index.ts": "export default {" };
+    const report = await push({ ...functionFiles("hello", "together"), ...functionFiles("new", "new"), ...broken });
+    assert.deepEqual(
+      [report.result, report.functions.map(({ name, result, error }) => [name, result, error?.code])],
+      [
+        "failed",
+        [
+          ["broken", "failed", "ERR_BUNDLE"],
+          ["hello", "failed", "ERR_CONFLICT"],
+          ["new", "failed", "ERR_CONFLICT"],
+        ],
+      ],
+    );
+    assert.deepEqual([(await agent.request("hello")).text, (await agent.request("new")).status], ["later", 503]);
+    assert.equal((await sourceNamed(agent, "shop")).revision, before);
+    assert.equal((await push(functionFiles("broken", "mended"))).result, "switched");
+    const texts = ["hello", "new", "broken"].map(async (name) => (await agent.request(name)).text);
+    assert.deepEqual(await Promise.all(texts), ["together", "new", "mended"]);
   });
 
   await t.test("a removal frees the names, or leaves functions that nobody declares", async () => {

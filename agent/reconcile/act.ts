@@ -2,6 +2,7 @@
 import { type ErrorReport, reportOf, WrkstError } from "../errors.js";
 import type { Snapshot } from "../model.js";
 import type { Step } from "../plan/plan.js";
+import { keptTogether } from "./atomic.js";
 import { bindDatabases } from "./bind.js";
 import { type Built, buildVersion } from "./build.js";
 import { type Clock, mapLimited } from "./flow.js";
@@ -40,7 +41,9 @@ export async function act(acting: Acting, clock: Clock): Promise<StepResult[]> {
     });
   });
   const bound = tellFailures(acting, results, bindDatabases(deps, results));
-  const migrated = tellFailures(acting, bound, await clock.measure("migrate", () => migrateAll(acting, bound)));
+  // Before the migrations, which nothing takes back.
+  const together = deps.atomic ? keptTogether(bound, acting.observed.records) : bound;
+  const migrated = tellFailures(acting, together, await clock.measure("migrate", () => migrateAll(acting, together)));
   const prepared = await clock.measure("load", () => prepareAll(acting, migrated));
   pass.signal.throwIfAborted();
   return prepared;

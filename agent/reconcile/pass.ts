@@ -31,6 +31,7 @@ import {
 import { readSurroundings } from "../plan/surroundings.js";
 import { type FunctionRecord, type Registry, waitingKey } from "../store/index.js";
 import { type Acting, act } from "./act.js";
+import { isKeptBack, keptTogether } from "./atomic.js";
 import type { BuildDeps, Built } from "./build.js";
 import type { Migrated, Migrating } from "./databases/index.js";
 import { withdrawn } from "./databases/withdrawing.js";
@@ -237,12 +238,15 @@ function refuseMassRemoval(deps: PassDeps, { plan, known }: Observed): void {
 async function switchOver(acting: Acting, built: StepResult[]): Promise<{ functions: FunctionOutcome[]; key: string }> {
   const { deps, pass } = acting;
   const observed = { ...acting.observed, ...readFunctions(deps.registry) };
-  const results = built.map((result) => refuseTakenName(deps, observed, result));
+  const own = built.map((result) => refuseTakenName(deps, observed, result));
+  const keepsBack = deps.atomic === true && isKeptBack(own);
+  const results = keepsBack ? keptTogether(own, observed.records) : own;
   const failedFolders = new Set(
     results.flatMap((result) => (result.kind === "fail" ? [result.step.declaration.folder] : [])),
   );
   const isOwn = (name: string) => observed.records.get(name)?.source === deps.source.name;
-  const removals = dueRemovals(observed.plan, observed.known, failedFolders).filter(isOwn);
+  const due = keepsBack ? [] : dueRemovals(observed.plan, observed.known, failedFolders);
+  const removals = due.filter(isOwn);
   const outcomes = outcomesOf({ observed, results, removals, urlOf: deps.urlOf });
   const wanted = switchOf({
     observed,
@@ -255,10 +259,12 @@ async function switchOver(acting: Acting, built: StepResult[]): Promise<{ functi
     account: deps.account,
     spares: [...deps.underWay].flatMap(([source, names]) => (source === deps.source.name ? [] : names)),
   });
-  const moved = observed.revision.commit !== deps.registry.lastRevision(deps.source.name)?.commit;
+  const moved = !keepsBack && observed.revision.commit !== deps.registry.lastRevision(deps.source.name)?.commit;
   pass.commit();
   const changes = moved || wanted.functions.length > 0;
-  if (changes) deps.registry.applySwitch(wanted);
+  // What is kept back whole does not serve, so it is not recorded as the revision that does.
+  const { revision: _, ...failures } = wanted;
+  if (changes) deps.registry.applySwitch(keepsBack ? failures : wanted);
   const told = tellWithdrawn(deps, observed, results, outcomes);
   const key = handledKey(deps, observed.revision.commit);
   if (changes || !deps.publisher.inStep) await deps.publisher.publish();
