@@ -471,6 +471,23 @@ test("sources that people add are followed beside the one of the environment, by
     assert.deepEqual(await readdir(join(dataDir, "git/sources")), []);
   });
 
+  await t.test("a branch that another source of the same repository follows is no preview", async () => {
+    const repository = await workingCopy(t);
+    await repository.commit(functionFiles("aside", "aside"));
+    assert.ok((await repository.push(agent, "HEAD:second")).ok);
+    const previewed = async () => (await sourceNamed(agent, "default")).branches.map(({ branch }) => branch);
+    assert.deepEqual(await previewed(), ["second"]);
+    const second = { name: "second", repo: "embedded", follow: { branch: "second" } };
+    assert.equal((await ask(agent, "POST", "sources", second)).status, 201);
+    await answers(agent, "aside", "aside");
+    await until("the preview is gone", async () => (await previewed()).length === 0);
+    await repository.commit(functionFiles("aside", "pushed"));
+    assert.match((await repository.push(agent, "HEAD:second")).output, /updated +aside/);
+    assert.equal((await agent.request("aside")).text, "pushed");
+    assert.equal((await ask(agent, "DELETE", "sources/second")).status, 204);
+    await until("it is a preview again", async () => (await previewed()).includes("second"));
+  });
+
   await t.test("events say who did it, and no credential is told anywhere", async () => {
     const events = await agent.events();
     const kinds = events.filter(({ actor }) => actor).map(({ kind }) => kind);

@@ -46,7 +46,13 @@ export function createChanging(deps: ChangingDeps): Pick<Sources, "add" | "edit"
     registry.saveSource({ name, settings, credentials: sealCredentials(sealing, name, credentials) });
     roster.all.set(name, following);
     void roster.begin(following);
+    wakePreviews(settings.repo, following);
     return deps.detailOf(following);
+  }
+
+  /** A branch that is followed is previewed no longer, one that is followed no longer may be. */
+  function wakePreviews(repo: string, but?: Following): void {
+    for (const one of roster.ofRepository(repo)) if (one !== but) one.previews.wake();
   }
 
   async function add(name: string, raw: SourceSettings, given: SourceCredentials, by: Actor): Promise<SourceDetail> {
@@ -73,6 +79,7 @@ export function createChanging(deps: ChangingDeps): Pick<Sources, "add" | "edit"
       await before.close();
       if (after.settings.repo !== before.settings.repo) await before.removeFiles();
       const detail = keep(after, credentials);
+      if (after.settings.repo !== before.settings.repo) wakePreviews(before.settings.repo);
       const changed = [...Object.keys(changes), ...(Object.keys(given).length ? ["credentials"] : [])].join(", ");
       const message = `the source "${name}" was edited by ${by.name}: ${changed || "nothing"}`;
       roster.note(name, { kind: "source.edited", message, actor: by });
@@ -84,7 +91,8 @@ export function createChanging(deps: ChangingDeps): Pick<Sources, "add" | "edit"
     await turns.of(name, async () => {
       const following = roster.expectAdded(name);
       await following.close();
-      const { account } = following.settings;
+      const { account, repo } = following.settings;
+      for (const { id } of registry.previews.all(name)) registry.previews.remove(id, []);
       const own = registry.functions().filter(({ source }) => source === name);
       const holds = registry.holdsOnGit();
       const isHeld = ({ id }: FunctionRecord) => (holds.get(id)?.kind ?? "rollback") !== "rollback";
@@ -97,6 +105,7 @@ export function createChanging(deps: ChangingDeps): Pick<Sources, "add" | "edit"
       roster.all.delete(name);
       await following.removeFiles();
       await deps.publisher.publish();
+      wakePreviews(repo);
       roster.wakeClaimants(own.map((record) => record.name));
     });
   }

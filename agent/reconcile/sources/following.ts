@@ -46,6 +46,8 @@ export interface FollowingDeps {
   environment: NonNullable<SourceOptions["environment"]>;
   /** Where sources that people add may be. */
   admit: AdmitRemote;
+  /** Branches of the repository that any source follows: none of them is another one's preview. */
+  followedOf(repo: string): string[];
   /** Of the checkout in that folder. */
   openInstaller(root: string): PassDeps["installer"];
   /** Why the platform refuses a declaration of that account although its file is right, if so. */
@@ -211,7 +213,7 @@ function previewsOf(
     ...{ source, settings, copies, log, urlOf, checkout, tend },
     passes: passDeps,
     installer: deps.openInstaller(checkout.dir),
-    followed: () => [source.branch],
+    followed: () => [...new Set([source.branch, ...deps.followedOf(settings.repo)])],
     calm: () => loop.calm(),
   });
 }

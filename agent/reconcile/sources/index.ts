@@ -23,7 +23,7 @@ import { createWebhookSecrets } from "./webhooks.js";
 export type { Following, SharedPassDeps } from "./following.js";
 export { FIRST_SOURCE } from "./settings.js";
 
-export interface SourcesDeps extends FollowingDeps {
+export interface SourcesDeps extends Omit<FollowingDeps, "followedOf"> {
   /** The source of the environment. */
   first: Described;
   /** WEBHOOK_SECRET: of the source of the environment. */
@@ -151,6 +151,7 @@ export async function createSources(deps: SourcesDeps): Promise<FollowedSources>
 function reporting(deps: SourcesDeps, roster: Roster): FollowingDeps {
   return {
     ...deps,
+    followedOf: (repo) => roster.ofRepository(repo).map(({ source }) => source.branch),
     onReport(report, request) {
       deps.onReport(report, request);
       roster.wakeClaimants(freedBy(report));

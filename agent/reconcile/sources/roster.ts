@@ -19,6 +19,8 @@ export interface Roster {
   expectAdded(name: string): Following;
   /** That of a source which is not over. */
   suspensionOf(name: string): Suspension | undefined;
+  /** All that follow that repository. */
+  ofRepository(repo: string): Following[];
   /** Nothing happens while it is suspended. */
   wake(following: Following, request: Partial<PassRequest>): void;
   wakeAll(request: Partial<PassRequest>): void;
@@ -94,8 +96,10 @@ export function createRoster({ registry, log }: RosterDeps): Roster {
     clearTimeout(timer);
   }
 
+  const ofRepository = (repo: string) => [...all.values()].filter(({ settings }) => settings.repo === repo);
+
   return {
-    ...{ all, expect, expectAdded, suspensionOf, wake, wakeClaimants, begin, beginFirst },
+    ...{ all, ofRepository, expect, expectAdded, suspensionOf, wake, wakeClaimants, begin, beginFirst },
     wakeAll(request) {
       for (const following of all.values()) wake(following, request);
     },
