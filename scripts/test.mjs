@@ -22,9 +22,11 @@ if (!files.length) {
   console.error(`no test files under ${names.join(", ")}: run "npm run build" first`);
   process.exit(1);
 }
+// What failed is told once more at the end, where it is found.
+const reporter = options.some((option) => option.startsWith("--test-reporter")) ? [] : ["--test-reporter=spec"];
 const child = spawn(
   process.execPath,
-  ["--enable-source-maps", "--test", "--test-concurrency=3", ...options, ...files],
+  ["--enable-source-maps", "--test", "--test-concurrency=3", ...reporter, ...options, ...files],
   { stdio: "inherit" },
 );
 child.on("exit", (code, signal) => process.exit(signal ? 1 : code));
