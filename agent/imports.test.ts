@@ -37,7 +37,18 @@ function importsOf(file: string): Import[] {
     }));
 }
 
-const WORDS = ["model", "model-access", "model-databases", "model-deploys", "model-sources", "errors", "sqlite"];
+const WORDS = [
+  "model",
+  "model-access",
+  "model-databases",
+  "model-deploys",
+  "model-routes",
+  "model-sources",
+  "model-status",
+  "model-tail",
+  "errors",
+  "sqlite",
+];
 /** Of these a part may know the types, never the code. */
 const SETTINGS = ["config", "config-access", "config-values", "log"];
 /** Each may import what stands after it, and every sibling, which all stand below. */

@@ -2,7 +2,8 @@
 // change. Types only; model.ts hands them on.
 
 import type { ErrorReport } from "./errors.js";
-import type { Hold, SourceStatus } from "./model.js";
+import type { Hold } from "./model-deploys.js";
+import type { SourceStatus } from "./model-status.js";
 
 /** How a source is followed. */
 export interface SourceSettings {

@@ -2,13 +2,15 @@
 
 import type { ModuleKind } from "../runtime/wire.js";
 import type { ErrorReport, Position } from "./errors.js";
-import type { BoundDatabase, RoutedDatabase } from "./model-databases.js";
-import type { Actor, FunctionSettings, Hold, SealedSecrets, TrafficSplit, UploadOrigin } from "./model-deploys.js";
-import type { Signer, Suspension } from "./model-sources.js";
+import type { Actor, Hold, UploadOrigin } from "./model-deploys.js";
+import type { Signer } from "./model-sources.js";
 
 export * from "./model-databases.js";
 export * from "./model-deploys.js";
+export * from "./model-routes.js";
 export * from "./model-sources.js";
+export * from "./model-status.js";
+export * from "./model-tail.js";
 export type { ModuleKind };
 
 /** State of a function, one union everywhere. */
@@ -234,76 +236,6 @@ export interface PlatformEvent {
   actor?: Actor;
 }
 
-/** All that a route table is made from: what the registry answers and `route/` decides on. Live functions only. */
-export interface RouteState {
-  generation: number;
-  functions: RoutedFunction[];
-  /** Deployed revisions, ascending. */
-  revisions: { seq: number; commit: string }[];
-}
-
-export interface RoutedFunction {
-  /** UUID that never changes, also not with the name. */
-  id: string;
-  account: string;
-  name: string;
-  state: FunctionState;
-  latest: string | null;
-  /** Versions that share the traffic of `latest`; null: it has all. */
-  split: TrafficSplit | null;
-  /** What a person set where no source declares the function; it wins over the version that serves. */
-  settings: Partial<Pick<FunctionSettings, "enabled" | "previews">>;
-  /** Raised when something outside a version's identity changed. */
-  generation: number;
-  /** Custom host → since when it is claimed, milliseconds since 1970. */
-  hosts: Record<string, number>;
-  /** What `env.D1` of versions that declare no such binding is. */
-  database: RoutedDatabase | null;
-  /** Alias name → version id, without `latest`. */
-  aliases: Record<string, string>;
-  /** Of branches, and of commits that were asked for; oldest first. */
-  previews: RoutedPreview[];
-  versions: RoutedVersion[];
-  history: { seq: number; version: string | null }[];
-}
-
-/** What one preview makes of a function: a version with copies of its own, whatever the version has elsewhere. */
-export interface RoutedPreview {
-  /** UUID. */
-  id: string;
-  /** Alias; of a commit its 40 hex, which is no alias. */
-  label: string;
-  isBranch: boolean;
-  commit: string;
-  version: string;
-  /** Binding → object that holds the copy; null until it is made. */
-  databases: Record<string, string | null>;
-  /** Whether it gets the function's secrets. */
-  hasSecrets: boolean;
-}
-
-export interface RoutedVersion {
-  id: string;
-  /** `sha256:<64 hex>`. */
-  artifact: string;
-  manifest: Pick<
-    Manifest,
-    "compatibilityDate" | "compatibilityFlags" | "vars" | "egress" | "previewUrls" | "workersDev"
-  >;
-  entrypoints: string[];
-  secrets: SealedSecrets;
-  /** Declared bindings and what they were resolved to. */
-  databases: Record<string, RoutedDatabase | null>;
-  /** Of a version that never served: id of a database → object that holds the version's own copy. */
-  copies: Record<string, string>;
-  /** When `latest`, or, of what never served, the last preview moved away from it; null when none ever did. */
-  replacedAt: number | null;
-  /** Whether it ever was `latest`. */
-  deployed: boolean;
-  /** Brought by a client, with secrets of its own. */
-  isUpload: boolean;
-}
-
 /** What happened to one function in one pass. */
 export interface FunctionOutcome {
   name: string;
@@ -351,128 +283,3 @@ export type PassProgress =
   | { kind: "building"; done: number; total: number }
   | { kind: "outcome"; outcome: FunctionOutcome }
   | { kind: "done"; report: PassReport };
-
-/** `GET /api/v1/status`. Times are ISO 8601. */
-export interface SourceStatus {
-  name: string;
-  /** URL or path without credentials; "embedded" for the embedded repository. */
-  repo: string;
-  branch: string;
-  path: string;
-  /** What serves. */
-  revision: string | null;
-  state: "ready" | "pending" | "failed" | "empty" | "suspended";
-  lastFetch: string | null;
-  /** `lastFetch` where that is too long ago: more than ten intervals. */
-  staleSince?: string;
-  /** Who signed what serves, where signatures are checked. */
-  signedBy?: Signer;
-  error?: ErrorReport;
-}
-
-export interface FunctionStatus {
-  name: string;
-  account: string;
-  source: string | null;
-  folder: string | null;
-  version: string | null;
-  revision: string | null;
-  state: FunctionState;
-  url: string;
-  /** Exact custom hosts that it claims; absent where there are none. */
-  hosts?: string[];
-  updatedAt: string | null;
-  /** What a person holds `latest` at. */
-  hold?: Hold;
-  /** Nothing of it moves. */
-  suspension?: Suspension;
-  /** How it differs from what its source declares. */
-  drift?: Drift;
-  split?: TrafficSplit;
-  /** Version that git gave last, where another one serves. */
-  declared?: string;
-  /** By binding; only where one function is asked for. */
-  databases?: BoundDatabase[];
-  error?: ErrorReport;
-  warnings?: Warning[];
-}
-
-export interface RuntimeStatus {
-  state: "starting" | "running" | "restarting" | "stopped";
-  pid: number | null;
-  restarts: number;
-  isolates: number;
-  lastRestart?: { at: string; reason: string };
-}
-
-/** How what serves differs from what git declares. */
-export interface Drift {
-  reason: Exclude<FunctionState, "ready">;
-  /** Who, why, until when. */
-  because: string;
-}
-
-export interface Status {
-  sources: SourceStatus[];
-  functions: FunctionStatus[];
-  /** Functions among them that differ from git, by reason. */
-  drift: Partial<Record<Drift["reason"], number>>;
-  runtime: RuntimeStatus;
-}
-
-/** One invocation of a function as a live tail sends it: the shape of Cloudflare's `trace-v1`, with fields of ours. */
-export interface TailEvent {
-  scriptName: string;
-  scriptVersion: { id: string };
-  outcome: string;
-  /** Milliseconds since 1970, as all times in it. */
-  eventTimestamp: number;
-  event: TailedRequest | TailNotice | null;
-  logs: { level: string; timestamp: number; message: unknown[] }[];
-  exceptions: TailedException[];
-  /** Id on the error page that the client got. */
-  requestId?: string;
-  /** Milliseconds until the function answered. */
-  wallTime?: number;
-  /** Logs were too long and are cut off. */
-  truncated?: true;
-}
-
-export interface TailedRequest {
-  request: { url: string; method: string; headers: Record<string, string>; cf: unknown };
-  response?: { status: number };
-}
-
-/** Events were left out, or are no longer. */
-export interface TailNotice {
-  type: "overload" | "overload-stop";
-  message: string;
-}
-
-export interface TailedException {
-  name: string;
-  message: string;
-  timestamp: number;
-  /** Frames, with places in the sources where a source map knows them. */
-  stack?: string;
-  /** Where it was thrown, as far as a source map knows. */
-  position?: Position;
-}
-
-/** A kept line: what a function threw, or said while it is observed. */
-export interface KeptLog {
-  id: number;
-  /** Milliseconds since 1970. */
-  at: number;
-  kind: "exception" | "log";
-  level: string;
-  message: string;
-  version: string;
-  /** Of an exception. */
-  stack?: string;
-  position?: Position;
-  /** Id of the request, and what was asked for. */
-  request?: string;
-  method?: string;
-  path?: string;
-}
