@@ -43,6 +43,7 @@ const MOST_BYTES = 4 * 2 ** 30;
 interface Held {
   id: string;
   owner: string;
+  /** As it stands in the address; compared as text, since base64 has several spellings of the same bytes. */
   key: Buffer;
   expiresAt: number;
   timer: NodeJS.Timeout;
@@ -70,15 +71,15 @@ export function createTransfers({ folder, publicUrl, now, life = LIFE }: Transfe
   const add = (owner: string, what: Pick<Held, "upload" | "offered">): Address => {
     const open = [...held.values()].filter((one) => one.owner === owner).length;
     if (open >= MOST_PER_ACCOUNT) throw new WrkstError("ERR_RATE_LIMITED", "too many transfers at once");
-    const [id, key] = [randomBytes(16).toString("hex"), randomBytes(32)];
+    const [id, key] = [randomBytes(16).toString("hex"), randomBytes(32).toString("base64url")];
     const timer = setTimeout(() => end(one), life).unref();
-    const one: Held = { ...what, id, owner, key, expiresAt: now() + life, isTaken: false, timer };
+    const one: Held = { ...what, id, owner, key: Buffer.from(key), expiresAt: now() + life, isTaken: false, timer };
     held.set(id, one);
-    return { id, url: `${publicUrl()}${TRANSFERS}/${id}?key=${key.toString("base64url")}` };
+    return { id, url: `${publicUrl()}${TRANSFERS}/${id}?key=${key}` };
   };
   const find = (id: string, given: string): Held => {
     const one = held.get(id);
-    const key = Buffer.from(given, "base64url");
+    const key = Buffer.from(given);
     const isRight = one && key.length === one.key.length && timingSafeEqual(key, one.key);
     if (isRight && !one.isTaken && one.expiresAt > now()) return one;
     throw new WrkstError("ERR_NOT_FOUND", "there is no such transfer", {
