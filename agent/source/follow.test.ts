@@ -370,6 +370,28 @@ test("follows a remote with a token, shallow, and fetches only when the branch h
   assert.equal(await text(source, next, "x"), "4");
 });
 
+test("an announced commit is fetched without a look before, and what was fetched decides", async (t) => {
+  const { url, repo, requests } = await forge(t);
+  const source = await follow(t, { repo: url, gitDir: await temporaryFolder(t), goalDelays: [1, 1], seesAll: true });
+  await commit(repo, { x: "1" });
+  await source.fetch({ signal });
+  const looks = () => requests.filter((line) => line.startsWith("GET")).length;
+  const announced = await commit(repo, { x: "2" });
+  requests.length = 0;
+  assert.deepEqual(await source.fetch({ signal, goal: announced }), { commit: announced });
+  assert.equal(looks(), 1);
+  const passed = await commit(repo, { x: "3" });
+  const newest = await commit(repo, { x: "4" });
+  assert.deepEqual(await source.fetch({ signal, goal: passed }), { commit: newest });
+  assert.equal(await text(source, newest, "x"), "4");
+  const aside = await commit(repo, { x: "aside" }, { branch: "aside" });
+  const last = await commit(repo, { x: "5" });
+  await source.fetch({ signal, goal: last });
+  assert.equal((await source.branches(signal)).get("aside"), aside);
+  await git(repo, ["update-ref", "-d", "refs/heads/main"]);
+  await assert.rejects(source.fetch({ signal, goal: passed }), { code: "ERR_GIT_NO_BRANCH", message: /"main"/ });
+});
+
 test("B8 a refused token is an error of its own and stands in no message, argument or file", async (t) => {
   const { url } = await forge(t, "another");
   const gitDir = await temporaryFolder(t);

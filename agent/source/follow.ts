@@ -81,7 +81,8 @@ interface Origin {
   repo: string;
   /** Where references lie on this machine, if they do. */
   local?: string;
-  fetch(signal: AbortSignal): Promise<string>;
+  /** Without asking first what there is, where a commit was announced that is not here. */
+  fetch(signal: AbortSignal, announced?: string): Promise<string>;
   branches(signal: AbortSignal): Promise<Map<string, string>>;
   resolve(ref: string, signal: AbortSignal): Promise<string | undefined>;
   look(signal: AbortSignal): Promise<string>;
@@ -104,14 +105,14 @@ export async function openSource(options: SourceOptions): Promise<Source> {
   let last: Promise<unknown> = Promise.resolve();
   let known: string | undefined;
 
-  async function fetchOnce(signal: AbortSignal): Promise<string> {
+  async function fetchOnce(signal: AbortSignal, announced?: string): Promise<string> {
     signal.throwIfAborted();
-    return origin.fetch(signal);
+    return origin.fetch(signal, announced);
   }
 
   async function fetchUntil(signal: AbortSignal, goal: string | undefined): Promise<{ commit: string }> {
     const before = known;
-    let commit = await fetchOnce(signal);
+    let commit = await fetchOnce(signal, goal);
     for (const delay of goal === undefined ? [] : (options.goalDelays ?? GOAL_DELAYS)) {
       // Any movement will do: the branch may have gone past the goal already.
       if (commit === goal || (before !== undefined && commit !== before)) break;
@@ -213,9 +214,13 @@ function remoteOrigin(options: SourceOptions, address: string, branch: string): 
   return {
     repo: remote.url,
     ...(remote.kind === "local" && { local: remote.url }),
-    async fetch(signal) {
+    async fetch(signal, announced) {
+      const current = await mirror.current();
+      const announces = announced !== undefined && current !== undefined && current !== announced;
+      const fetched = announces ? await mirror.fetchAtOnce(signal) : undefined;
+      if (fetched !== undefined) return fetched;
       const tip = await mirror.list(signal);
-      return (await mirror.current()) === tip ? tip : mirror.fetch(signal);
+      return current === tip ? tip : mirror.fetch(signal);
     },
     resolve: mirror.resolve,
     look: mirror.list,

@@ -2,7 +2,7 @@
 
 import { mkdir, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { WrkstError } from "../errors.js";
+import { type ErrorCode, WrkstError } from "../errors.js";
 import { type BaseEnvironment, gitEnvironment, gitError, openGit, type RunOptions, redact, runGit } from "./git.js";
 import { removeStaleLocks } from "./locks.js";
 import { type Objects, openObjects } from "./objects.js";
@@ -33,6 +33,11 @@ export interface Mirror {
   fetchBranches(branches: string[], signal: AbortSignal): Promise<void>;
   /** Brings in the branch as it is now and returns its commit; the mirror is rebuilt when it is broken. */
   fetch(signal: AbortSignal): Promise<string>;
+  /**
+   * As `fetch`, without a look before: undefined where it did not go well and a look must say why. For what was announced a
+   * moment ago, so it waits no longer than a look would.
+   */
+  fetchAtOnce(signal: AbortSignal): Promise<string | undefined>;
   /** The commit that was brought in last, undefined when there is none or the mirror is not to be trusted. */
   current(): Promise<string | undefined>;
   /** The commit that the remote, or the mirror, knows by the name, brought in. Must not run beside a fetch. */
@@ -44,6 +49,8 @@ export interface Mirror {
 const FOLLOWED = "refs/wrkst/followed";
 /** What somebody asked for last. */
 const ASKED = "refs/wrkst/asked";
+/** What a fetch without a look does not tell from a mirror that is broken. */
+const UNCLEAR = new Set<ErrorCode>(["ERR_GIT", "ERR_GIT_UNREACHABLE", "ERR_GIT_NO_BRANCH"]);
 /** After so many fetches that brought something, the mirror is made anew: a shallow mirror is cheaper to refetch than to collect. */
 const FETCHES_OF_A_LIFE = 2_000;
 
@@ -57,7 +64,8 @@ export function openMirror(options: MirrorOptions): Mirror {
   async function look(signal: AbortSignal): Promise<Map<string, string>> {
     await ensureSettings(options);
     const ref = options.seesAll ? "refs/heads/*" : `refs/heads/${options.branch}`;
-    const args = ["ls-remote", "--refs", "--end-of-options", options.remote.url, ref];
+    // By the option the server is asked for branches alone, by the pattern git leaves out all others.
+    const args = ["ls-remote", "--refs", "--heads", "--end-of-options", options.remote.url, ref];
     // No repository is needed, so that a broken mirror does not stand in the way.
     const run = { ...runOptions(options, "/dev/null", signal), timeout: options.timeouts.list };
     const lines = (await talk(options, args, run))
@@ -97,12 +105,13 @@ export function openMirror(options: MirrorOptions): Mirror {
     return followed(open());
   }
 
-  async function update(signal: AbortSignal): Promise<string> {
-    if (suspect || fetches >= FETCHES_OF_A_LIFE || !(await exists(join(options.dir, "HEAD")))) return rebuild(signal);
+  const mustRebuild = async () => suspect || fetches >= FETCHES_OF_A_LIFE || !(await exists(join(options.dir, "HEAD")));
+
+  async function update(signal: AbortSignal, timeout = options.timeouts.fetch): Promise<string> {
     // Only this process writes here, and its fetches wait for each other: every lock is of somebody dead.
     await removeStaleLocks(options.dir, Number.POSITIVE_INFINITY);
     fetches += 1;
-    await fetchInto(options.dir, options, signal);
+    await fetchInto(options.dir, { ...options, timeouts: { ...options.timeouts, fetch: timeout } }, signal);
     return followed(open());
   }
 
@@ -124,7 +133,7 @@ export function openMirror(options: MirrorOptions): Mirror {
     },
     async fetch(signal) {
       try {
-        return await update(signal);
+        return (await mustRebuild()) ? await rebuild(signal) : await update(signal);
       } catch (error) {
         // What came in half stays where it is unless somebody takes it away, and may be what fills the disk.
         await removeStaleLocks(options.dir, Number.POSITIVE_INFINITY);
@@ -132,6 +141,19 @@ export function openMirror(options: MirrorOptions): Mirror {
         const code = error instanceof WrkstError ? error.code : undefined;
         if (signal.aborted || (code !== "ERR_GIT" && code !== "ERR_GIT_UNREACHABLE")) throw error;
         return rebuild(signal);
+      }
+    },
+    async fetchAtOnce(signal) {
+      // What was seen of the other branches is older than what is announced.
+      heads = undefined;
+      if (await mustRebuild()) return undefined;
+      try {
+        return await update(signal, Math.min(options.timeouts.list, options.timeouts.fetch));
+      } catch (error) {
+        await removeStaleLocks(options.dir, Number.POSITIVE_INFINITY);
+        signal.throwIfAborted();
+        if (error instanceof WrkstError && UNCLEAR.has(error.code)) return undefined;
+        throw error;
       }
     },
     async current() {
