@@ -7,7 +7,7 @@ import type { TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import Database from "better-sqlite3";
 import { D1_UNIQUE_KEY } from "../runtime/d1/wire.js";
-import { artifactBytes, digestOf, entryOf, startServing, versionId } from "../runtime/testing/workerd.js";
+import { artifactBytes, digestOf, entryOf, startServing, until, versionId } from "../runtime/testing/workerd.js";
 
 /** Each call adds a row and counts it in another table, in one transaction; answers the count. */
 const WRITER = `export default { async fetch(request, env) {
@@ -30,7 +30,7 @@ const WRITER = `export default { async fetch(request, env) {
 } };`;
 const HOST = "writer.base.test";
 const WRITERS = 8;
-/** Milliseconds of writing, within which the process is killed. */
+/** Milliseconds after the first write of a round, within which the process is killed. */
 const LONGEST = 300;
 
 export interface Survived {
@@ -49,6 +49,8 @@ export async function surviveKills(t: TestContext, rounds: number): Promise<Surv
   for (let round = 0; round < rounds; round++) {
     const isOver = new AbortController();
     const writers = Array.from({ length: WRITERS }, () => write(serving, acknowledged, isOver.signal));
+    const before = acknowledged.length;
+    await until(() => acknowledged.length > before, "a write");
     await delay(Math.random() * LONGEST);
     serving.child.kill("SIGKILL");
     isOver.abort();

@@ -117,8 +117,11 @@ test("a pin that expires lets go by itself", async () => {
   await push(functionFiles("expiring", "one"));
   const one = (await statusOf("expiring")).version!;
   await push(functionFiles("expiring", "two"));
-  await deploys.pin(ref("expiring"), "latest", { version: one, expires: Date.now() + 1_500 }, ANN);
+  const pinFor = (milliseconds: number) =>
+    deploys.pin(ref("expiring"), "latest", { version: one, expires: Date.now() + milliseconds }, ANN);
+  await pinFor(3_600_000);
   assert.equal(await direct.text("expiring"), "one");
+  await pinFor(500);
   await until("the pin has expired", async () => (await direct.text("expiring")) === "two");
   assert.equal((await statusOf("expiring")).state, "ready");
 });
@@ -159,10 +162,14 @@ test("nothing of a suspended function moves until it is resumed, then the newest
 test("a function that is suspended offline answers 503, and the clock lets it go", async () => {
   const { deploys } = direct.agent;
   await push(functionFiles("dark", "one"));
-  await deploys.suspend(ref("dark"), { reason: "leaks", offline: true, expires: Date.now() + 1_500 }, ANN);
+  const suspendFor = (milliseconds: number) =>
+    deploys.suspend(ref("dark"), { reason: "leaks", offline: true, expires: Date.now() + milliseconds }, ANN);
+  await suspendFor(3_600_000);
   const page = await direct.request("dark", "/", { headers: { accept: "application/json" } });
   assert.equal(page.status, 503);
   await push(functionFiles("dark", "two"));
+  assert.equal((await direct.request("dark")).status, 503);
+  await suspendFor(500);
   await until("the suspension has expired", async () => (await direct.text("dark")) === "two");
   assert.equal((await statusOf("dark")).state, "ready");
 });

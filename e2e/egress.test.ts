@@ -28,7 +28,7 @@ async function attempt({ url, host, socket, webSocket }) {
 }
 export default {
   async fetch(request) {
-    const limit = scheduler.wait(3000).then(() => ({ hung: true }));
+    const limit = scheduler.wait(60_000).then(() => ({ hung: true }));
     const tried = attempt(await request.json()).then((text) => ({ text }), (error) => ({ error: String(error) }));
     return Response.json(await Promise.race([tried, limit]));
   },
@@ -207,7 +207,7 @@ if (skip) console.log(`${skip}: the test with one is left out`);
 const QUERY = `import { Client } from "pg";
 export default {
   async fetch(request, env) {
-    const client = new Client({ ...(await request.json()), database: "postgres", connectionTimeoutMillis: 3000 });
+    const client = new Client({ ...(await request.json()), database: "postgres", connectionTimeoutMillis: 60_000 });
     try {
       await client.connect();
       const { rows } = await client.query("SELECT $1::int + 1 AS sum, current_user AS who", [41]);

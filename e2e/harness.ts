@@ -3,12 +3,14 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
+import { freePort } from "../agent/api/test-port.js";
 import type { FunctionStatus, PlatformEvent, Status } from "../agent/model.js";
+
+export { freePort };
 
 const MAIN = new URL("../agent/main.js", import.meta.url).pathname;
 const run = promisify(execFile);
@@ -165,16 +167,6 @@ export async function until(what: string, condition: () => Promise<boolean> | bo
     if (Date.now() > end) throw new Error(`waited ${limit} ms in vain: ${what}`);
     await delay(20);
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
 
 export async function createEmptyRepository(dataDir: string): Promise<void> {

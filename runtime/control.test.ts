@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Agent } from "node:http";
 import { connect } from "node:net";
+import { PassThrough } from "node:stream";
 import { test } from "node:test";
 import { entryOf, startServing, until } from "./testing/workerd.js";
 import {
@@ -153,7 +154,9 @@ test("a trace names what runs, until its waitUntil is done", async (t) => {
   const serving = await startServing(t);
   await serving.deploy({
     quick: HELLO,
-    later: `export default { fetch(r, e, ctx) { ctx.waitUntil(new Promise((resolve) => setTimeout(resolve, 300))); return new Response(); } };`,
+    later: `let isOver = false;
+    const over = async () => { while (!isOver) await scheduler.wait(5); };
+    export default { fetch({ url }, env, ctx) { if (url.endsWith("/end")) isOver = true; else ctx.waitUntil(over()); return new Response(); } };`,
     throws: `export default { fetch() { throw new Error("x"); } };`,
   });
   await serving.get("quick.base.test");
@@ -163,11 +166,13 @@ test("a trace names what runs, until its waitUntil is done", async (t) => {
   assert.deepEqual(traceOf(serving, "secret"), ["+quick", "-quick", "+quick", "-quick"]);
   await serving.get("throws.base.test");
   await serving.get("later.base.test");
-  assert.equal(traceOf(serving, "secret").filter((line) => line.endsWith("later")).length, 3);
-  await until(
-    () => traceOf(serving, "secret").filter((line) => line.endsWith("later")).length === 4,
-    "the end of waitUntil",
-  );
+  const later = () =>
+    traceOf(serving, "secret")
+      .filter((line) => line.endsWith("later"))
+      .join();
+  await until(() => later() === "+later,-later,+later", "load and request of later");
+  await serving.get("later.base.test", "/end");
+  await until(() => later().startsWith("+later,-later,+later,+later,-later,-later"), "the end of waitUntil");
   assert.equal(traceOf(serving, "secret").filter((line) => line.endsWith("throws")).length, 4);
   await serving.control("/trace", { on: false, key: "secret" });
   const told = traceOf(serving, "secret").length;
@@ -191,11 +196,13 @@ test("what entered comes out on stdout before an endless loop freezes everything
 test("evicting during a trace leaves nobody inside", async (t) => {
   const serving = await startServing(t, { settings: { traceKey: "key" } });
   await serving.deploy({
-    slow: `export default { async fetch() { await new Promise((r) => setTimeout(r, 100)); return new Response("done"); } };`,
+    slow: `export default { async fetch(request) { await request.text(); return new Response("done"); } };`,
   });
-  const answer = serving.get("slow.base.test");
+  const body = new PassThrough();
+  const answer = serving.get("slow.base.test", "/", { body });
   await until(() => traceOf(serving, "key").length === 3, "the entry");
   await serving.control("/evict", { functions: ["slow"] });
+  body.end();
   assert.equal((await answer).text, "done");
   const inside = () => traceOf(serving, "key").reduce((sum, line) => sum + (line.startsWith("+") ? 1 : -1), 0);
   await until(() => inside() === 0, "the exit");

@@ -13,7 +13,7 @@ const { ask, tail } = served;
 const TAILS = "/client/v4/accounts/main/workers/scripts/hello/tails";
 
 async function until(what: string, condition: () => unknown): Promise<void> {
-  const end = Date.now() + 15_000;
+  const end = Date.now() + 60_000;
   while (!(await condition())) {
     if (Date.now() > end) throw new Error(`waited in vain: ${what}`);
     await delay(10);

@@ -1,8 +1,6 @@
 // The API with a real provider beside it, and small steps of a login. For tests only.
 
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
-import { createServer } from "node:net";
 import { Browser, type Page } from "../auth/testing/browser.js";
 import { NO_ACCESS } from "../auth/testing/new-auth.js";
 import {
@@ -14,6 +12,7 @@ import {
   type TestProvider,
 } from "../auth/testing/provider.js";
 import type { AccessSettings } from "../model-access.js";
+import { freePort } from "./test-port.js";
 import { serveApi } from "./testing.js";
 
 interface Scope {
@@ -62,13 +61,4 @@ export async function askedPage(options: LoginOptions): Promise<{ browser: Brows
 /** Stops where a client waits. */
 export function newBrowser(): Browser {
   return new Browser((url) => url.port === "8976");
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
 }

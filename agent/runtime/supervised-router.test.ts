@@ -5,12 +5,13 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { get } from "node:http";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
 import { D1_DEFAULTS } from "../../runtime/d1/wire.js";
 import { type RouteTable, type VersionSpec, WARDS } from "../../runtime/wire.js";
 import { writeRouteTable } from "../route/table-file.js";
 import { databaseSocket, wardSockets } from "./run-folder.js";
-import { artifactOf, testRuntime, until } from "./testing.js";
+import { artifactOf, entered, testRuntime, until } from "./testing.js";
 import { servingConfig } from "./workerd-config.js";
 
 const FUNCTIONS = {
@@ -96,10 +97,10 @@ async function startSupervised(t: TestContext) {
         path: `/${path}`,
         headers: { ...headers, host },
       };
-      get(options, (answer) => answer.setEncoding("utf8").on("data", resolve)).on("error", reject);
+      get(options, (answer) => text(answer).then(resolve, reject)).on("error", reject);
     });
   await runtime.start();
-  return { ...made, ask };
+  return { ...made, ask, enter: (name: string) => entered(runtime, () => ask(name)) };
 }
 
 test("D1: serves again after a freeze, and names the function that was alone at the second", async (t) => {
@@ -115,12 +116,12 @@ test("D1: serves again after a freeze, and names the function that was alone at 
 });
 
 test("D1: who freezes the runtime while a victim is in flight is proven in a process of its own, and the victim serves on", async (t) => {
-  const { runtime, ask, event, events } = await startSupervised(t);
+  const { runtime, ask, enter, event, events } = await startSupervised(t);
   await assert.rejects(ask("loop"));
   await event("runtime.started", 2);
-  const victim = ask("waits").catch(() => {});
+  const victim = await enter("waits");
   assert.equal(await ask("later"), "later");
-  await victim;
+  await victim.answer;
   assert.deepEqual((await event("runtime.suspects")).suspects, ["later", "waits"]);
   await event("runtime.started", 3);
   const { pid } = runtime.status();
@@ -140,12 +141,12 @@ test("D1: who freezes the runtime while a victim is in flight is proven in a pro
 });
 
 test("a ward follows the routes, and loads versions ahead for the serving process", async (t) => {
-  const { runtime, dataDir, ask, event } = await startSupervised(t);
+  const { runtime, dataDir, ask, enter, event } = await startSupervised(t);
   await assert.rejects(ask("loop"));
   await event("runtime.started", 2);
-  const victim = ask("waits").catch(() => {});
+  const victim = await enter("waits");
   await ask("later");
-  await victim;
+  await victim.answer;
   await event("runtime.started", 3);
   await until(async () => (await ask("waits?now")) === "127.0.0.1", "the ward");
   const { functions } = JSON.parse(await readFile(join(dataDir, "routes", "table.json"), "utf8")) as RouteTable;
@@ -172,12 +173,12 @@ test("an endless statement of the agent is ended, later than a function's would 
 });
 
 test("D1: an endless statement is ended, and at the second its function is known, though it has answered and another is in flight", async (t) => {
-  const { ask, event, events } = await startSupervised(t);
+  const { ask, enter, event, events } = await startSupervised(t);
   await assert.rejects(ask("sql?slow"));
   await event("runtime.started", 2);
-  const victim = ask("waits").catch(() => {});
+  const victim = await enter("waits");
   assert.equal(await ask("sql?unawaited"), "answered");
-  await victim;
+  await victim.answer;
   assert.deepEqual((await event("runtime.culprit")).suspects, ["sql"]);
   await event("runtime.started", 3);
   assert.equal(await ask("hello"), "hello");
@@ -186,13 +187,13 @@ test("D1: an endless statement is ended, and at the second its function is known
 });
 
 test("D1: an endless statement from a ward is ended where it runs, its function is known and told, and others serve on", async (t) => {
-  const { runtime, ask, event, events } = await startSupervised(t);
+  const { runtime, ask, enter, event, events } = await startSupervised(t);
   assert.equal(await ask("sql?write"), "1");
   await assert.rejects(ask("loop"));
   await event("runtime.started", 2);
-  const victim = ask("waits").catch(() => {});
+  const victim = await enter("waits");
   assert.equal(await ask("sql?later"), "answered");
-  await victim;
+  await victim.answer;
   assert.deepEqual((await event("runtime.suspects")).suspects, ["sql", "waits"]);
   await event("runtime.started", 3);
   await until(async () => Number(await ask("sql?write")) > 1, "the same database, from the ward");

@@ -31,7 +31,7 @@ export function recordLog(): RecordedLog {
 
 /** Waits for a condition; the limit only ends a test that would never end. */
 export async function until<T>(condition: () => T | Promise<T>, what: string): Promise<NonNullable<T>> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 60_000;
   for (;;) {
     const value = await condition();
     if (value) return value;
@@ -55,7 +55,7 @@ const FUNCTIONS = {
 const ROUTER = `
 import { WorkerEntrypoint } from "cloudflare:workers";
 const FUNCTIONS = ${JSON.stringify(FUNCTIONS)};
-let key, generation = 1, evicted = [];
+let key, generation = 1, evicted = [], requests = 0;
 const trace = (line) => { if (key) console.log("wrkst-trace " + JSON.stringify({ key, ...line })); };
 export class Control extends WorkerEntrypoint {
   async fetch(request) {
@@ -69,7 +69,7 @@ export class Control extends WorkerEntrypoint {
     if (pathname === "/trace") key = body.on ? body.key : undefined;
     if (pathname === "/evict") evicted.push(...body.functions);
     if (pathname === "/prepare") return Response.json({ versions: {} });
-    return Response.json({ generation, isolates: 2, evictions: evicted.length, coldLoads: 0, functions: 5, requests: 0 });
+    return Response.json({ generation, isolates: 2, evictions: evicted.length, coldLoads: 0, functions: 5, requests });
   }
 }
 export default {
@@ -78,6 +78,7 @@ export default {
     const name = new URL(request.url).pathname.slice(1);
     if (name === "exit") { const { abortIsolate } = await import("cloudflare:workers"); abortIsolate("crash"); }
     if (!(name in FUNCTIONS)) return new Response("not found", { status: 404 });
+    requests++;
     trace({ enter: name });
     try {
       return await env.LOADER.get(name, () => ({
@@ -117,6 +118,8 @@ export interface TestRuntime {
   log: RecordedLog;
   /** Text of the answer of a function. */
   ask(name: string): Promise<string>;
+  /** Begins to ask, and waits until the function has the request. */
+  enter(name: string): Promise<{ answer: Promise<string> }>;
   /** Waits for an event of the kind; the count-th, from 1. */
   event(kind: RuntimeEvent["kind"], count?: number): Promise<RuntimeEvent>;
 }
@@ -143,9 +146,18 @@ export async function testRuntime(t: TestContext, changes: Partial<RuntimeOption
     const response = await fetch(`http://127.0.0.1:${runtime.ports().public}/${name}`);
     return response.text();
   };
+  const enter = (name: string) => entered(runtime, () => ask(name));
   const event = (kind: RuntimeEvent["kind"], count = 1) =>
     until(() => events.filter((event) => event.kind === kind)[count - 1], `event ${kind}, the ${count}.`);
-  return { runtime, dataDir, events, log, ask, event };
+  return { runtime, dataDir, events, log, ask, enter, event };
+}
+
+/** Asks, and waits until the router has passed a request on. The answer is "ended" where there was none. */
+export async function entered(runtime: Runtime, ask: () => Promise<string>): Promise<{ answer: Promise<string> }> {
+  const { requests } = await runtime.state();
+  const answer = ask().catch(() => "ended");
+  await until(async () => (await runtime.state()).requests > requests, "a request in flight");
+  return { answer };
 }
 
 const CHECKER = `

@@ -109,7 +109,7 @@ export async function commitTree(repo: string, tree: string, branch = "main"): P
 
 /** Waits until the condition holds; the test's own time limit ends it otherwise. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 15_000;
+  const deadline = Date.now() + 60_000;
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error("the condition never held");
     await new Promise((resolve) => setTimeout(resolve, 10));

@@ -1,6 +1,7 @@
 // Databases in `env`, in a real workerd: which objects functions find there, and where.
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { PassThrough } from "node:stream";
 import { after, test } from "node:test";
 import { WebSocket } from "ws";
 import { startServing, until } from "../testing/workerd.js";
@@ -107,12 +108,14 @@ test("a database can be asked beside the answer, in streams, and in what sockets
 });
 
 test("other objects are another isolate, at once, and requests in flight finish with the objects that they began with", async () => {
-  const source = `let count = 0; export default { async fetch(request, { DB }) {
+  const source = `let count = 0, entered = 0; export default { async fetch(request, { DB }) {
     const answer = async () => [++count, await DB.prepare("SELECT count(*) n FROM sqlite_schema WHERE name = 'old'").first("n")];
     const { pathname } = new URL(request.url);
     if (pathname === "/make") await DB.exec("CREATE TABLE old (a)");
+    if (pathname === "/count") return Response.json(entered);
     if (pathname !== "/slow") return Response.json(await answer());
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    entered++;
+    await request.text();
     return Response.json(await answer());
   } };`;
   const spec = await serving.version(source, { databases: { DB: "moved.1" } });
@@ -120,11 +123,14 @@ test("other objects are another isolate, at once, and requests in flight finish 
   assert.deepEqual(await ask("moved", "/make"), [1, 1]);
   const isolates = async () => ((await serving.control("/state")).json() as RuntimeState).isolates;
   const before = await isolates();
-  const slow = ask("moved", "/slow");
+  const body = new PassThrough();
+  const slow = serving.get("moved.base.test", "/slow", { body });
+  await until(async () => (await ask("moved", "/count")) === 1, "the slow one is in flight");
   await ask("moved");
   await serving.publish({ moved: { ...spec, databases: { DB: "moved.2" } } });
   assert.deepEqual(await ask("moved"), [1, 0]);
-  assert.deepEqual(await slow, [3, 1]);
+  body.end();
+  assert.deepEqual((await slow).json(), [3, 1]);
   assert.deepEqual(await ask("moved"), [2, 0]);
   assert.equal(await isolates(), before);
   await serving.publish({ moved: { ...spec, databases: { DB: { refused: "it was taken away" } } } });

@@ -7,7 +7,7 @@ import { type Agent, createServer, request as httpRequest, type IncomingMessage 
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { checkerConfig, servingConfig } from "../../agent/runtime/workerd-config.js";
@@ -40,7 +40,8 @@ export interface Answer {
 export interface AskOptions {
   method?: string;
   headers?: Record<string, string>;
-  body?: string | Uint8Array;
+  /** A stream holds the function in its request until it ends. */
+  body?: string | Uint8Array | Readable;
   agent?: Agent;
 }
 
@@ -71,7 +72,7 @@ export const versionId = (number: number): string => `${String(number).padStart(
 
 /** Waits for a condition; the limit only ends a test that would never end. */
 export async function until<T>(condition: () => T | Promise<T>, what: string): Promise<NonNullable<T>> {
-  const deadline = Date.now() + 15_000;
+  const deadline = Date.now() + 60_000;
   for (;;) {
     const value = await condition();
     if (value) return value;
@@ -148,7 +149,9 @@ export function ask(target: { port: number } | { socketPath: string }, path: str
       }
     });
     request.on("error", reject);
-    request.end(options.body);
+    if (!(options.body instanceof Readable)) return void request.end(options.body);
+    request.flushHeaders();
+    options.body.pipe(request);
   });
 }
 
