@@ -46,6 +46,7 @@ const WORDS = [
   "model-sources",
   "model-status",
   "model-tail",
+  "model-trials",
   "errors",
   "sqlite",
 ];

@@ -4,6 +4,7 @@
 import type { ErrorReport } from "./errors.js";
 import type { Bundle, Drift, FunctionState, PassReport, PlatformEvent, SourceStatus, Warning } from "./model.js";
 import type { BoundDatabase } from "./model-databases.js";
+import type { AutoRollback, Gradual } from "./model-trials.js";
 
 /** How a version that was not built from git came to be. */
 export interface UploadOrigin {
@@ -46,6 +47,9 @@ export interface Upload {
   health?: string;
   egress?: "none" | "public";
   share?: string[];
+  /** Absent: as the version before; false: not. */
+  autoRollback?: AutoRollback | false;
+  gradual?: Gradual | false;
   message?: string;
   tag?: string;
   /** Alias that is set to the new version. */

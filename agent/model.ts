@@ -4,6 +4,7 @@ import type { ModuleKind } from "../runtime/wire.js";
 import type { ErrorReport, Position } from "./errors.js";
 import type { Actor, Hold, UploadOrigin } from "./model-deploys.js";
 import type { Signer } from "./model-sources.js";
+import type { AutoRollback, Gradual } from "./model-trials.js";
 
 export * from "./model-databases.js";
 export * from "./model-deploys.js";
@@ -11,6 +12,7 @@ export * from "./model-routes.js";
 export * from "./model-sources.js";
 export * from "./model-status.js";
 export * from "./model-tail.js";
+export * from "./model-trials.js";
 export type { ModuleKind };
 
 /** State of a function, one union everywhere. */
@@ -124,6 +126,10 @@ export interface Manifest {
   preview: boolean;
   /** Names of functions that may use the databases of this one, or `*`; absent: none. */
   share?: string[];
+  /** Absent: not watched after a switch, unless it is gradual. */
+  autoRollback?: AutoRollback;
+  /** Absent: all traffic at once. */
+  gradual?: Gradual;
 }
 
 export interface D1Binding {

@@ -43,7 +43,7 @@ export function formOf(bundle: Bundle, manifest: Manifest, annotations: Annotati
 }
 
 function metadataOf({ main }: Bundle, manifest: Manifest, { message, tag, alias }: Annotations) {
-  const { health, egress, share = [] } = manifest;
+  const { health, egress, share = [], autoRollback = false, gradual = false } = manifest;
   return {
     main_module: main,
     compatibility_date: manifest.compatibilityDate,
@@ -56,7 +56,7 @@ function metadataOf({ main }: Bundle, manifest: Manifest, { message, tag, alias 
       ...(tag === undefined ? {} : { "workers/tag": tag }),
       ...(alias === undefined ? {} : { "workers/alias": alias }),
     },
-    wrkst: { egress, share, ...(health === undefined ? {} : { health }) },
+    wrkst: { egress, share, auto_rollback: autoRollback, gradual, ...(health === undefined ? {} : { health }) },
   };
 }
 

@@ -5,6 +5,7 @@ import { isRouteChange, isRouteTable } from "./route-table.js";
 import type { Router } from "./router.js";
 import {
   CONTROL,
+  type FiguresRequest,
   type PrepareRequest,
   type PrepareResult,
   type TailRequest,
@@ -41,6 +42,8 @@ export async function handleControl(router: Router, request: Request, keep: Keep
       if (!isRouteTable(body)) return refuse(400, "the body is not a route table");
       router.replace(body, keep);
       return Response.json({ generation: body.generation });
+    case CONTROL.figures:
+      return Response.json(router.figures((body as FiguresRequest).functions));
     case CONTROL.prepare:
       return Response.json(await prepare(router, body as PrepareRequest, keep));
     case CONTROL.trace:

@@ -1,6 +1,7 @@
 // Which versions are loaded, under which loader id. A version is loaded once for all who wait for it, a load that failed is
 // tried again under a new id and not before its pause is over, and the least recently used idle isolates make room.
 import type { Answers } from "./counts.js";
+import type { Watched } from "./figures.js";
 import { isolateKey } from "./route-table.js";
 import type { VersionSpec } from "./wire.js";
 
@@ -10,6 +11,8 @@ export interface Slot {
   readonly spec: VersionSpec;
   /** Of the function, whatever the version. */
   readonly answers: Answers;
+  /** Where the version is watched. */
+  figures: Watched | undefined;
   /** Name of its isolate in the loader. A new isolate always has a new name. */
   id: string;
   isLoaded: boolean;
@@ -130,6 +133,7 @@ export function createIsolates(options: IsolatesOptions): Isolates {
         function: function_,
         spec,
         answers: options.answersOf(function_),
+        figures: undefined,
         id: "",
         isLoaded: false,
         isTailed: false,

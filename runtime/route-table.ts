@@ -12,9 +12,9 @@ import {
 
 /** Where a request goes. `none` stands for everything that is not reachable, whatever the reason. */
 export type Target =
-  | { kind: "version"; function: string; spec: VersionSpec }
+  | { kind: "version"; function: string; spec: VersionSpec; watched?: readonly string[] | undefined }
   /** Every request is assigned to one of them by itself. */
-  | { kind: "split"; function: string; shares: Share[] }
+  | { kind: "split"; function: string; shares: Share[]; watched?: readonly string[] | undefined }
   | { kind: "unavailable"; function: string; reason: "suspended" | "quarantined" | "not-loaded" }
   | { kind: "agent" }
   | { kind: "none" };
@@ -23,12 +23,14 @@ export interface Routes {
   readonly generation: number;
   readonly size: number;
   has(function_: string): boolean;
+  /** Versions of the function that are watched. */
+  watched(function_: string): readonly string[];
   /** Target of a raw Host header. */
   resolve(rawHost: string): Target;
   /** False, and nothing done, when the change does not start from the present generation. */
   change(change: RouteChange): boolean;
   replace(table: RouteTable): void;
-  /** Whether `latest`, a share of it or an alias leads to the version, loaded in this very way; prefixes of ids and commits do not count. */
+  /** Whether `latest`, a share of it or an alias leads to the version, loaded in this very way, or it is watched, so that it may soon serve again; prefixes of ids and commits do not count. */
   isNamed(function_: string, spec: VersionSpec): boolean;
 }
 
@@ -64,6 +66,7 @@ export function createRoutes(settings: { baseDomain: string; apiHosts: string[] 
       return functions.size;
     },
     has: (function_) => functions.has(function_),
+    watched: (function_) => functions.get(function_)?.watched ?? [],
     resolve(rawHost) {
       const host = normalizeHost(rawHost);
       if (host === undefined) return NONE;
@@ -101,7 +104,7 @@ export function createRoutes(settings: { baseDomain: string; apiHosts: string[] 
       if (!entry) return false;
       const shares = entry.split?.map(({ version }) => version) ?? [];
       const key = isolateKey(function_, spec);
-      return [entry.latest, ...Object.values(entry.aliases), ...shares].some((name) => {
+      return [entry.latest, ...Object.values(entry.aliases), ...shares, ...(entry.watched ?? [])].some((name) => {
         const present = name === null ? undefined : own(entry.versions, name);
         return present?.id === spec.id && isolateKey(function_, present) === key;
       });
@@ -115,9 +118,10 @@ function targetOf(name: string, entry: RouteEntry, label: string | undefined, re
   const spec = id === null ? undefined : own(entry.versions, id);
   if (!spec && !isLatest) return NONE;
   if (entry.blocked) return { kind: "unavailable", function: name, reason: entry.blocked };
-  if (isLatest && entry.split) return { kind: "split", function: name, shares: sharesOf(entry, entry.split) };
+  const { watched } = entry;
+  if (isLatest && entry.split) return { kind: "split", function: name, shares: sharesOf(entry, entry.split), watched };
   return spec
-    ? { kind: "version", function: name, spec }
+    ? { kind: "version", function: name, spec, watched }
     : { kind: "unavailable", function: name, reason: "not-loaded" };
 }
 

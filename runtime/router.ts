@@ -3,6 +3,7 @@ import { assign } from "./assign.js";
 import type { RouterBindings } from "./bindings.js";
 import { createCounts } from "./counts.js";
 import type { Reach } from "./d1/binding.js";
+import { createFigures } from "./figures.js";
 import { createForwarding, withoutPort } from "./forwarded.js";
 import { createIsolates, inOwnContext, type Keep, type Slot } from "./isolates.js";
 import { type Code, createLoading } from "./loading.js";
@@ -18,8 +19,10 @@ import {
   type RouteChange,
   type RouteTable,
   type RuntimeCounts,
+  type RuntimeFigures,
   type RuntimeState,
   type TraceRequest,
+  type VersionSpec,
 } from "./wire.js";
 
 /** What can keep a promise going beyond the answer. */
@@ -87,6 +90,7 @@ export function createRouter(bindings: RouterBindings, { trace, tailOf, database
     }
   });
   const counts = createCounts();
+  const figures = createFigures();
   const isolates = createIsolates({
     max: settings.maxIsolates,
     answersOf: counts.of,
@@ -99,9 +103,13 @@ export function createRouter(bindings: RouterBindings, { trace, tailOf, database
   let requests = 0;
   let reading: Promise<void> | undefined;
   let isReady = false;
-  /** Made when first asked for: nothing is random before a request. */
   let process: string | undefined;
 
+  /** Made when first asked for: nothing is random before a request. */
+  const processId = () => {
+    process ??= crypto.randomUUID();
+    return process;
+  };
   const fail = (request: Request, code: PageCode, id: string = crypto.randomUUID()) => page(request, code, id);
 
   async function readTable(): Promise<void> {
@@ -150,7 +158,7 @@ export function createRouter(bindings: RouterBindings, { trace, tailOf, database
     if (ward !== undefined) return askWard(ward, request);
     switch (target.kind) {
       case "version": {
-        const slot = isolates.slot(target.function, target.spec);
+        const slot = slotOf(target, target.spec);
         // Remembered before anything is awaited: afterwards the routes may be others already.
         if (slots.size >= MAX_REMEMBERED) slots.clear();
         slots.set(host, slot);
@@ -159,7 +167,7 @@ export function createRouter(bindings: RouterBindings, { trace, tailOf, database
       case "split": {
         const spec = assign(target.function, target.shares, request.headers, Math.random());
         if (!spec) return fail(request, "ERR_NOT_READY");
-        return reach(isolates.slot(target.function, spec), request, context);
+        return reach(slotOf(target, spec), request, context);
       }
       case "unavailable":
         counts.refused(counts.of(target.function));
@@ -171,6 +179,19 @@ export function createRouter(bindings: RouterBindings, { trace, tailOf, database
     }
   }
 
+  /** A version that previews have, too, is loaded apart for them and not watched there. */
+  function slotOf({ function: name, watched }: Target & { kind: "version" | "split" }, spec: VersionSpec): Slot {
+    const slot = isolates.slot(name, spec);
+    const isWatched = watched !== undefined && spec.preview === undefined && watched.includes(spec.id);
+    slot.figures = isWatched ? figures.of(name, spec.id) : undefined;
+    return slot;
+  }
+
+  function answered(slot: Slot, status: number, milliseconds: number): void {
+    counts.answered(slot.answers, status, milliseconds);
+    if (slot.figures !== undefined) figures.answered(slot.figures, status, milliseconds);
+  }
+
   async function reach(slot: Slot, request: Request, context: Lasting): Promise<Response> {
     const keep = keepIn(context);
     while (!slot.isLoaded) {
@@ -180,6 +201,7 @@ export function createRouter(bindings: RouterBindings, { trace, tailOf, database
         const id = crypto.randomUUID();
         report("function.load-failed", { slot, request, id, error });
         counts.refused(slot.answers);
+        if (slot.figures !== undefined) figures.answered(slot.figures, 503, 0);
         return fail(request, "ERR_LOAD", id);
       }
     }
@@ -197,10 +219,10 @@ export function createRouter(bindings: RouterBindings, { trace, tailOf, database
     const id = crypto.randomUUID();
     try {
       const response = await loading.entrypoint(slot).fetch(withPlatformHeaders(request, id));
-      counts.answered(slot.answers, response.status, Date.now() - since);
+      answered(slot, response.status, Date.now() - since);
       return response;
     } catch (error) {
-      counts.answered(slot.answers, 502, Date.now() - since);
+      answered(slot, 502, Date.now() - since);
       report("function.threw", { slot, request, id, error, isTold: isTailed });
       return fail(request, "ERR_FUNCTION", id);
     } finally {
@@ -300,19 +322,23 @@ export function createRouter(bindings: RouterBindings, { trace, tailOf, database
         requests,
       };
     },
+    figures(functions: string[]): RuntimeFigures {
+      return { process: processId(), functions: figures.read(functions) };
+    },
     counts(): RuntimeCounts {
-      process ??= crypto.randomUUID();
       const { loaded, evictions, coldLoads } = isolates;
-      return { process, isolates: loaded, evictions, coldLoads, ...counts.read(routes.has) };
+      return { process: processId(), isolates: loaded, evictions, coldLoads, ...counts.read(routes.has) };
     },
     /** False where the change does not start from what is served. */
     change(change: RouteChange, keep: Keep): boolean {
       if (!routes.change(change)) return false;
+      for (const [name, entry] of Object.entries(change.functions)) figures.keep(name, entry?.watched ?? []);
       forget(keep, (name) => Object.hasOwn(change.functions, name));
       return true;
     },
     replace(table: RouteTable, keep: Keep): void {
       routes.replace(table);
+      figures.keepAll(routes.watched);
       isReady = true;
       forget(keep);
     },

@@ -81,6 +81,9 @@ export interface RouteEntry {
   hosts: string[];
   /** `workers_dev = false`: `<function>.<base>` leads nowhere, only custom hosts and labels do. */
   offBase?: true;
+  /** Versions of which figures are kept, and which stay loaded: the one that serves, and, while another is on trial, the one
+   * before it. Absent: nothing is watched. */
+  watched?: string[];
   /** Why requests are answered 503 instead of reaching the function. */
   blocked?: "suspended" | "quarantined";
 }
@@ -117,6 +120,8 @@ export const CONTROL = {
   state: "/state",
   /** GET → RuntimeCounts. */
   counts: "/counts",
+  /** FiguresRequest → RuntimeFigures. */
+  figures: "/figures",
   /** RouteChange → { generation }. 409 with { generation } when `from` does not fit. */
   change: "/change",
   /** RouteTable → { generation }. Replaces everything in one step. */
@@ -166,6 +171,33 @@ export const UNNAMED = "_other";
 
 /** Milliseconds: bounds of RuntimeCounts. */
 export const ANSWER_BUCKETS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000];
+
+/** Of the requests to one version that were answered, by it or, where it could not, in its stead. */
+export interface Figures {
+  requests: number;
+  /** Answers of 500 and above, exceptions, isolates that died or did not load. */
+  failures: number;
+  /** How many took up to FIGURE_BUCKETS[i] milliseconds until their body began; the last one had no bound. */
+  buckets: number[];
+}
+
+/** Milliseconds: each bound is at most twice, and from 2 on at most one and a half times the one before. */
+export const FIGURE_BUCKETS = [
+  1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1_024, 1_536, 2_048, 3_072, 4_096, 6_144,
+  8_192, 12_288, 16_384, 24_576, 32_768,
+];
+
+export interface FiguresRequest {
+  functions: string[];
+}
+
+/** Of this process alone. */
+export interface RuntimeFigures {
+  /** As in RuntimeCounts. */
+  process: string;
+  /** Function → version → figures since it is watched, and those of its last requests (one to two thousand). */
+  functions: Record<string, Record<string, { total: Figures; recent: Figures }>>;
+}
 
 export interface PrepareRequest {
   versions: { function: string; spec: VersionSpec; health?: string | undefined }[];

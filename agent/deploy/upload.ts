@@ -148,6 +148,8 @@ export function manifestOf(
 ): Manifest {
   const { compatibilityDate, compatibilityFlags, health, observability } = upload;
   const share = upload.share ?? before?.share ?? [];
+  const autoRollback = upload.autoRollback ?? before?.autoRollback;
+  const gradual = upload.gradual ?? before?.gradual;
   return {
     name,
     main: upload.bundle.main,
@@ -163,6 +165,8 @@ export function manifestOf(
     egress: upload.egress ?? before?.egress ?? "public",
     preview: before?.preview ?? true,
     ...(share.length ? { share } : {}),
+    ...(autoRollback ? { autoRollback } : {}),
+    ...(gradual ? { gradual } : {}),
   };
 }
 

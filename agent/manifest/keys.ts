@@ -2,7 +2,7 @@
 
 import { BINDING_KEYS } from "./bindings/kinds.js";
 import { isTable, type Path } from "./document.js";
-import { formatPath, inherited, type Settings, warn } from "./settings.js";
+import { fail, formatPath, inherited, type Settings, warn } from "./settings.js";
 
 /** Read by manifest.ts, at the top level and in environments. */
 const READ = [
@@ -74,6 +74,22 @@ export function warnOfMembers(settings: Settings, setting: { value: unknown; pat
   if (!isTable(setting.value)) return;
   for (const key of Object.keys(setting.value)) {
     if (!known.includes(key)) warnUnknown(settings, [...setting.path, key], known);
+  }
+}
+
+/** Keys of ours: one that nobody knows is a mistake. */
+export function refuseUnknownMembers(
+  settings: Settings,
+  setting: { value: unknown; path: Path },
+  known: readonly string[],
+): void {
+  for (const key of Object.keys(isTable(setting.value) ? setting.value : {})) {
+    if (known.includes(key)) continue;
+    const nearest = nearestName(key, known);
+    const path = [...setting.path, key];
+    fail(settings, path, `unknown key "${formatPath(path)}"${nearest ? `: did you mean "${nearest}"?` : ""}`, {
+      hint: `the keys of [${formatPath(setting.path)}] are ${known.join(", ")}`,
+    });
   }
 }
 

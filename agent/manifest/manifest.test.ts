@@ -75,6 +75,28 @@ test("whom a function shares its databases with is said by the environment, or e
   assert.deepEqual([shareOf(), shareOf("a"), shareOf("b"), shareOf("c")], [["shop"], ["*"], undefined, ["shop"]]);
 });
 
+test("how a new version is tried is said in short or in full, has its defaults, and is absent where it is not wanted", () => {
+  const read = (lines: string) => {
+    const { autoRollback, gradual } = toml(`${BASE}[wrkst]\n${lines}`).manifest;
+    return [autoRollback, gradual];
+  };
+  const usual = { requests: 500, seconds: 600, failures: 2, latency: 3 };
+  assert.deepEqual(read("auto_rollback = true\ngradual = true"), [
+    usual,
+    { steps: [5, 25], requests: 100, seconds: 300 },
+  ]);
+  assert.deepEqual(read("auto_rollback = { requests = 50, latency = 0 }\ngradual = [1, 50]"), [
+    { ...usual, requests: 50, latency: 0 },
+    { steps: [1, 50], requests: 100, seconds: 300 },
+  ]);
+  assert.deepEqual(read("gradual = { steps = [10], seconds = 60 }"), [
+    undefined,
+    { steps: [10], requests: 100, seconds: 60 },
+  ]);
+  const off = toml(`${BASE}[wrkst]\nauto_rollback = false\ngradual = false`).manifest;
+  assert.deepEqual(off, toml(BASE).manifest);
+});
+
 test("TOML and JSON that say the same give the same manifest", () => {
   const fromToml = toml(`${BASE}
 compatibility_flags = ["nodejs_compat"]
@@ -277,6 +299,11 @@ const wrong: [name: string, text: string, position: string][] = [
   ["a share that is no list", `${BASE}[wrkst]\nshare = "shop"`, "5:1"],
   ["a share with what can be no function", `${BASE}[wrkst]\nshare = [\n"shop",\n"he--llo"]`, "7:1"],
   ["a migrations table that is no string", `${BASE}[[d1_databases]]\nbinding = "DB"\nmigrations_table = 1`, "6:1"],
+  ["an automatic return of another kind", `${BASE}[wrkst]\nauto_rollback = "yes"`, "5:1"],
+  ["a trial of too few requests", `${BASE}[wrkst.auto_rollback]\nseconds = 60\nrequests = 3`, "6:1"],
+  ["a typo in how a version is tried", `${BASE}[wrkst]\nauto_rollback = { request = 50 }`, "5:19"],
+  ["steps that do not ascend", `${BASE}[wrkst]\ngradual = [25, 5]`, "5:1"],
+  ["a last step that is all", `${BASE}[wrkst]\ngradual = { steps = [50, 100] }`, "5:13"],
   ["an egress rule of another kind", `${BASE}wrkst = { egress = "private" }`, "4:11"],
   ["route and routes", `${BASE}route = "a.example/*"\nroutes = []`, "5:1"],
   ["a route object without pattern", `${BASE}routes = [{ zone_name = "x" }]`, "4:11"],

@@ -8,7 +8,7 @@ import { createNames } from "./bindings/names.js";
 import { refuseUnsupported } from "./bindings/unsupported.js";
 import { positionsOfVars, readVars } from "./bindings/vars.js";
 import { type Document, parseDocument } from "./document.js";
-import { nearestName, warnOfKeys } from "./keys.js";
+import { refuseUnknownMembers, warnOfKeys } from "./keys.js";
 import { readName } from "./name.js";
 import { readHosts } from "./routes.js";
 import { readRules } from "./rules.js";
@@ -30,6 +30,7 @@ import {
   topLevel,
   warn,
 } from "./settings.js";
+import { readTrials } from "./trials.js";
 
 export interface RawManifest {
   /** Text of the file. TOML when `file` ends in `.toml`, otherwise JSON with comments and trailing commas. */
@@ -221,12 +222,15 @@ function readObservability(settings: Settings): boolean {
   return logs ?? booleanOf(settings, memberOf(setting, "enabled")) ?? false;
 }
 
-const WRKST_KEYS = ["health", "egress", "preview", "share"];
+const WRKST_KEYS = ["health", "egress", "preview", "share", "auto_rollback", "gradual"];
 
 function readWrkst(settings: Settings) {
   const top = topLevel(settings, "wrkst");
   const effective = inherited(settings, "wrkst");
-  for (const setting of [top, effective]) refuseUnknownWrkst(settings, setting);
+  for (const setting of [top, effective]) {
+    tableOf(settings, setting);
+    if (setting) refuseUnknownMembers(settings, setting, WRKST_KEYS);
+  }
   const member = (key: string) => memberOf(effective, key) ?? memberOf(top, key);
   const health = member("health");
   const egress = member("egress");
@@ -236,6 +240,7 @@ function readWrkst(settings: Settings) {
     egress: egress ? readEgress(settings, egress) : ("public" as const),
     preview: booleanOf(settings, member("preview")) ?? true,
     ...(share.length ? { share } : {}),
+    ...readTrials(settings, member),
   };
 }
 
@@ -250,17 +255,6 @@ function readShare(settings: Settings, setting: Setting | undefined): string[] {
     });
   }
   return [...new Set(names)].sort();
-}
-
-function refuseUnknownWrkst(settings: Settings, setting: Setting | undefined): void {
-  for (const key of Object.keys(tableOf(settings, setting))) {
-    if (WRKST_KEYS.includes(key)) continue;
-    const nearest = nearestName(key, WRKST_KEYS);
-    const path = [...setting!.path, key];
-    fail(settings, path, `unknown key "${formatPath(path)}"${nearest ? `: did you mean "${nearest}"?` : ""}`, {
-      hint: `the keys of [wrkst] are ${WRKST_KEYS.join(", ")}`,
-    });
-  }
 }
 
 function readHealth(settings: Settings, setting: Setting): string {

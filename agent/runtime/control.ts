@@ -7,6 +7,7 @@ import {
   type RouteChange,
   type RouteTable,
   type RuntimeCounts,
+  type RuntimeFigures,
   type RuntimeState,
   type TraceRequest,
 } from "../../runtime/wire.js";
@@ -17,6 +18,7 @@ import { openSocketClient } from "./socket-client.js";
 export interface Control {
   state(timeout: number): Promise<RuntimeState>;
   counts(timeout: number): Promise<RuntimeCounts>;
+  figures(functions: string[], timeout: number): Promise<RuntimeFigures>;
   /** "out-of-step": the runtime's table is not the one that the change starts from. */
   change(change: RouteChange): Promise<{ generation: number } | "out-of-step">;
   replace(table: RouteTable): Promise<{ generation: number }>;
@@ -35,9 +37,9 @@ export interface Control {
 /** Every call throws ERR_RUNTIME when the connection breaks or the answer is no success, ERR_TIMEOUT when none comes. */
 export function openControl(options: { socketPath: string; timeout: number }): Control {
   const client = openSocketClient(options.socketPath);
-  const post = async (path: string, body: unknown) => {
+  const post = async (path: string, body: unknown, timeout = options.timeout) => {
     const headers = { "content-type": "application/json" };
-    const answer = await client.send({ path, body: JSON.stringify(body), headers, timeout: options.timeout });
+    const answer = await client.send({ path, body: JSON.stringify(body), headers, timeout });
     return answer;
   };
   const ask = async (path: string, body: unknown) => read(path, await post(path, body));
@@ -45,6 +47,8 @@ export function openControl(options: { socketPath: string; timeout: number }): C
     state: async (timeout) => read(CONTROL.state, await client.send({ path: CONTROL.state, timeout })) as RuntimeState,
     counts: async (timeout) =>
       read(CONTROL.counts, await client.send({ path: CONTROL.counts, timeout })) as RuntimeCounts,
+    figures: async (functions, timeout) =>
+      read(CONTROL.figures, await post(CONTROL.figures, { functions }, timeout)) as RuntimeFigures,
     async change(change) {
       const answer = await post(CONTROL.change, change);
       return answer.status === 409 ? "out-of-step" : (read(CONTROL.change, answer) as { generation: number });

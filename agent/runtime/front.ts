@@ -5,6 +5,7 @@ import type {
   RouteChange,
   RouteTable,
   RuntimeCounts,
+  RuntimeFigures,
   RuntimeState,
   TailLine,
 } from "../../runtime/wire.js";
@@ -85,6 +86,8 @@ export interface Runtime {
   state(): Promise<RuntimeState>;
   /** Of each process that serves, those for suspects included; throws where the first one does not answer at once. */
   counts(timeout: number): Promise<RuntimeCounts[]>;
+  /** Of the watched versions of these functions, from each process; throws as `counts` does. */
+  figures(functions: string[], timeout: number): Promise<RuntimeFigures[]>;
   /** "out-of-step": send the whole table. */
   change(change: RouteChange): Promise<{ generation: number } | "out-of-step">;
   replace(table: RouteTable): Promise<{ generation: number }>;

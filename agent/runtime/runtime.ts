@@ -8,6 +8,7 @@ import type {
   RouteChange,
   RouteTable,
   RuntimeCounts,
+  RuntimeFigures,
   RuntimeState,
 } from "../../runtime/wire.js";
 import { WrkstError } from "../errors.js";
@@ -116,10 +117,19 @@ class Supervisor implements Runtime {
     return this.#repeated((control) => control.state(this.#options.hangTimeout * 4));
   }
 
-  async counts(timeout: number): Promise<RuntimeCounts[]> {
+  counts(timeout: number): Promise<RuntimeCounts[]> {
+    return this.#ofEach((control) => control.counts(timeout));
+  }
+
+  figures(functions: string[], timeout: number): Promise<RuntimeFigures[]> {
+    return this.#ofEach((control) => control.figures(functions, timeout));
+  }
+
+  /** What this process and those for suspects answer. */
+  async #ofEach<T>(ask: (control: Control) => Promise<T>): Promise<T[]> {
     const life = this.#life;
     if (!life || life.endedFor) throw stopped();
-    const [here, there] = await Promise.all([life.control.counts(timeout), this.#wards.counts(timeout)]);
+    const [here, there] = await Promise.all([ask(life.control), this.#wards.each(ask)]);
     return [here, ...there];
   }
 

@@ -1,6 +1,6 @@
 // The wards: which suspects are where, and who is proven guilty. Only a function that was alone in a ward from its start to
 // its freeze is ever accused, so that nobody can be framed.
-import type { PrepareRequest, PrepareResult, RouteChange, RouteTable, RuntimeCounts } from "../../runtime/wire.js";
+import type { PrepareRequest, PrepareResult, RouteChange, RouteTable } from "../../runtime/wire.js";
 import type { Control } from "./control.js";
 import { CALM, groupSuspects } from "./culprit.js";
 import type { RuntimeOptions } from "./front.js";
@@ -20,8 +20,8 @@ export interface Wards {
   replace(table: RouteTable): Promise<void>;
   /** Loads each version in the ward of its function. Those whose ward is lost meanwhile have no result. */
   prepare(versions: PrepareRequest["versions"]): Promise<PrepareResult["versions"]>;
-  /** Of those that answer. */
-  counts(timeout: number): Promise<RuntimeCounts[]>;
+  /** The answers of those that answer. */
+  each<T>(ask: (control: Control) => Promise<T>): Promise<T[]>;
   close(): Promise<void>;
 }
 
@@ -143,9 +143,9 @@ export function createWards(options: RuntimeOptions, { onAssign, hear }: WardHoo
       });
       return Object.assign({}, ...(await Promise.all(results)));
     },
-    async counts(timeout) {
-      const asked = running.map((ward) => ward?.control.counts(timeout).catch(() => undefined));
-      return (await Promise.all(asked)).filter((counts) => counts !== undefined);
+    async each(ask) {
+      const asked = running.map((ward) => ward && ask(ward.control).catch(() => undefined));
+      return (await Promise.all(asked)).filter((answer) => answer !== undefined);
     },
     async close() {
       closing.abort();

@@ -10,6 +10,7 @@ import { type MultipartLimits, type Part, readMultipart } from "../multipart.js"
 import { parseJson, present } from "../requests.js";
 import { bindingSchema, type RawBinding, readBindings, readKeep } from "./bindings.js";
 import { readModules } from "./modules.js";
+import { autoRollbackSchema, gradualSchema } from "./trials.js";
 
 /** Bytes of all uploads that are being read. */
 const MOST_AT_ONCE = 512 * 2 ** 20;
@@ -49,6 +50,8 @@ const metadataSchema = z.looseObject({
       egress: z.enum(["none", "public"]).optional(),
       health: z.string().max(300).regex(/^\//).optional(),
       share: z.array(text(53)).max(1000).optional(),
+      auto_rollback: autoRollbackSchema.optional(),
+      gradual: gradualSchema.optional(),
     })
     .optional(),
   tail_consumers: z.array(z.unknown()).nullish(),
@@ -92,6 +95,8 @@ export async function readUpload(req: IncomingMessage, { space, client }: Upload
       health: metadata.wrkst?.health,
       egress: metadata.wrkst?.egress,
       share: metadata.wrkst?.share,
+      autoRollback: metadata.wrkst?.auto_rollback,
+      gradual: metadata.wrkst?.gradual,
       message: message || undefined,
       tag: tag || undefined,
       alias: alias || undefined,
