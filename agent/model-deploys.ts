@@ -147,7 +147,8 @@ export type DeploymentCause =
   | "secret"
   | "rollback"
   | "pin"
-  | "unpin";
+  | "unpin"
+  | "gradual";
 
 export interface Deployment {
   id: string;

@@ -3,6 +3,7 @@
 import type { FunctionState, Manifest } from "./model.js";
 import type { RoutedDatabase } from "./model-databases.js";
 import type { FunctionSettings, SealedSecrets, TrafficSplit } from "./model-deploys.js";
+import type { Trial } from "./model-trials.js";
 
 /** All that a route table is made from: what the registry answers and `route/` decides on. Live functions only. */
 export interface RouteState {
@@ -21,6 +22,8 @@ export interface RoutedFunction {
   latest: string | null;
   /** Versions that share the traffic of `latest`; null: it has all. */
   split: TrafficSplit | null;
+  /** Absent: no version is on trial. */
+  trial?: Pick<Trial, "version" | "before">;
   /** What a person set where no source declares the function; it wins over the version that serves. */
   settings: Partial<Pick<FunctionSettings, "enabled" | "previews">>;
   /** Raised when something outside a version's identity changed. */
@@ -72,4 +75,6 @@ export interface RoutedVersion {
   deployed: boolean;
   /** Brought by a client, with secrets of its own. */
   isUpload: boolean;
+  /** Figures of it are kept while it serves: the next version may be compared with it. */
+  isWatched?: true;
 }

@@ -5,6 +5,7 @@ import type { FunctionState, Warning } from "./model.js";
 import type { BoundDatabase } from "./model-databases.js";
 import type { Hold, TrafficSplit } from "./model-deploys.js";
 import type { Signer, Suspension } from "./model-sources.js";
+import type { TrialStatus } from "./model-trials.js";
 
 /** `GET /api/v1/status`. Times are ISO 8601. */
 export interface SourceStatus {
@@ -43,6 +44,8 @@ export interface FunctionStatus {
   /** How it differs from what its source declares. */
   drift?: Drift;
   split?: TrafficSplit;
+  /** A version has to stand its trial. */
+  trial?: TrialStatus;
   /** Version that git gave last, where another one serves. */
   declared?: string;
   /** By binding; only where one function is asked for. */

@@ -1,5 +1,10 @@
 // The words of trials: after a switch a version is watched against the one before it, goes back where it is clearly worse, and
-// may get its traffic step by step. Types, limits and defaults; model.ts hands them on.
+// may get its traffic step by step. Types, limits, defaults and pure functions; model.ts hands them on.
+
+import type { Figures } from "../runtime/wire.js";
+import type { TrafficSplit } from "./model-deploys.js";
+
+export type { Figures };
 
 /** `[wrkst] auto_rollback`: how a new version is watched. */
 export interface AutoRollback {
@@ -51,4 +56,53 @@ export function areSteps(steps: readonly unknown[]): steps is number[] {
 
 export function isWithin(value: unknown, { least, most, isWhole }: { least: number; most: number; isWhole: boolean }) {
   return typeof value === "number" && value >= least && value <= most && (!isWhole || Number.isInteger(value));
+}
+
+/** A version that was switched in and has to stand its trial. Times are milliseconds since 1970. */
+export interface Trial {
+  version: string;
+  /** What served before: what it is compared with, and goes back to. */
+  before: string;
+  /** Index in the steps of a gradual switch, or their number where the version has all traffic. */
+  step: number;
+  beganAt: number;
+  steppedAt: number;
+  /** Figures of the version before, from before the switch; absent where they are not known. */
+  baseline?: Figures;
+}
+
+/** The part of the traffic that the version has, in per cent. */
+export function shareAt(step: number, gradual: Gradual | undefined): number {
+  return gradual?.steps[step] ?? 100;
+}
+
+/** How the traffic is divided at the trial's step. */
+export function splitAt(
+  { version, before, step }: Pick<Trial, "version" | "before" | "step">,
+  gradual: Gradual | undefined,
+): { latest: string; split: TrafficSplit | null } {
+  const share = shareAt(step, gradual);
+  if (share === 100) return { latest: version, split: null };
+  const split = [
+    { version: before, percentage: 100 - share },
+    { version, percentage: share },
+  ];
+  return { latest: share > 50 ? version : before, split };
+}
+
+/** What is known of a trial while it goes on. */
+export interface TrialStatus extends Pick<Trial, "version" | "before" | "beganAt"> {
+  /** Of the traffic that the version has now. */
+  percentage: number;
+  /** Shares still to come, the last one is 100; empty where it has all traffic. */
+  steps: number[];
+  /** To the version since the trial began, as far as they are known. */
+  requests: number;
+  failures: number;
+  /** What it is compared with; null where nothing is known of the version before. */
+  baseline: { requests: number; failures: number } | null;
+  /** To the version, until the next step or the end comes. */
+  requestsLeft: number;
+  /** When it comes at the latest. */
+  nextAt: number;
 }

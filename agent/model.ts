@@ -250,6 +250,8 @@ export interface FunctionOutcome {
   version?: string;
   /** What keeps the version from serving. */
   hold?: Hold;
+  /** The version has to stand its trial, and has so much of the traffic now, in per cent. */
+  share?: number;
   url?: string;
   error?: ErrorReport;
   warnings: Warning[];

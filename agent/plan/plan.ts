@@ -24,6 +24,8 @@ export interface KnownFunction {
   declared: string | null;
   /** A person's hold on `latest` that has not expired. */
   hold?: Hold | undefined;
+  /** Version that is on trial; it serves as far as it may yet. */
+  tried?: string | undefined;
   /** Git declares it no longer, and only the pin keeps it. */
   withdrawn: boolean;
   /** A hold kept migrations from being applied. */
@@ -122,9 +124,9 @@ function stepOf(candidate: Candidate, known: KnownFunction | undefined, request:
 }
 
 /** Nothing is left to do for the version: it serves, or was given before and is held back. */
-function isSettled({ latest, declared, hold, withdrawn, waits }: KnownFunction, version: string): boolean {
+function isSettled({ latest, tried, declared, hold, withdrawn, waits }: KnownFunction, version: string): boolean {
   if (withdrawn) return false;
-  return holdsBack(hold, version) ? declared === version : latest === version && !hold && !waits;
+  return holdsBack(hold, version) ? declared === version : (tried ?? latest) === version && !hold && !waits;
 }
 
 /** True when the folder lies where it lay, and the revision has the same files at every place outside that the build looked at. */

@@ -56,7 +56,9 @@ export function outcomesOf(parts: {
       const isNew = observed.records.get(name)?.declared !== result.version.id;
       return { ...made, result: isNew ? "held" : "unchanged", hold };
     }
-    if (serving === result.version.id) return { ...made, result: "unchanged" };
+    const isDivided = Boolean(observed.records.get(name)?.split);
+    const tried = isDivided ? observed.known.find((one) => one.name === name)?.tried : undefined;
+    if ((tried ?? serving) === result.version.id) return { ...made, result: "unchanged" };
     return { ...made, result: serving === null ? wordForNew(observed.records.get(name)) : "updated" };
   });
   const removed = removals.map((name): FunctionOutcome => {

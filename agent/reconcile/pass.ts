@@ -15,7 +15,7 @@ import type {
   Version,
   Warning,
 } from "../model.js";
-import { formatRevision } from "../model.js";
+import { formatRevision, shareAt } from "../model.js";
 import {
   type Candidate,
   checkPruneLimit,
@@ -214,7 +214,9 @@ async function candidateOf(
 function knownOf(registry: Registry, record: FunctionRecord, hold: Hold | undefined): KnownFunction {
   const { name, source, folder, account, latest, declared, withdrawn, removedAt } = record;
   const waits = registry.setting(waitingKey(record.id)) !== undefined;
-  return { name, source, folder, account, latest, declared, hold, withdrawn, waits, removed: removedAt !== null };
+  const tried = registry.trial(record.id)?.version;
+  const removed = removedAt !== null;
+  return { name, source, folder, account, latest, tried, declared, hold, withdrawn, waits, removed };
 }
 
 function announce(pass: PassRun, { revision, plan }: Observed, signedBy: Signer | undefined): void {
@@ -265,7 +267,7 @@ async function switchOver(acting: Acting, built: StepResult[]): Promise<{ functi
   // What is kept back whole does not serve, so it is not recorded as the revision that does.
   const { revision: _, ...failures } = wanted;
   if (changes) deps.registry.applySwitch(keepsBack ? failures : wanted);
-  const told = tellWithdrawn(deps, observed, results, outcomes);
+  const told = tellWithdrawn(deps, observed, results, outcomes).map((outcome) => withShare(deps, observed, outcome));
   const key = handledKey(deps, observed.revision.commit);
   if (changes || !deps.publisher.inStep) await deps.publisher.publish();
   deps.kept.clear();
@@ -301,6 +303,14 @@ function tellWithdrawn(
     const warnings = (lost.get(outcome.name) ?? []).map((message) => ({ message }));
     return warnings.length ? { ...outcome, warnings: [...outcome.warnings, ...warnings] } : outcome;
   });
+}
+
+/** What was switched in and is on trial has, at first, perhaps not all of the traffic. */
+function withShare({ registry }: PassDeps, { records }: Observed, outcome: FunctionOutcome): FunctionOutcome {
+  const record = outcome.result === "updated" ? records.get(outcome.name) : undefined;
+  const trial = record && registry.trial(record.id);
+  if (!trial || trial.version !== outcome.version) return outcome;
+  return { ...outcome, share: shareAt(trial.step, registry.version(trial.version)?.manifest.gradual) };
 }
 
 /** Somebody else has deployed a function of that name since the plan was made. */

@@ -47,6 +47,9 @@ function outcomeLines(outcome: FunctionOutcome): string[] {
   } else if (outcome.result !== "unchanged") {
     lines.push(row(outcome.result, outcome.name, outcome.result === "removed" ? "" : (outcome.url ?? "")));
   }
+  if (outcome.share !== undefined) {
+    lines.push(`${" ".repeat(14)}on trial with ${outcome.share} % of the traffic; see: wrkst why ${outcome.name}`);
+  }
   for (const { id, name } of outcome.databases ?? []) {
     lines.push(row("database", outcome.name, `created empty database "${name}" (id ${id})`));
   }

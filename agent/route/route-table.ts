@@ -81,9 +81,17 @@ function routeEntry(function_: RoutedFunction, hosts: string[], oldestSeq: numbe
     versions,
     history: shortHistory(function_, versions, oldestSeq),
     hosts,
+    ...watchedOf(function_),
     ...(isOffBase(function_) ? { offBase: true as const } : {}),
     ...blocked,
   };
+}
+
+/** While a version is on trial, the one before it too: to be compared with, and to be there when it must serve again. */
+function watchedOf({ latest, trial, versions }: RoutedFunction): Pick<RouteEntry, "watched"> {
+  if (trial) return { watched: [trial.before, trial.version].sort() };
+  const isWatched = latest !== null && versions.find(({ id }) => id === latest)?.isWatched === true;
+  return isWatched ? { watched: [latest] } : {};
 }
 
 interface PreviewSpec {

@@ -16,6 +16,7 @@ import {
   restingState,
   type SealedSecrets,
   type TrafficSplit,
+  type Trial,
 } from "../model.js";
 import type { Db } from "./database.js";
 import type { BindingRows } from "./database-bindings.js";
@@ -25,6 +26,7 @@ import type { HoldRows, Holds } from "./holds.js";
 import type { Own, OwnRows } from "./own.js";
 import type { Settings } from "./settings.js";
 import type { NewVersion } from "./switch.js";
+import type { TrialRows, Trials } from "./trials.js";
 import type { VersionRows, Versions } from "./versions.js";
 
 export interface DirectChange {
@@ -42,6 +44,10 @@ export interface DirectChange {
   latest?: string;
   /** With `latest`: how the traffic is divided. */
   split?: TrafficSplit;
+  /** With `latest`, in place of `split`: the version is new, and has to stand its trial as it says. */
+  isTried?: true;
+  /** With `latest`: how the trial goes on; absent: there is none any more. */
+  trial?: Trial;
   holds?: Omit<Hold, "author" | "createdAt">[];
   /** Aliases whose holds end. */
   releases?: string[];
@@ -75,21 +81,24 @@ export interface DirectDeps {
   own: Own & OwnRows;
   bindings: BindingRows;
   events: Events & EventRows;
+  trials: Trials & TrialRows;
 }
 
 /** Makes `applyDirect`. Throws ERR_NOT_FOUND or ERR_NAME_TAKEN, nothing being changed then. */
 export function createDirect(deps: DirectDeps): (change: DirectChange) => DirectResult {
-  const { db, now, newId, settings, functions, versions, holds, own, bindings, events } = deps;
+  const { db, now, newId, settings, functions, versions, holds, own, bindings, events, trials } = deps;
 
-  function apply(change: DirectChange): DirectResult {
+  function apply(wanted: DirectChange): DirectResult {
     const at = now();
-    const before = openFunction(change, at);
+    const before = openFunction(wanted, at);
     const functionId = before.id;
-    if (isMoving(change)) refuseSuspended(before, holds.suspension(functionId));
-    const created = change.version ? addVersion(change.version, before, change.by, at) : [];
+    if (isMoving(wanted)) refuseSuspended(before, holds.suspension(functionId));
+    const created = wanted.version ? addVersion(wanted.version, before, wanted.by, at) : [];
+    const change = approached(wanted, before);
     changeOwn(change, functionId, at);
     const after = functionAfter(before, change, at);
     functions.save(after);
+    if (change.latest !== undefined) trials.settleTrial(after, change.trial);
     const deployment =
       change.latest === undefined && !change.secrets ? undefined : noteDeployment(before, after, change, at);
     for (const event of change.events)
@@ -181,6 +190,13 @@ export function createDirect(deps: DirectDeps): (change: DirectChange) => Direct
     };
   }
 
+  /** A version that is to stand its trial gets the traffic as it says. */
+  function approached(change: DirectChange, before: FunctionRecord): DirectChange {
+    if (change.latest === undefined || !change.isTried || before.state === "quarantined") return change;
+    const { latest, split, trial } = trials.approach(before.id, before, change.latest);
+    return { ...change, latest, ...(split ? { split } : {}), ...(trial ? { trial } : {}) };
+  }
+
   function revisionOf(version: string): string | null {
     const first = versions.firstRevision(version);
     return first ? formatRevision(first) : null;
@@ -228,7 +244,7 @@ function troubleOf(before: FunctionRecord, latest: string | null): Pick<Function
   const stays =
     (before.state === "failed" && before.source !== null) ||
     before.state === "suspended" ||
-    (before.state === "quarantined" && before.latest === latest);
+    (before.state === "quarantined" && before.latest === latest && !before.split);
   return stays ? before : undefined;
 }
 

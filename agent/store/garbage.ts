@@ -55,6 +55,8 @@ export function createGarbage(db: Db): (now: number, retention: number) => Garba
        UNION SELECT declared FROM functions WHERE declared IS NOT NULL
        UNION SELECT value ->> 'version' FROM functions, json_each(functions.split)
        UNION SELECT version_id FROM holds
+       UNION SELECT version_id FROM trials
+       UNION SELECT before_id FROM trials
        UNION SELECT version_id FROM aliases
        UNION SELECT version_id FROM preview_functions WHERE version_id IS NOT NULL
        UNION SELECT version_id FROM history WHERE version_id IS NOT NULL)

@@ -9,6 +9,7 @@ import { PASSES_SCHEMA } from "./passes.js";
 import { PREVIEWS_SCHEMA } from "./previews-schema.js";
 import { SNAPSHOTS_SCHEMA } from "./snapshots-schema.js";
 import { SOURCES_SCHEMA } from "./sources-schema.js";
+import { TRIALS_SCHEMA } from "./trials.js";
 
 export const MIGRATIONS: readonly string[] = [
   `
@@ -207,6 +208,7 @@ export const MIGRATIONS: readonly string[] = [
   PASSES_SCHEMA,
   PREVIEWS_SCHEMA,
   SOURCES_SCHEMA,
+  TRIALS_SCHEMA,
 ];
 
 /**

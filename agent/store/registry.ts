@@ -22,6 +22,7 @@ import { createSettings, type Settings } from "./settings.js";
 import { createSnapshots, type SnapshotRecords } from "./snapshots.js";
 import { createSources, type Sources } from "./sources.js";
 import { createSwitch, type Switch, type SwitchResult } from "./switch.js";
+import { createTrials, type Trials } from "./trials.js";
 import { createVersions, type Versions } from "./versions.js";
 
 export interface RegistryOptions {
@@ -33,7 +34,7 @@ export interface RegistryOptions {
 }
 
 /** Failures of disk and file are ERR_STORE. */
-export interface Registry extends Settings, Sources, Functions, Versions, Holds, Own, Events, Passes {
+export interface Registry extends Settings, Sources, Functions, Versions, Holds, Own, Events, Passes, Trials {
   /** People and their credentials. */
   readonly access: AccessRecords;
   /** Writes that carried an `Idempotency-Key`. */
@@ -71,6 +72,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
   const { addVersion, saveBuild, ...versions } = createVersions(db, now);
   const { addDeployment, ...events } = createEvents(db, now, maxEvents);
   const { saveHold, deleteHold, ...holds } = createHolds(db, now);
+  const { approach, settleTrial, ...trials } = createTrials({ db, now, settings, versions, events });
   const { saveFunctionSettings, saveFunctionSecrets, countUpload, ...own } = createOwn(db);
   const databaseRows = createDatabaseRows({ db, now, newId });
   const databases = createDatabases({
@@ -88,6 +90,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
     holds: { ...holds, saveHold, deleteHold },
     own: { ...own, saveFunctionSettings, saveFunctionSecrets, countUpload },
     events: { ...events, addDeployment },
+    trials: { ...trials, approach, settleTrial },
   };
   const applySwitch = createSwitch(rows);
 
@@ -126,6 +129,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
     ...own,
     ...events,
     ...createPasses(db),
+    ...trials,
     applySwitch,
     applyDirect: createDirect(rows),
     routeState: createRouteState(db, settings, sources),

@@ -29,6 +29,7 @@ const WATCHED = {
   versions: "SELECT $.function_id AS id",
   aliases: "SELECT $.function_id AS id",
   holds: "SELECT $.function_id AS id",
+  trials: "SELECT $.function_id AS id",
   history: "SELECT $.function_id AS id",
   deployments: "SELECT $.function_id AS id",
   databases: "SELECT $.owner AS id UNION SELECT function_id FROM version_databases WHERE database_id = $.id",
@@ -106,6 +107,8 @@ interface FunctionRow {
   settings: string | null;
   secrets: string;
   removed_at: number | null;
+  tried: string | null;
+  tried_before: string | null;
 }
 
 interface VersionRow {
@@ -148,7 +151,8 @@ function createReader(db: Db, condition: string): (...values: string[]) => ById 
   const live = `(f.removed_at IS NULL OR ${isPreviewed}) AND f.state <> 'name-taken' ${condition}`;
   const functions = db.prepare<string[], FunctionRow>(
     `SELECT f.id, f.account, f.name, ${STATE} AS state, f.latest, f.generation, f.hosts, f.split, f.secrets, f.removed_at,
-       CASE WHEN f.source IS NULL THEN f.settings END AS settings FROM functions f WHERE ${live}`,
+       CASE WHEN f.source IS NULL THEN f.settings END AS settings, t.version_id AS tried, t.before_id AS tried_before
+     FROM functions f LEFT JOIN trials t ON t.function_id = f.id WHERE ${live}`,
   );
   const versions = db.prepare<string[], VersionRow>(
     `SELECT v.function_id, v.id, v.artifact, v.manifest, v.entrypoints, v.upload, v.secrets,
@@ -201,12 +205,15 @@ function createReader(db: Db, condition: string): (...values: string[]) => ById 
     }
     const secretsById = new Map<string, SealedSecrets>();
     const removed = new Set<string>();
-    for (const { hosts, split, settings, secrets, removed_at, ...row } of functions.all(...values)) {
+    for (const { hosts, split, settings, secrets, removed_at, tried, tried_before: before, ...row } of functions.all(
+      ...values,
+    )) {
       if (removed_at !== null) removed.add(row.id);
       const own = { split: split === null ? null : fromJson<TrafficSplit>(split), settings: settingsOf(settings) };
       byId.set(row.id, {
         ...row,
         ...own,
+        ...(tried === null || before === null ? {} : { trial: { version: tried, before } }),
         hosts: fromJson(hosts),
         database: null,
         aliases: {},
@@ -288,5 +295,6 @@ function versionOf(
     replacedAt: row.id === latest ? null : row.replaced_at,
     deployed: row.deployed === 1,
     isUpload: row.upload !== null,
+    ...(manifest.autoRollback || manifest.gradual ? { isWatched: true } : {}),
   };
 }

@@ -14,6 +14,7 @@ import {
   type PlatformEvent,
   type Revision,
   restingState,
+  type TrafficSplit,
   type Version,
   type Warning,
 } from "../model.js";
@@ -26,6 +27,7 @@ import type { HoldRows, Holds } from "./holds.js";
 import type { Own, OwnRows } from "./own.js";
 import type { Settings } from "./settings.js";
 import type { SourceRows, Sources } from "./sources.js";
+import type { Approach, TrialRows, Trials } from "./trials.js";
 import type { BuildRecord, VersionRows, Versions } from "./versions.js";
 
 /** Account of what git declares. */
@@ -97,6 +99,7 @@ export interface SwitchDeps {
   own: Own & OwnRows;
   bindings: BindingRows;
   events: Events & EventRows;
+  trials: Trials & TrialRows;
 }
 
 /**
@@ -104,7 +107,7 @@ export interface SwitchDeps {
  * that is not forgotten yet); nothing is changed then.
  */
 export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult {
-  const { db, now, newId, settings, sources, functions, versions, holds, own, bindings, events } = deps;
+  const { db, now, newId, settings, sources, functions, versions, holds, own, bindings, events, trials } = deps;
   const lastHistory = db.prepare<[string], { seq: number; version: string | null }>(
     "SELECT seq, version_id AS version FROM history WHERE function_id = ? ORDER BY seq DESC LIMIT 1",
   );
@@ -141,6 +144,7 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
         revision,
         from: move.from,
         to: move.to,
+        ...(move.split ? { split: move.split } : {}),
         ...(by ? { credential: by.credential, address: by.address } : {}),
       };
       events.addDeployment(deployment, move.functionId);
@@ -168,8 +172,9 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
     const { error: _, ...kept } = owner;
     const gone = { split: null, declared: null, withdrawn: false, updatedAt: at, removedAt: at };
     functions.save({ ...kept, ...gone, state: "removed", hosts: {} });
+    trials.settleTrial(owner, undefined);
     bindings.removeOf(owner.id);
-    return { functionId: owner.id, name: owner.name, from: owner.latest, to: null, declared: null };
+    return { functionId: owner.id, name: owner.name, from: owner.latest, to: null, split: null, declared: null };
   }
 
   /** Git may declare it no longer: a person holds it. */
@@ -214,8 +219,9 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
     const hold =
       source === null ? undefined : isSuspended ? holds.hold(before.id, "latest") : holdAfter(before, change);
     const isHeld = change.latest !== undefined && (isSuspended || holdsBack(hold, change.latest));
-    const latest = (isHeld ? undefined : change.latest) ?? (live ? before.latest : null);
-    const split = change.latest === undefined || isHeld ? before.split : null;
+    const moves = change.latest !== undefined && !isHeld;
+    const stays = { latest: live ? before.latest : null, split: before.split, trial: trials.trial(before.id) };
+    const { latest, split, trial } = moves ? approachOf(before, change.latest!) : stays;
     const moved = latest !== before.latest || !live;
     const isBlocked = isHeld && before.state === "quarantined";
     const resting = isBlocked ? before.state : restingState(latest, split, hold);
@@ -230,9 +236,21 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
       ...(moved && latest !== null ? { revision, hosts: claimsOf(before, latest, at) } : {}),
     };
     functions.save(after);
+    if (moves) trials.settleTrial(after, trial);
     const given = change.latest ?? declaredBy(after);
     const declared = change.declared === undefined ? given : change.declared;
-    return { functionId: after.id, name: after.name, from: live ? before.latest : null, to: latest, declared };
+    const divided = isSame(split, before.split) ? null : split;
+    const ends = split === null && before.split !== null;
+    const from = live ? before.latest : null;
+    return { functionId: after.id, name: after.name, from, to: latest, split: divided, ends, declared };
+  }
+
+  /** What came back, was taken over from a person or hung the runtime is nothing to go back to. */
+  function approachOf(before: FunctionRecord, version: string): Approach {
+    const { id, latest, source, state, removedAt, split } = before;
+    const isComparable = removedAt === null && source !== null && state !== "quarantined";
+    if (!isComparable) return { latest: version, split: null, trial: undefined };
+    return trials.approach(id, { latest, split }, version);
   }
 
   /** A rollback ends with the next version that is another than the one that was rejected. */
@@ -297,11 +315,19 @@ interface Move {
   name: string;
   from: string | null;
   to: string | null;
+  /** How the traffic is divided from now on. */
+  split: TrafficSplit | null;
+  /** It was divided, and is no longer. */
+  ends?: boolean;
   declared: string | null;
 }
 
-function isMove({ from, to }: Move): boolean {
-  return from !== to;
+function isMove({ from, to, split, ends }: Move): boolean {
+  return from !== to || split !== null || ends === true;
+}
+
+function isSame(a: TrafficSplit | null, b: TrafficSplit | null): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 function declaredBy({ state, latest }: FunctionRecord): string | null {
