@@ -13,6 +13,7 @@ import type { Deploys } from "./reconcile/deploys.js";
 import type { Platform } from "./reconcile/platform.js";
 import { linesOf } from "./reconcile/report.js";
 import type { FollowedSources, Following } from "./reconcile/sources/index.js";
+import type { Telling } from "./reconcile/telling.js";
 import { openGitHandler, type Push } from "./source/git-http.js";
 
 export interface AgentApiOptions {
@@ -21,6 +22,7 @@ export interface AgentApiOptions {
   platform: Platform;
   deploys: Deploys;
   sources: FollowedSources;
+  telling: Telling;
   runDir: string;
   access: AccessRecords;
   /** Keeps an audit event. */
@@ -66,6 +68,7 @@ export async function openApi(options: AgentApiOptions): Promise<AgentApi> {
     metrics: options.metrics,
     platform,
     sources,
+    telling: options.telling,
     deploys,
     auth,
     audit: options.audit,

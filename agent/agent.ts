@@ -9,6 +9,7 @@ import { SECRETS_KEY_VARIABLE, type TailLine, WARDS } from "../runtime/wire.js";
 import { openApi } from "./agent-api.js";
 import { type AgentDatabases, openAgentDatabases } from "./agent-databases.js";
 import { type AgentMetrics, openAgentMetrics } from "./agent-metrics.js";
+import { openAgentNotify } from "./agent-notify.js";
 import { openAgentSources } from "./agent-sources.js";
 import { type AgentTail, openAgentTail } from "./agent-tail.js";
 import { createUpkeep } from "./agent-upkeep.js";
@@ -135,6 +136,12 @@ async function assemble(
     onStats: (stats) => metrics.queried(stats),
   });
   closers.push(() => databases.close());
+  const telling = openAgentNotify({
+    ...{ config, log, registry, sealing, metrics },
+    sources: () => sources,
+    publicUrl: () => urls.publicUrl,
+  });
+  closers.push(() => telling.close());
   const turns = createTurns();
   const prepare = createPreparation({ runtime: runningView(runtime), registry, sealing, routes });
   const underWay = new Map<string, string[]>();
@@ -177,9 +184,10 @@ async function assemble(
     refuse: (declaration, account, record) =>
       refusalOf({ declaration, account, registry }, routes()) ?? hidesSecret(registry, declaration, record),
     afterPass: upkeep,
-    watchPass: (pass) => logProgress(log, pass),
+    watchPass: (pass) => telling.watch(logProgress(log, pass)),
     onReport: (report, request) => {
       metrics.passed(report);
+      telling.passed(report);
       logPass(log, report, request);
     },
   });
@@ -189,6 +197,7 @@ async function assemble(
     platform,
     deploys,
     sources,
+    telling,
     runDir,
     databases: databases.databases,
     metrics,
@@ -211,6 +220,7 @@ async function assemble(
     platform.markPublished();
     expiry.look();
     databases.start();
+    telling.start();
     await sources.start(api.gateOfPushes);
     platform.markStarted();
   })();

@@ -75,6 +75,8 @@ export interface Config {
   /** Whether the generated token works. */
   adminToken: boolean;
   access: AccessSettings;
+  /** Hosts outside the public internet that notifications and statuses of commits may go to, by http too. */
+  notifyAllowHosts: { host: string; port?: number }[];
   egress: EgressConfig;
   runtime: RuntimeConfig;
   databases: DatabasesConfig;
@@ -191,6 +193,7 @@ function variablesOf({ folder, memory, terminal }: Surroundings) {
     GIT_VERIFY_KEYRING: optional(parsePath(folder)),
     GIT_PRUNE_LIMIT: variable(parsePruneLimit, "50%"),
     GIT_ALLOW_HOSTS: variable(parseList(parseGitHost), ""),
+    NOTIFY_ALLOW_HOSTS: variable(parseList(parseGitHost), ""),
     PREVIEW_RETENTION: variable(parseDurationOrNone, "7d"),
     RETENTION: variable(parsePositiveDuration, "30d"),
     ACCOUNT_MAX_FUNCTIONS: variable(parseInteger(1, 100_000), "5000"),
@@ -280,6 +283,7 @@ export function parseConfig(env: Environment, surroundings: Surroundings): Confi
     encryptionKey: v.ENCRYPTION_KEY,
     adminToken: v.ADMIN_TOKEN,
     access: accessSettings(v),
+    notifyAllowHosts: v.NOTIFY_ALLOW_HOSTS,
     egress: { allow: v.EGRESS_ALLOW, deny: v.EGRESS_DENY, private: v.EGRESS_PRIVATE },
     runtime: {
       maxIsolates: v.RUNTIME_MAX_ISOLATES,

@@ -42,6 +42,7 @@ const WORDS = [
   "model-access",
   "model-databases",
   "model-deploys",
+  "model-notify",
   "model-routes",
   "model-sources",
   "model-status",

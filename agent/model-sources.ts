@@ -3,6 +3,7 @@
 
 import type { ErrorReport } from "./errors.js";
 import type { Hold } from "./model-deploys.js";
+import type { CommitStatusDetail } from "./model-notify.js";
 import type { SourceStatus } from "./model-status.js";
 
 /** How a source is followed. */
@@ -82,6 +83,8 @@ export interface SourceDetail extends SourceStatus {
   credentials: (keyof SourceCredentials)[];
   /** Providers whose webhook has a secret. */
   webhooks: string[];
+  /** Where the statuses of its commits go; absent: nowhere. */
+  commitStatus?: CommitStatusDetail;
   suspension?: Suspension;
   /** Described by the environment: it cannot be edited or removed by the API. */
   isOfEnvironment: boolean;

@@ -8,6 +8,7 @@ import type { AutoRollback, Gradual } from "./model-trials.js";
 
 export * from "./model-databases.js";
 export * from "./model-deploys.js";
+export * from "./model-notify.js";
 export * from "./model-routes.js";
 export * from "./model-sources.js";
 export * from "./model-status.js";

@@ -12,6 +12,7 @@ import type { Metrics } from "../metrics/index.js";
 import type { Databases } from "../reconcile/databases.js";
 import type { Deploys } from "../reconcile/deploys.js";
 import type { Sources } from "../reconcile/sources.js";
+import type { Telling } from "../reconcile/telling.js";
 import type { WriteRecords } from "../store/index.js";
 import { addAccessRoutes } from "./access-routes.js";
 import { dropSmallBody } from "./body.js";
@@ -19,6 +20,7 @@ import { type Client, clientOf } from "./client.js";
 import { envelopeOf } from "./cloudflare/envelope.js";
 import { addCloudflareRoutes, isCloudflareShaped } from "./cloudflare/index.js";
 import { createUploadSpace } from "./cloudflare/upload.js";
+import { addCommitStatusRoutes } from "./commit-status-routes.js";
 import { addDatabaseFileRoutes } from "./database-file-routes.js";
 import { addDatabaseRoutes } from "./database-routes.js";
 import { addEventRoutes } from "./event-routes.js";
@@ -52,6 +54,8 @@ export interface ApiOptions {
   platform: Platform;
   /** The repositories that are followed. */
   sources: Sources;
+  /** What others are told. */
+  telling: Telling;
   deploys: Deploys;
   databases: Databases;
   metrics: Metrics;
@@ -119,6 +123,7 @@ export function createApi(options: ApiOptions): Api {
   addMetricsRoute(routes, options.metrics);
   addPlatformRoutes(routes, options);
   addSourceChangeRoutes(routes, options);
+  addCommitStatusRoutes(routes, options);
   addEventRoutes(routes, options);
   addLifeRoutes(routes, options);
   addWebhookRoute(routes, webhooksOf(options), options.metrics);

@@ -16,6 +16,7 @@ import { createMemoryDatabases } from "./memory-databases.js";
 import { createMemoryDeploys } from "./memory-deploys.js";
 import { createMemoryPlatform } from "./memory-platform.js";
 import { createMemorySources } from "./memory-sources.js";
+import { createMemoryTelling } from "./memory-telling.js";
 import type { SyncRequest } from "./platform.js";
 import { openTestTail } from "./test-tail.js";
 
@@ -80,6 +81,7 @@ export async function serveApi(where: Partial<ListenOptions> = {}, options: Serv
   const git: { pathInfo: string; who: string; bytes: number }[] = [];
   const deploys = createMemoryDeploys();
   const databases = createMemoryDatabases(dir, () => now);
+  const telling = createMemoryTelling();
   const metrics = openTestMetrics();
   const auth = await openAuth({
     secretsDir,
@@ -94,6 +96,7 @@ export async function serveApi(where: Partial<ListenOptions> = {}, options: Serv
     tail,
     platform,
     sources,
+    telling,
     deploys,
     databases,
     metrics,
@@ -126,6 +129,7 @@ export async function serveApi(where: Partial<ListenOptions> = {}, options: Serv
     dir,
     platform,
     sources,
+    telling,
     deploys,
     databases,
     metrics,

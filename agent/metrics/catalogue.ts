@@ -38,6 +38,11 @@ export const METRICS = {
   ),
   revisionAge: gauge("source_revision_age_seconds", "Seconds since the revision that serves was switched in", "source"),
   webhooks: counter("webhook_requests_total", "Calls of webhooks, by what came of them", "provider", "result"),
+  notifications: counter(
+    "notifications_total",
+    "Attempts to tell forges and receivers of notifications something, by what came of them",
+    ...["kind", "result"],
+  ),
   deployments: counter("deployments_total", "Moves of traffic that were recorded, by cause", "cause"),
   drift: gauge("drift", "Declared functions that do not serve what git declares, by reason", "reason"),
   runtimeUp: gauge("runtime_up", "1 when the runtime answered while this was read, otherwise 0"),

@@ -18,6 +18,8 @@ export interface Metrics {
   passed(report: PassReport): void;
   /** A call of a webhook; both are of closed lists. */
   webhook(provider: string, result: string): void;
+  /** An attempt to tell others; both are of closed lists. */
+  notified(kind: string, result: string): void;
   /** What happened in databases since the call before. */
   queried(stats: D1Stats): void;
   scrape(format: Format): Promise<Exposition>;
@@ -58,6 +60,7 @@ export function openMetrics(options: MetricsOptions): Metrics {
   return {
     passed: occurrences.passed,
     webhook: occurrences.webhook,
+    notified: occurrences.notified,
     queried: databases.add,
     look: () => refresh().then(noop, noop),
     async scrape(format) {

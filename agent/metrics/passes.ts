@@ -9,6 +9,8 @@ export interface Occurrences {
   passed(report: PassReport): void;
   /** Both of closed lists. */
   webhook(provider: string, result: string): void;
+  /** An attempt to tell others; both of closed lists. */
+  notified(kind: string, result: string): void;
   families(): Promise<Family[]>;
 }
 
@@ -19,6 +21,7 @@ export function createOccurrences(): Occurrences {
   const pushToLive = new Histogram({ ...configurationOf(METRICS.pushToLive), buckets: BUCKETS });
   const passes = new Counter(configurationOf(METRICS.passes));
   const webhooks = new Counter(configurationOf(METRICS.webhooks));
+  const notifications = new Counter(configurationOf(METRICS.notifications));
   return {
     passed({ source, result, phases, milliseconds }) {
       passes.inc({ source, result });
@@ -30,10 +33,14 @@ export function createOccurrences(): Occurrences {
     webhook(provider, result) {
       webhooks.inc({ provider, result });
     },
+    notified(kind, result) {
+      notifications.inc({ kind, result });
+    },
     families: async () => [
       { definition: METRICS.pushToLive, samples: (await pushToLive.get()).values as Sample[] },
       { definition: METRICS.passes, samples: (await passes.get()).values as Sample[] },
       { definition: METRICS.webhooks, samples: (await webhooks.get()).values as Sample[] },
+      { definition: METRICS.notifications, samples: (await notifications.get()).values as Sample[] },
     ],
   };
 }

@@ -41,7 +41,8 @@ export function hostOf(url: string, defaultPort: number): { host: string; port: 
   return { host: name.replace(/^\[(.*)\]$/, "$1").replace(/\.$/, ""), port: port ? Number(port) : defaultPort };
 }
 
-function isPublic(address: string): boolean {
+/** Whether an address of IPv4 or IPv6 is one of the public internet. */
+export function isPublic(address: string): boolean {
   if (!ipaddr.isValid(address)) return false;
   const parsed = ipaddr.process(address);
   if (parsed.range() !== "unicast") return false;

@@ -3,6 +3,7 @@
 import type { Database } from "better-sqlite3";
 import { WrkstError } from "../errors.js";
 import { ACCESS_SCHEMA } from "./access-schema.js";
+import { COMMIT_STATUSES_SCHEMA } from "./commit-statuses.js";
 import { COPIES_SCHEMA } from "./copies-schema.js";
 import { DATABASES_SCHEMA } from "./databases-schema.js";
 import { PASSES_SCHEMA } from "./passes.js";
@@ -209,6 +210,7 @@ export const MIGRATIONS: readonly string[] = [
   PREVIEWS_SCHEMA,
   SOURCES_SCHEMA,
   TRIALS_SCHEMA,
+  COMMIT_STATUSES_SCHEMA,
 ];
 
 /**

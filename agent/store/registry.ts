@@ -5,6 +5,7 @@ import { WrkstError } from "../errors.js";
 import type { Actor, RouteState } from "../model.js";
 import type { AccessRecords } from "../model-access.js";
 import { createAccess } from "./access.js";
+import { type CommitStatusRecords, createCommitStatuses } from "./commit-statuses.js";
 import { type CopyRecords, createCopies } from "./copies.js";
 import { closeDatabase, guarded, openDatabase } from "./database.js";
 import { createDatabaseRows, createDatabases, type DatabaseRecords } from "./databases.js";
@@ -42,6 +43,8 @@ export interface Registry extends Settings, Sources, Functions, Versions, Holds,
   readonly databases: DatabaseRecords;
   /** What versions that never served have instead of databases. */
   readonly copies: CopyRecords;
+  /** What forges are told of commits. */
+  readonly commitStatuses: CommitStatusRecords;
   /** Previews of branches and commits. */
   readonly previews: PreviewRecords;
   /** Copies of databases, and the migrations that versions came with. */
@@ -120,7 +123,10 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
     return events.deployments(functionId, KEPT_DEPLOYMENTS).find(({ from }) => from !== null)?.from ?? undefined;
   }
 
-  const registry: Omit<Registry, "access" | "writes" | "databases" | "copies" | "previews" | "snapshots"> = {
+  const registry: Omit<
+    Registry,
+    "access" | "writes" | "databases" | "copies" | "commitStatuses" | "previews" | "snapshots"
+  > = {
     ...settings,
     ...sources,
     ...functions,
@@ -143,6 +149,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
     writes: wordingErrors(file, createWrites(db, now)),
     databases: wordingErrors(file, databases.records),
     copies: wordingErrors(file, createCopies({ db, now, newId, settings })),
+    commitStatuses: wordingErrors(file, createCommitStatuses(db, now)),
     previews: wordingErrors(file, createPreviews({ ...rows, databases: databaseRows })),
     snapshots: wordingErrors(file, createSnapshots(db, now)),
   };

@@ -158,6 +158,8 @@ function createForget(db: Db): (name: string) => void {
     db.prepare("DELETE FROM sources WHERE name = ?"),
     db.prepare("DELETE FROM source_suspensions WHERE source = ?"),
     db.prepare("DELETE FROM source_webhooks WHERE source = ?"),
+    db.prepare("DELETE FROM commit_reporting WHERE source = ?"),
+    db.prepare("DELETE FROM commit_statuses WHERE source = ?"),
     db.prepare("DELETE FROM settings WHERE key = 'handled.' || ?"),
     db.prepare("DELETE FROM settings WHERE key = 'verified.' || ?"),
   ];

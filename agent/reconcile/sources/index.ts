@@ -181,6 +181,7 @@ function createDetailing(
   return (following: Following, counts = countsBySource(registry.functions())): SourceDetail => {
     const { name, settings, isOfEnvironment } = following;
     const suspension = roster.suspensionOf(name);
+    const commitStatus = registry.commitStatuses.detail(name);
     return {
       ...detailedStatus(roster, following),
       ...{ settings, isOfEnvironment },
@@ -188,6 +189,7 @@ function createDetailing(
         ? namesOfEnvironment(first.credentials)
         : credentialNames(registry.source(name)?.credentials ?? {}),
       webhooks: providers(name),
+      ...(commitStatus ? { commitStatus } : {}),
       ...(suspension ? { suspension } : {}),
       functions: counts.get(name) ?? 0,
       branches: following.previews.list(),
