@@ -1,7 +1,7 @@
 // The figures are only as good as this arithmetic.
 import assert from "node:assert/strict";
 import test from "node:test";
-import fc from "fast-check";
+import { fc } from "../agent/test-properties.js";
 import { percentile, ratios, summarize } from "./statistics.js";
 
 const CASES: [string, number[], number, number][] = [

@@ -4,90 +4,18 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import type { FunctionDetail } from "../agent/api/platform.js";
+import { surviveDeployKills } from "./deploy-kills.js";
 import { ANN, answers, type DirectAgent, failsWith, ref, secret, startDirect, TELLS_ENV } from "./direct.js";
-import {
-  createRepository,
-  freePort,
-  functionFiles,
-  startAgent,
-  type TestAgent,
-  type TestRepository,
-  until,
-} from "./harness.js";
+import { createRepository, functionFiles, type TestRepository } from "./harness.js";
 
-let dataDir: string;
-let agent: TestAgent | undefined;
 let repository: TestRepository;
 before(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), "wrkst-deploys-"));
   repository = await createRepository();
 });
-after(async () => {
-  await agent?.stop();
-  await Promise.all([rm(dataDir, { recursive: true, force: true }), repository?.remove()]);
-});
+after(() => repository?.remove());
 
-const SCRIPT = "/client/v4/accounts/main/workers/scripts/crashing";
-
-/** Creates or replaces the function as clients do: a version, and a deployment of it, in one call. */
-async function put(to: TestAgent, text: string): Promise<string> {
-  const form = new FormData();
-  const metadata = {
-    main_module: "index.js",
-    bindings: [{ type: "secret_text", name: "S", text }],
-    compatibility_date: "2026-08-01",
-  };
-  form.set("metadata", JSON.stringify(metadata));
-  const code = `export default { fetch: (_r, env) => new Response(${JSON.stringify(text)} + " " + env.S) };`;
-  form.set("index.js", new Blob([code], { type: "application/javascript+module" }), "index.js");
-  const request = new Request("http://localhost", { method: "PUT", body: form });
-  const body = new Uint8Array(await request.arrayBuffer());
-  await to.api(SCRIPT, { method: "PUT", body, headers: { "content-type": request.headers.get("content-type")! } });
-  return text;
-}
-
-test("D2: a deploy by hand that is killed at any moment is done or not done, and what was acknowledged stays", async () => {
-  const port = await freePort();
-  let acknowledged = 0;
-  let sent = 0;
-  for (let round = 0; round < 5; round++) {
-    agent = await startAgent({ dataDir, port });
-    const target = acknowledged + round;
-    const running = agent;
-    let isKilled = false;
-    const deploying = (async () => {
-      while (!isKilled) {
-        sent++;
-        await put(running, `text ${sent}`);
-        acknowledged = sent;
-      }
-    })().catch((error: unknown) => {
-      if (!isKilled) throw error;
-    });
-    await until("some deploys were acknowledged", () => acknowledged >= target + 1);
-    // Somewhere in the next one: each round a little later.
-    for (let turn = 0; turn < round * 400; turn++) await new Promise((resolve) => setImmediate(resolve));
-    const keyed = { method: "POST", headers: { "idempotency-key": `round-${round}` } };
-    const { job } = await agent.api<{ job: string }>("/api/v1/sources/default/sync", keyed);
-    isKilled = true;
-    await agent.kill();
-    await deploying;
-    agent = await startAgent({ dataDir, port });
-    assert.equal((await agent.api<{ job: string }>("/api/v1/sources/default/sync", keyed)).job, job);
-    const [text, secret] = (await agent.request("crashing")).text.split(/(?<=\d) (?=text)/);
-    assert.equal(secret, text);
-    const number = Number(text?.slice(5));
-    assert.ok(number >= acknowledged && number <= sent, `serves ${number}, acknowledged ${acknowledged}, sent ${sent}`);
-    acknowledged = number;
-    const detail = await agent.api<FunctionDetail>("/api/v1/functions/crashing");
-    assert.equal(detail.version, detail.deployments[0]?.to);
-    for (const { id } of detail.versions) {
-      assert.equal((await agent.request(`${id.slice(0, 8)}--crashing`)).status, 200, id);
-    }
-    await agent.stop();
-  }
-});
+test("D2: a deploy by hand that is killed at any moment is done or not done, and what was acknowledged stays", (t) =>
+  surviveDeployKills(t, 3));
 
 test("a pass that switches a function while a person moves it: the later word of the registry counts, and nothing is mixed", async (t) => {
   const direct: DirectAgent = await startDirect();

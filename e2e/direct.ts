@@ -9,7 +9,7 @@ import { createLog } from "../agent/log.js";
 import type { Actor, FunctionRef, PassReport, Upload, UploadBinding } from "../agent/model.js";
 import type { VersionDetail } from "../agent/reconcile/deploys.js";
 import type { SyncOptions } from "../agent/reconcile/loop.js";
-import { type Answer, createEmptyRepository, freePort, type RequestOptions, sendRequest } from "./harness.js";
+import { type Answer, createEmptyRepository, freePort, PATIENCE, type RequestOptions, sendRequest } from "./harness.js";
 
 export const ANN: Actor = { name: "ann", email: "ann@example.com", credential: "api-token:1", address: "127.0.0.1" };
 export const MAIN = "main";
@@ -69,8 +69,11 @@ export async function startDirect(
   const dataDir = await realpath(options.dataDir ?? (await mkdtemp(join(tmpdir(), "wrkst-direct-"))));
   const port = await freePort();
   await createEmptyRepository(dataDir);
-  const env = { HOST: "127.0.0.1", PORT: String(port), DATA_DIR: dataDir, LOG_LEVEL: "trace", ...options.env };
-  const config = parseConfig(env, { folder: dataDir, memory: 2 ** 33, terminal: false });
+  const env = { HOST: "127.0.0.1", PORT: String(port), DATA_DIR: dataDir, LOG_LEVEL: "trace" };
+  const config = parseConfig(
+    { ...env, RUNTIME_HANG_TIMEOUT: PATIENCE, ...options.env },
+    { folder: dataDir, memory: 2 ** 33, terminal: false },
+  );
   const lines: string[] = [];
   const log = createLog({ level: "trace", format: "json", destination: { write: (line) => void lines.push(line) } });
   const environment = { PATH: process.env.PATH, HOME: dataDir };

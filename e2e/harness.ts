@@ -15,6 +15,9 @@ export { freePort };
 const MAIN = new URL("../agent/main.js", import.meta.url).pathname;
 const run = promisify(execFile);
 
+/** RUNTIME_HANG_TIMEOUT where no test is about it: on cores that other tests use as well, a runtime that is late does not hang. */
+export const PATIENCE = "30s";
+
 export interface Answer {
   status: number;
   headers: IncomingHttpHeaders;
@@ -54,7 +57,7 @@ export interface AgentOptions {
   env?: Record<string, string>;
   /** Fill the embedded repository from the examples, as a first start does. Off: it begins empty. */
   seed?: boolean;
-  /** Milliseconds until it must be ready; 60,000 unless told. */
+  /** Milliseconds until it must be ready; 180,000 unless told. */
   patience?: number;
 }
 
@@ -70,6 +73,7 @@ export async function startAgent(options: AgentOptions = {}): Promise<TestAgent>
       HOST: "127.0.0.1",
       PORT: String(port),
       DATA_DIR: dataDir,
+      RUNTIME_HANG_TIMEOUT: PATIENCE,
       ...options.env,
     },
     stdio: ["ignore", "pipe", "pipe"],
@@ -161,7 +165,7 @@ export function sendRequest(port: number, host: string, path: string, options: R
 }
 
 /** Waits for a condition, not for a time; the limit only ends a test that would hang. */
-export async function until(what: string, condition: () => Promise<boolean> | boolean, limit = 60_000): Promise<void> {
+export async function until(what: string, condition: () => Promise<boolean> | boolean, limit = 180_000): Promise<void> {
   const end = Date.now() + limit;
   while (!(await condition())) {
     if (Date.now() > end) throw new Error(`waited ${limit} ms in vain: ${what}`);

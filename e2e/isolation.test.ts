@@ -21,8 +21,6 @@ before(async () => {
         RUNTIME_MAX_ISOLATES: String(MAX_ISOLATES),
         EGRESS_ALLOW: "public, 127.0.0.1/32",
         EGRESS_PRIVATE: "main/*",
-        // Hundreds of cold loads at once, on cores that other tests use as well, are no hang.
-        RUNTIME_HANG_TIMEOUT: "30s",
       },
     }),
     createRepository(),

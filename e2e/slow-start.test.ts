@@ -50,9 +50,9 @@ test("a top level that computes for a second is refused each time, and nobody el
   assert.equal((await agent.status()).runtime.restarts, 0);
 });
 
-test("five megabytes of code and as much of text are no reason to refuse a version", async () => {
+test("two megabytes of code and five of text are no reason to refuse a version", async () => {
   const lines = Array.from(
-    { length: 50_000 },
+    { length: 20_000 },
     (_, n) =>
       `export function f${n}(a, b) { const c = a + b * ${n}; return { c, name: "function number ${n}", list: [a, b, c] }; }`,
   );
@@ -64,5 +64,5 @@ test("five megabytes of code and as much of text are no reason to refuse a versi
     "large/text.txt": "text ".repeat(2 ** 20),
   };
   await deploy(agent, repository, files);
-  assert.equal((await agent.request("large")).text, `50000 ${5 * 2 ** 20}`);
+  assert.equal((await agent.request("large")).text, `20000 ${5 * 2 ** 20}`);
 });

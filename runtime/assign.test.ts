@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../agent/test-properties.js";
 import { assign, type Share } from "./assign.js";
 import type { VersionSpec } from "./wire.js";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../agent/test-properties.js";
 import { normalizeHost, parseHostName } from "./hosts.js";
 
 test("a host is compared in lower case, without port and trailing dot", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../agent/test-properties.js";
 import { createRoutes, isRouteChange, isRouteTable, type Target } from "./route-table.js";
 import { MAX_REVISIONS, type RouteEntry, type RouteTable, type VersionSpec } from "./wire.js";
 

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import fc from "fast-check";
 import { openSqlite } from "../sqlite.js";
+import { fc, runs } from "../test-properties.js";
 import { serveApi, TOKEN } from "./testing.js";
 
 const served = await serveApi();
@@ -163,7 +163,7 @@ test("answers malformed bodies of every route with 4xx, and goes on", async () =
       const { status } = await ask(path, "POST", body);
       assert.ok(status < 300 || (status >= 400 && status < 500), `${path} ${body}: ${status}`);
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   );
   assert.ok(!served.logged().includes("request failed"));
 });

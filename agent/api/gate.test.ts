@@ -27,11 +27,19 @@ served.platform.functionList = [
 ];
 for (const [account, name] of Object.entries(FUNCTIONS)) served.deploys.seed({ account, name });
 
-const CREDENTIALS = [
+const FEW = [
+  { scopes: SCOPES, isBound: false },
+  { scopes: ["read"], isBound: false },
+  { scopes: SCOPES, isBound: true },
+] satisfies Pick<Identity, "scopes" | "isBound">[];
+const EACH = [
   ...SCOPES.map((scope) => ({ scopes: [scope], isBound: false })),
   { scopes: [], isBound: false },
   { scopes: SCOPES, isBound: true },
 ];
+/** What a scope is good for depends on no role and no account: each of them is tried with one of both, all in the long run. */
+const credentialsFor = (role: Role, account: string) =>
+  process.env.WRKST_TEST_LONG !== undefined || (role === "admin" && account === "own") ? EACH : FEW;
 
 function callerOf(role: Role, scopes: Identity["scopes"], isBound: boolean): Identity {
   const credential = { kind: "api-token", id: "t" } as const;
@@ -75,7 +83,8 @@ const isRefusal = (status: number, code: unknown) => status === 403 || (status =
 for (const role of ROLES) {
   for (const account of ["own", "main", "other"]) {
     test(`lets a ${role} do on account "${account}" exactly what the rules of the routes allow (A7)`, async () => {
-      for (const { scopes, isBound } of CREDENTIALS) await walk(callerOf(role, scopes, isBound), account);
+      for (const { scopes, isBound } of credentialsFor(role, account))
+        await walk(callerOf(role, scopes, isBound), account);
     });
   }
 }

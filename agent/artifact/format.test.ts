@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import type { BundleModule } from "../model.js";
+import { fc } from "../test-properties.js";
 import { type ArtifactContent, decodeArtifact, decodeSourceMaps, encodeArtifact, encodeSourceMaps } from "./format.js";
 
 const text = (value: string) => new Uint8Array(Buffer.from(value));

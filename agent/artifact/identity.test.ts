@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import type { Manifest } from "../model.js";
 import { testManifest } from "../test-manifest.js";
+import { fc } from "../test-properties.js";
 import { canonicalJson, digestOf, type VersionIdentity, versionId } from "./identity.js";
 
 const manifest = testManifest({ vars: { B: { y: 1, x: [2] }, A: "a" } });

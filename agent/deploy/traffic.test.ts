@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { type ErrorCode, WrkstError } from "../errors.js";
 import type { Deployment, DeploymentCause, Hold, UploadOrigin } from "../model.js";
+import { fc } from "../test-properties.js";
 import { checkSplit, greatest, type Move, moveOf, rollbackOf, type Standing, versionBefore } from "./traffic.js";
 
 const hold = (kind: Hold["kind"], more: Partial<Hold> = {}): Hold => {

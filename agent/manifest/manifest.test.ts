@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { formatPosition, WrkstError } from "../errors.js";
+import { fc, runs } from "../test-properties.js";
 import { parseManifest } from "./manifest.js";
 
 const BASE = 'name = "hello"\nmain = "src/index.ts"\ncompatibility_date = "2026-11-01"\n';
@@ -516,7 +516,7 @@ test("no text makes it throw anything but a WrkstError", () => {
         }
       },
     ),
-    { numRuns: 5000 },
+    { numRuns: runs(5000) },
   );
 });
 
@@ -543,6 +543,6 @@ test("no value makes it throw anything but a WrkstError", () => {
         assert.ok(error instanceof WrkstError, String(error));
       }
     }),
-    { numRuns: 3000 },
+    { numRuns: runs(3000) },
   );
 });

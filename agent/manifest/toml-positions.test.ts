@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { stringify } from "smol-toml";
+import { fc, runs } from "../test-properties.js";
 import { locateTomlKeys, type Path, pathKey } from "./toml-positions.js";
 
 const places: [what: string, text: string, path: Path, at: string][] = [
@@ -55,7 +55,7 @@ test("finds every key of any document", () => {
       for (const path of pathsOf(value, []))
         assert.ok(offsets.has(pathKey(path)), `${JSON.stringify(path)} in\n${text}`);
     }),
-    { numRuns: 1000 },
+    { numRuns: runs(1000) },
   );
 });
 
@@ -64,7 +64,7 @@ test("ends for any text", () => {
     fc.property(fc.array(fc.constantFrom(..."[]{}=.,\"'\\#\n ab1"), { maxLength: 40 }), (characters) => {
       locateTomlKeys(characters.join(""));
     }),
-    { numRuns: 5000 },
+    { numRuns: runs(5000) },
   );
 });
 

@@ -4,10 +4,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { basename, join, relative, resolve } from "node:path";
 import { after, test } from "node:test";
-import fc from "fast-check";
 import { unstable_readConfig as readConfig } from "wrangler";
 import { WrkstError } from "../errors.js";
 import type { Manifest } from "../model.js";
+import { fc, runs } from "../test-properties.js";
 import { parseManifest } from "./manifest.js";
 
 const folder = mkdtempSync(join(tmpdir(), "wrkst-manifest-"));
@@ -158,8 +158,8 @@ test("what both read, both read alike", () => {
     compared++;
     compare("property.json", text, environment);
   });
-  fc.assert(property, { numRuns: 300 });
-  assert.ok(compared > 50, `only ${compared} files could be compared`);
+  fc.assert(property, { numRuns: runs(300) });
+  assert.ok(compared > runs(50), `only ${compared} files could be compared`);
 });
 
 test("every example is a function without warnings", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import type { Declaration, Hold, Manifest } from "../model.js";
+import { fc } from "../test-properties.js";
 import {
   type Candidate,
   checkPruneLimit,

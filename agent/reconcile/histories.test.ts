@@ -1,5 +1,5 @@
 import { test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../test-properties.js";
 import { checkHistory, histories } from "./testing/histories.js";
 
 test("a function that moves to where the same names lead elsewhere is built again", async () => {

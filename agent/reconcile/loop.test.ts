@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { WrkstError } from "../errors.js";
 import type { PassReport } from "../model.js";
+import { fc } from "../test-properties.js";
 import { Loop, type PassRun } from "./loop.js";
 
 function report(commit: string, extra: Partial<PassReport> = {}): PassReport {

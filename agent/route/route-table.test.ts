@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { MAX_REVISIONS, type RouteEntry, type RouteTable } from "../../runtime/wire.js";
 import type { Manifest, RoutedFunction, RoutedVersion, RouteState } from "../model.js";
 import { testManifest } from "../test-manifest.js";
+import { fc } from "../test-properties.js";
 import { buildRouteTable, diffRouteTables, type RouteOptions } from "./route-table.js";
 
 const DAY = 86_400_000;

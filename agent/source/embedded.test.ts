@@ -195,9 +195,9 @@ test("forced pushes, new branches, deleted branches and tags are told as such", 
   ]);
 });
 
-test("50 MB go up in chunks, protocol version 2 brings them down again", async (t) => {
+test("20 MB go up in chunks, protocol version 2 brings them down again", async (t) => {
   const { root, work, url } = await serve(t);
-  const files = Array.from({ length: 128 }, (_, n): [string, Buffer] => [`big/${n}.bin`, randomBytes(400 * 1024)]);
+  const files = Array.from({ length: 51 }, (_, n): [string, Buffer] => [`big/${n}.bin`, randomBytes(400 * 1024)]);
   await git(work, ["config", "core.compression", "0"]);
   await change(work, Object.fromEntries(files));
   const { stderr } = await git(work, ["-c", "http.postBuffer=1000", "push", "origin", "main"], {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { type ErrorCode, WrkstError } from "../errors.js";
 import type { Actor, Hold } from "../model.js";
+import { fc, runs } from "../test-properties.js";
 import type { DirectChange } from "./direct.js";
 import type { Registry } from "./registry.js";
 import { change, DAY, newRegistry, push, version } from "./test-registry.js";
@@ -171,7 +171,7 @@ test("whatever pushes, pins and releases come, a held version serves, and after 
         assert.equal(after.state === "ready", held === undefined);
       }
     }),
-    { numRuns: 150 },
+    { numRuns: runs(150) },
   );
 });
 

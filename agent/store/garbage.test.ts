@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../test-properties.js";
 import { change, DAY, digest, manifestOf, newRegistry, push, type TestRegistry, version } from "./test-registry.js";
 
 const RETENTION = 30 * DAY;

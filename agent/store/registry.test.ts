@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import type { BundleInputs, SourceSettings } from "../model.js";
+import { fc } from "../test-properties.js";
 import { openRegistry, type Registry } from "./registry.js";
 import { change, DAY, newRegistry, push, version } from "./test-registry.js";
 

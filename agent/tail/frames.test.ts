@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../test-properties.js";
 import { CLOSE, createFrameReader, encodeClose, encodeFrame, OPCODE } from "./frames.js";
 
 /** A frame as a client sends it. */

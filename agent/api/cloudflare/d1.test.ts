@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { after, test } from "node:test";
-import fc from "fast-check";
 import type { Identity } from "../../auth/index.js";
+import { fc, runs } from "../../test-properties.js";
 import { serveApi } from "../testing.js";
 
 const callers = new Map<string, Identity>();
@@ -301,7 +301,7 @@ test("answers malformed bodies of every route with 4xx, and goes on", async () =
       const { status } = await ask(path, body);
       assert.ok(status === 200 || (status >= 400 && status < 500), `${path} ${body}: ${status}`);
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
   assert.ok(!served.logged().includes("request failed"));
 });

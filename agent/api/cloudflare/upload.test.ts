@@ -3,7 +3,7 @@ import { readdir } from "node:fs/promises";
 import { connect } from "node:net";
 import { after, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import fc from "fast-check";
+import { fc, runs } from "../../test-properties.js";
 import { serveApi, TOKEN } from "../testing.js";
 
 const served = await serveApi();
@@ -338,7 +338,7 @@ test("answers a thousand malformed uploads and bodies with 4xx, and goes on", as
       const { status } = await ask(SCRIPT, { ...good, body });
       assert.ok(status === 200 || (status >= 400 && status < 500), String(status));
     }),
-    { numRuns: 700 },
+    { numRuns: runs(700) },
   );
   const calls: [string, string][] = [
     ["POST", "deployments"],
@@ -358,7 +358,7 @@ test("answers a thousand malformed uploads and bodies with 4xx, and goes on", as
       const { status } = await ask(`${SCRIPT}/${path}`, { method, body });
       assert.ok(status === 200 || (status >= 400 && status < 500), String(status));
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
   assert.deepEqual(await readdir(served.uploads), []);
   assert.ok(!served.logged().includes("request failed"));

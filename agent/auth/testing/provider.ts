@@ -59,7 +59,8 @@ export interface TestProvider {
 
 export async function startProvider(options: ProviderOptions): Promise<TestProvider> {
   const cookieKeys = [randomBytes(16).toString("hex")];
-  let key = await newKey();
+  firstKey ??= newKey();
+  let key = await firstKey;
   let handle: (req: IncomingMessage, res: ServerResponse) => void = () => undefined;
   const requests: string[] = [];
   const listen = async (port: number) => {
@@ -112,6 +113,9 @@ export async function startProvider(options: ProviderOptions): Promise<TestProvi
   };
   return provider;
 }
+
+/** Making one costs a tenth of a second, so that the providers of one process begin with the same. */
+let firstKey: Promise<JWK> | undefined;
 
 async function newKey(): Promise<JWK> {
   const { privateKey } = await generateKeyPair("RS256", { extractable: true });
