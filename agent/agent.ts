@@ -152,6 +152,7 @@ async function assemble(
     olderThanDatabases: databases.migrating.olderThanDatabases,
     copies: databases.copying,
     wake: () => sources.publishSoon(),
+    wakeSource: (name) => sources.wakeOne(name, { force: true }),
     onHolds: () => expiry.look(),
     maxFunctions: config.maxFunctions,
     signal: closing.signal,

@@ -1,7 +1,7 @@
 // The words of what people do by hand: uploads, holds, deployments, and why a function is as it is. Types and pure functions;
 // model.ts hands them on.
 
-import type { ErrorReport } from "./errors.js";
+import type { ErrorReport, Position } from "./errors.js";
 import type { Bundle, Drift, FunctionState, PassReport, PlatformEvent, SourceStatus, Warning } from "./model.js";
 import type { BoundDatabase } from "./model-databases.js";
 import type { AutoRollback, Gradual } from "./model-trials.js";
@@ -83,7 +83,39 @@ export type SealedSecrets = Record<string, string>;
 /** In place of an alias: what holds all of them. No alias can have that name. */
 export const EVERY_ALIAS = "*";
 
-/** A person's hold on an alias; a suspension holds every alias. */
+/** `[wrkst] pin`: the repository itself holds an alias at a tag or a commit. */
+export interface DeclaredPin {
+  /** `latest` or another one. */
+  alias: string;
+  /** Name of a tag, or a commit of 7 to 40 hex. */
+  ref: string;
+  /** In the wrangler file. */
+  position: Position;
+}
+
+/** Where a declared pin led when its revision was switched to. */
+export interface StandingPin extends DeclaredPin {
+  /** 40 hex. */
+  commit: string;
+  version: string;
+  /** Since when, milliseconds since 1970. */
+  createdAt: number;
+}
+
+/** Who a declared pin is of, where a person's hold names its author. */
+const REPOSITORY = "the repository";
+
+/** A declared pin as what it is below every person's hold. */
+export function holdOfPin({ alias, version, createdAt, ref, commit, position }: StandingPin): Hold {
+  return { alias, kind: "pin", version, author: REPOSITORY, createdAt, declared: { ref, commit, position } };
+}
+
+/** `functions/api/wrangler.toml:12`. */
+export function placeOf({ file, line }: Position): string {
+  return line === undefined ? file : `${file}:${line}`;
+}
+
+/** A person's hold on an alias, or one that the repository declares; a suspension holds every alias. */
 export interface Hold {
   alias: string;
   kind: "pin" | "rollback" | "suspension";
@@ -98,6 +130,8 @@ export interface Hold {
   expiresAt?: number;
   /** Of a suspension: requests are refused too. */
   offline?: true;
+  /** Of a pin that the repository declares: what it names and where. */
+  declared?: Pick<StandingPin, "ref" | "commit" | "position">;
 }
 
 /** Whether the hold keeps git from moving the alias to the version. An expired hold is none; that is for the caller to see. */

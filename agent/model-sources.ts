@@ -2,7 +2,7 @@
 // change. Types only; model.ts hands them on.
 
 import type { ErrorReport } from "./errors.js";
-import type { Hold } from "./model-deploys.js";
+import type { Hold, StandingPin } from "./model-deploys.js";
 import type { CommitStatusDetail } from "./model-notify.js";
 import type { SourceStatus } from "./model-status.js";
 
@@ -122,8 +122,10 @@ export interface FunctionDiff {
   name: string;
   folder: string;
   change: "create" | "update" | "remove" | "unchanged" | "fail";
-  /** What keeps the change from serving. */
+  /** What keeps the change, or the newest version, from serving. */
   hold?: Hold;
+  /** What the revision pins, each alias at a tag or a commit; `latest` is compared as it is there. */
+  pins?: Omit<StandingPin, "version" | "createdAt">[];
   /** Bytes of the modules, where they are known. */
   size?: { from: number | null; to: number | null };
   /** Keys of the configuration that differ, each with both values as JSON; secrets have none. */

@@ -2,7 +2,7 @@
 
 import type { ModuleKind } from "../runtime/wire.js";
 import type { ErrorReport, Position } from "./errors.js";
-import type { Actor, Hold, UploadOrigin } from "./model-deploys.js";
+import type { Actor, DeclaredPin, Hold, StandingPin, UploadOrigin } from "./model-deploys.js";
 import type { Signer } from "./model-sources.js";
 import type { AutoRollback, Gradual } from "./model-trials.js";
 
@@ -165,6 +165,8 @@ export interface Declaration {
   manifest?: Manifest;
   /** Where databases and vars are declared, by their names in `env`. */
   bindingPositions?: Record<string, Position>;
+  /** Aliases that the file holds; absent: none, or, without a manifest, not known. */
+  pins?: DeclaredPin[];
   warnings: Warning[];
   /** Present instead of `manifest` when the file is wrong. */
   error?: ErrorReport;
@@ -253,6 +255,8 @@ export interface FunctionOutcome {
   hold?: Hold;
   /** The version has to stand its trial, and has so much of the traffic now, in per cent. */
   share?: number;
+  /** Aliases that the repository pins, where they have moved. */
+  pins?: PinOutcome[];
   url?: string;
   error?: ErrorReport;
   warnings: Warning[];
@@ -261,6 +265,9 @@ export interface FunctionOutcome {
   /** Migrations that were applied: name of the database, files, and the snapshot of what there was before, if anything. */
   migrations?: { database: string; applied: string[]; snapshot: string | null }[];
 }
+
+/** A declared pin that a pass has led to its version. */
+export type PinOutcome = Omit<StandingPin, "createdAt">;
 
 /** Numbers of milliseconds by phase of a pass. */
 export type Phase = "fetch" | "plan" | "bundle" | "migrate" | "load" | "switch";

@@ -5,7 +5,8 @@ import { describeError, printable, says, size } from "./wording.js";
 
 export function viewDiff({ from, to, functions }: RevisionDiff): string {
   const changing = functions.filter(({ change }) => change !== "unchanged");
-  const lines = changing.flatMap((one) => [says.wouldChange(one.change, one.name), ...linesOf(one).map(indented)]);
+  const shown = functions.filter(({ change, pins }) => change !== "unchanged" || pins);
+  const lines = shown.flatMap((one) => [says.wouldChange(one.change, one.name), ...linesOf(one).map(indented)]);
   const head = says.compared(short(from), short(to), changing.length, functions.length - changing.length);
   return [head, ...lines].map((line) => `${line}\n`).join("");
 }
@@ -16,6 +17,7 @@ function linesOf(one: FunctionDiff): string[] {
   return [
     ...(error ? [`error: ${describeError(error)}`] : []),
     ...(hold ? [says.heldBack(hold)] : []),
+    ...(one.pins ?? []).map(says.pinnedIn),
     ...(bytes && one.change !== "remove" ? [`size ${bytesOf(bytes.from)} → ${bytesOf(bytes.to)}`] : []),
     ...one.configuration.map(({ key, from, to }) => `${key} ${JSON.stringify(from)} → ${JSON.stringify(to)}`),
     ...[...named("+", bindings.added), ...named("-", bindings.removed), ...named("~", bindings.changed)],

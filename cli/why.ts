@@ -64,7 +64,10 @@ function passOf(pass: PassSummary | undefined, now: number): string | undefined 
 
 /** `latest at 1a2b3c4d, pin by Ada, 2 h ago, until 2027-01-31T00:00:00.000Z: fair this week`. */
 function describeHold(hold: Hold, now: number): string {
-  const { alias, version, kind, author, createdAt, expiresAt, reason } = hold;
+  const { alias, version, kind, author, createdAt, expiresAt, reason, declared } = hold;
+  if (declared) {
+    return `at ${version.slice(0, 8)}, ${printable(says.pinnedIn({ alias, ...declared }))}`;
+  }
   const until = expiresAt === undefined ? [] : [`until ${new Date(expiresAt).toISOString()}`];
   const what = kind === "suspension" ? "every alias" : `${alias} at ${version.slice(0, 8)}`;
   const parts = [what, `${kind} by ${author}`, says.ago(now - createdAt), ...until];

@@ -7,6 +7,7 @@ import {
   type FunctionStatus,
   type Hold,
   type PlatformEvent,
+  placeOf,
   type SourceExplanation,
   type SourceStatus,
 } from "../model.js";
@@ -106,6 +107,7 @@ function sentencesOf(found: FunctionDetail, hold: Hold | undefined): Reason {
     case "pending":
       return reason("a version is on its way", "a version must load before it can serve", "wait for the pass");
     case "pinned":
+      if (hold?.declared) return reasonOfDeclared(hold.declared);
       return reason(`a person holds it${because(hold)}`, "a pin wins over git", `release it: wrkst unpin ${name}`);
     case "rolled-back":
       return reason(
@@ -136,6 +138,14 @@ function sentencesOf(found: FunctionDetail, hold: Hold | undefined): Reason {
     case "removed":
       return reason("nothing serves", "it was removed", `bring it back: wrkst restore ${name}`);
   }
+}
+
+function reasonOfDeclared({ ref, position }: NonNullable<Hold["declared"]>): Reason {
+  return reason(
+    `the repository pins it at "${ref}", in ${placeOf(position)}`,
+    "a pin in the repository wins over newer revisions, and a person's hold over it",
+    "take the line out and push",
+  );
 }
 
 function because(hold: Hold | undefined): string {

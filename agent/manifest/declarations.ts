@@ -168,9 +168,15 @@ async function declare(snapshot: Snapshot, { place, cached, refused }: Found): P
   try {
     refuseEscapes(cached.reading, folder);
     const main = await findMain(snapshot, cached.reading, folder);
+    const { pins } = cached.reading;
     const { bindings } = cached.reading.positions;
     const bindingPositions = Object.keys(bindings).length ? { bindingPositions: bindings } : {};
-    return { ...base, manifest: { ...cached.reading.manifest, main }, ...bindingPositions };
+    return {
+      ...base,
+      manifest: { ...cached.reading.manifest, main },
+      ...bindingPositions,
+      ...(pins.length ? { pins } : {}),
+    };
   } catch (thrown) {
     if (!(thrown instanceof WrkstError) || !OWN_ERRORS.includes(thrown.code)) throw thrown;
     return { ...base, error: reportOf(thrown) };

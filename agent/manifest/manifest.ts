@@ -2,7 +2,7 @@
 
 import { posix } from "node:path";
 import { type Position, WrkstError } from "../errors.js";
-import { isFunctionName, type Manifest, type Warning } from "../model.js";
+import { type DeclaredPin, isFunctionName, type Manifest, type Warning } from "../model.js";
 import { positionsOfD1, readD1Databases } from "./bindings/d1.js";
 import { createNames } from "./bindings/names.js";
 import { refuseUnsupported } from "./bindings/unsupported.js";
@@ -10,6 +10,7 @@ import { positionsOfVars, readVars } from "./bindings/vars.js";
 import { type Document, parseDocument } from "./document.js";
 import { refuseUnknownMembers, warnOfKeys } from "./keys.js";
 import { readName } from "./name.js";
+import { readPins } from "./pins.js";
 import { readHosts } from "./routes.js";
 import { readRules } from "./rules.js";
 import {
@@ -44,6 +45,8 @@ export interface RawManifest {
 /** What the reader of declarations needs beside the manifest. */
 export interface ManifestReading {
   manifest: Manifest;
+  /** No part of what a version is. */
+  pins: DeclaredPin[];
   warnings: Warning[];
   /** Where the values stand that are compared with other files. */
   positions: { main: Position; baseDir: Position; tsconfig: Position; bindings: Record<string, Position> };
@@ -83,6 +86,7 @@ export function readManifest(document: Document, environment: string | undefined
   const position = (key: string) => document.positionOf(inherited(settings, key)?.path ?? []);
   return {
     manifest,
+    pins: readPins(settings, wrkstMember(settings, "pin")),
     warnings: settings.warnings,
     positions: {
       main: position("main"),
@@ -222,16 +226,14 @@ function readObservability(settings: Settings): boolean {
   return logs ?? booleanOf(settings, memberOf(setting, "enabled")) ?? false;
 }
 
-const WRKST_KEYS = ["health", "egress", "preview", "share", "auto_rollback", "gradual"];
+const WRKST_KEYS = ["health", "egress", "preview", "share", "pin", "auto_rollback", "gradual"];
 
 function readWrkst(settings: Settings) {
-  const top = topLevel(settings, "wrkst");
-  const effective = inherited(settings, "wrkst");
-  for (const setting of [top, effective]) {
+  for (const setting of [topLevel(settings, "wrkst"), inherited(settings, "wrkst")]) {
     tableOf(settings, setting);
     if (setting) refuseUnknownMembers(settings, setting, WRKST_KEYS);
   }
-  const member = (key: string) => memberOf(effective, key) ?? memberOf(top, key);
+  const member = (key: string) => wrkstMember(settings, key);
   const health = member("health");
   const egress = member("egress");
   const share = readShare(settings, member("share"));
@@ -242,6 +244,11 @@ function readWrkst(settings: Settings) {
     ...(share.length ? { share } : {}),
     ...readTrials(settings, member),
   };
+}
+
+/** Keys of `[wrkst]` are inherited one by one. */
+function wrkstMember(settings: Settings, key: string): Setting | undefined {
+  return memberOf(inherited(settings, "wrkst"), key) ?? memberOf(topLevel(settings, "wrkst"), key);
 }
 
 /** Functions that may use the databases of this one: names, or all of the account. */

@@ -13,6 +13,8 @@ export interface DiffRequest {
   /** A version that is there already. */
   version(id: string): Version | undefined;
   hold(name: string): Hold | undefined;
+  /** What the revision pins of the function; the step is that of `latest` as it is pinned. */
+  pins?(name: string): NonNullable<FunctionDiff["pins"]>;
   folderOf(name: string): string;
   /** What it would apply, by name of the function, or why that could not be told. */
   migrations: ReadonlyMap<string, FunctionDiff["migrations"] | ErrorReport>;
@@ -48,12 +50,15 @@ function diffStep(step: Step, request: DiffRequest): FunctionDiff {
   if (!manifest) return failed(reportOf(new WrkstError("ERR_MANIFEST", `"${name}" has no configuration`)));
   const serving = request.serving(name);
   const next = step.kind === "build" ? undefined : request.version(step.version);
-  if (serving && next?.id === serving.id) return bare(name, folder, "unchanged");
+  const pins = request.pins?.(name) ?? [];
+  const pinned = pins.length ? { pins } : {};
+  if (serving && next?.id === serving.id) return { ...bare(name, folder, "unchanged"), ...pinned };
   const migrations = request.migrations.get(name) ?? [];
   if (!Array.isArray(migrations)) return failed(migrations);
   const hold = request.hold(name);
   return {
     ...bare(name, folder, serving ? "update" : "create"),
+    ...pinned,
     ...(hold && holdsBack(hold, next?.id ?? "") ? { hold } : {}),
     size: { from: serving?.size ?? null, to: next?.size ?? null },
     configuration: configurationDiff(serving?.manifest, manifest),

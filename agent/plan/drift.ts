@@ -1,7 +1,7 @@
 // How what serves differs from what git declares: every state of a declared function but ready, with its reason. Pure.
 
 import { formatError } from "../errors.js";
-import type { Drift, FunctionStatus, Hold, Status, Suspension } from "../model.js";
+import { type Drift, type FunctionStatus, type Hold, placeOf, type Status, type Suspension } from "../model.js";
 
 type Known = Pick<FunctionStatus, "state" | "source" | "hold" | "suspension" | "error">;
 
@@ -24,6 +24,7 @@ export function countDrift(functions: Known[]): Status["drift"] {
 
 function becauseOf({ state, hold, suspension, error }: Known): string {
   if (state === "suspended" && suspension) return withReason(`suspended by ${suspension.author}`, suspension);
+  if (state === "pinned" && hold?.declared) return `declared in ${placeOf(hold.declared.position)}`;
   if ((state === "pinned" || state === "rolled-back") && hold) {
     return withReason(`held at ${hold.version.slice(0, 8)} by ${hold.author}`, hold);
   }
@@ -38,7 +39,7 @@ function withReason(sentence: string, { expiresAt, reason }: Pick<Hold | Suspens
 const SENTENCES: Record<FunctionStatus["state"], string> = {
   ready: "the newest revision serves",
   pending: "no version serves yet",
-  pinned: "a person holds it",
+  pinned: "it is held",
   "rolled-back": "a person went back",
   gradual: "two versions share the traffic",
   failed: "the newest revision failed",

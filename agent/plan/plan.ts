@@ -22,7 +22,7 @@ export interface KnownFunction {
   latest: string | null;
   /** Version that git gave last. */
   declared: string | null;
-  /** A person's hold on `latest` that has not expired. */
+  /** A person's hold on `latest` that has not expired, or else the pin that the repository declares. */
   hold?: Hold | undefined;
   /** Version that is on trial; it serves as far as it may yet. */
   tried?: string | undefined;
@@ -30,6 +30,8 @@ export interface KnownFunction {
   withdrawn: boolean;
   /** A hold kept migrations from being applied. */
   waits?: boolean;
+  /** Something that the repository pins is not where it is to be. */
+  repinned?: boolean;
   removed: boolean;
 }
 
@@ -124,8 +126,9 @@ function stepOf(candidate: Candidate, known: KnownFunction | undefined, request:
 }
 
 /** Nothing is left to do for the version: it serves, or was given before and is held back. */
-function isSettled({ latest, tried, declared, hold, withdrawn, waits }: KnownFunction, version: string): boolean {
-  if (withdrawn) return false;
+function isSettled(known: KnownFunction, version: string): boolean {
+  const { latest, tried, declared, hold, withdrawn, waits, repinned } = known;
+  if (withdrawn || repinned) return false;
   return holdsBack(hold, version) ? declared === version : (tried ?? latest) === version && !hold && !waits;
 }
 

@@ -2,6 +2,7 @@
 import { type ErrorReport, reportOf, WrkstError } from "../errors.js";
 import type { Snapshot } from "../model.js";
 import type { Step } from "../plan/plan.js";
+import { buildPins, migratePins, type Pinning } from "./act-pins.js";
 import { keptTogether } from "./atomic.js";
 import { bindDatabases } from "./bind.js";
 import { type Built, buildVersion } from "./build.js";
@@ -9,7 +10,8 @@ import { type Clock, mapLimited } from "./flow.js";
 import type { PassRun } from "./loop.js";
 import { migrateAll } from "./migrate.js";
 import { failedOutcome } from "./outcome.js";
-import type { Observed, PassDeps, StepResult } from "./pass.js";
+import { failedStep, type Observed, type PassDeps, type StepResult } from "./pass.js";
+import { errorOfPin } from "./pins.js";
 
 /** One pass at work. */
 export interface Acting {
@@ -28,13 +30,14 @@ const PROGRESS_INTERVAL = 2_000;
 export async function act(acting: Acting, clock: Clock): Promise<StepResult[]> {
   const { deps, pass, snapshot } = acting;
   const { steps } = acting.observed.plan;
+  const pinned = await clock.measure("bundle", () => buildPins(acting));
   const results = await clock.measure("bundle", async () => {
     const total = steps.filter((step) => step.kind === "build").length;
     if (total > 0) await deps.checkout.sync(snapshot, pass.signal);
     const count = countProgress(acting, total);
     return mapLimited(steps, deps.concurrency, async (step) => {
       pass.signal.throwIfAborted();
-      const result = await actOn(acting, step);
+      const result = await actBeside(acting, step, pinned.get(step));
       if (step.kind === "build") count();
       if (result.kind === "fail") tell(acting, step, result.error);
       return result;
@@ -43,10 +46,22 @@ export async function act(acting: Acting, clock: Clock): Promise<StepResult[]> {
   const bound = tellFailures(acting, results, bindDatabases(deps, results));
   // Before the migrations, which nothing takes back.
   const together = deps.atomic ? keptTogether(bound, acting.observed.records) : bound;
-  const migrated = tellFailures(acting, together, await clock.measure("migrate", () => migrateAll(acting, together)));
+  const migrated = tellFailures(acting, together, await clock.measure("migrate", () => migrate(acting, together)));
   const prepared = await clock.measure("load", () => prepareAll(acting, migrated));
   pass.signal.throwIfAborted();
   return prepared;
+}
+
+/** What is pinned to the past comes first: it brings the older migrations. */
+async function migrate(acting: Acting, results: StepResult[]): Promise<StepResult[]> {
+  return migrateAll(acting, await migratePins(acting, results));
+}
+
+/** A function one of whose pins is wrong fails, whatever its newest version is. */
+async function actBeside(acting: Acting, step: Step, pins: Pinning[] | ErrorReport | undefined): Promise<StepResult> {
+  if (pins && !Array.isArray(pins)) return { kind: "fail", step, error: pins };
+  const result = await actOn(acting, step);
+  return pins && result.kind !== "keep" ? { ...result, pins } : result;
 }
 
 function countProgress({ deps, pass }: Acting, total: number): () => void {
@@ -70,7 +85,7 @@ function tell(acting: Acting, step: Step, error: ErrorReport): void {
 
 function tellFailures(acting: Acting, before: StepResult[], after: StepResult[]): StepResult[] {
   for (const [index, result] of after.entries()) {
-    if (result.kind === "fail" && result !== before[index]) tell(acting, result.step, result.error);
+    if (result.kind === "fail" && before[index]?.kind !== "fail") tell(acting, result.step, result.error);
   }
   return after;
 }
@@ -122,13 +137,23 @@ function built(step: Step, made: Built): StepResult {
 }
 
 async function prepareAll({ deps, pass }: Acting, results: StepResult[]): Promise<StepResult[]> {
-  const versions = results.flatMap((result) => (result.kind === "switch" ? [result.version] : []));
+  const moving = (result: StepResult) =>
+    result.kind === "keep" ? [] : (result.pins ?? []).filter(({ isStanding }) => !isStanding);
+  const versions = results.flatMap((result) => [
+    ...(result.kind === "switch" ? [result.version] : []),
+    ...moving(result).map((pin) => pin.result.version),
+  ]);
   if (versions.length === 0) return results;
   const refused = await deps.prepare(versions, pass.signal);
-  return results.map((result) => {
+  return results.map((result): StepResult => {
+    const wrong = moving(result).find((pin) => refused.has(pin.result.version.id));
+    if (wrong) {
+      const error = tellMigrated(deps, wrong.result, refused.get(wrong.result.version.id)!);
+      return { kind: "fail", step: result.step, error: errorOfPin(wrong, error) };
+    }
     const error = result.kind === "switch" ? refused.get(result.version.id) : undefined;
     if (result.kind !== "switch" || !error) return result;
-    return { kind: "fail", step: result.step, error: tellMigrated(deps, result, error) };
+    return failedStep(result, tellMigrated(deps, result, error));
   });
 }
 

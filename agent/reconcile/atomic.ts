@@ -15,8 +15,9 @@ export function keptTogether(results: StepResult[], records: ReadonlyMap<string,
   const error = keptBack(failed);
   return results.map((result): StepResult => {
     const record = records.get(result.step.declaration.name);
+    if (result.kind === "fail" && result.pins) return { kind: "fail", step: result.step, error: result.error };
     const serves = record?.removedAt === null && result.kind === "switch" && record.latest === result.version.id;
-    if (result.kind !== "switch" || serves) return result;
+    if (result.kind !== "switch" || (serves && !result.pins)) return result;
     return { kind: "fail", step: result.step, error: withMigrations(error, result) };
   });
 }

@@ -2,7 +2,7 @@
 import { reportOf } from "../errors.js";
 import type { Version } from "../model.js";
 import type { BindingsFound, BindingsWanted, Registry } from "../store/index.js";
-import type { PassDeps, StepResult } from "./pass.js";
+import { failedStep, type PassDeps, type StepResult } from "./pass.js";
 
 /** Steps whose databases are somebody else's fail; the others know what was made for them. */
 export function bindDatabases({ registry }: Pick<PassDeps, "registry">, results: StepResult[]): StepResult[] {
@@ -27,5 +27,5 @@ export function wantedOf(registry: Pick<Registry, "databases">, version: Version
 function boundTo(result: Extract<StepResult, { kind: "switch" }>, answer: BindingsFound): StepResult {
   if ("created" in answer) return answer.created.length ? { ...result, created: answer.created } : result;
   const position = result.step.declaration.bindingPositions?.[answer.binding];
-  return { kind: "fail", step: result.step, error: { ...reportOf(answer.error), ...(position ? { position } : {}) } };
+  return failedStep(result, { ...reportOf(answer.error), ...(position ? { position } : {}) });
 }

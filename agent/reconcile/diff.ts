@@ -8,8 +8,9 @@ import type { Step } from "../plan/plan.js";
 import type { Migrating } from "./databases/index.js";
 import { mapLimited } from "./flow.js";
 import { type Observed, observe, type PassDeps, type Planning } from "./pass.js";
+import { createPinPlanning, type PlannedPin, planned } from "./pins.js";
 
-export interface DiffDeps extends Omit<Planning, "source" | "declarations"> {
+export interface DiffDeps extends Omit<Planning, "source" | "declarations" | "pins">, Pick<PassDeps, "verify"> {
   source: PassDeps["source"] & { resolve(ref: string, signal: AbortSignal): Promise<string> };
   migrating: Pick<Migrating, "appliedNames">;
 }
@@ -27,10 +28,12 @@ export function createDiffing(deps: DiffDeps) {
     const commit = ref === undefined ? (await source.fetch({ signal })).commit : await source.resolve(ref, signal);
     const revision: Revision = { source: source.name, branch: source.branch, commit };
     const snapshot = await source.snapshot(commit);
-    const observed = await observe({ ...deps, declarations }, revision, snapshot);
-    const { steps, removals } = observed.plan;
+    const pins = createPinPlanning(deps, signal);
+    const observed = await observe({ ...deps, declarations, pins }, revision, snapshot);
+    const given = givenBy(observed, snapshot);
+    const { removals } = observed.plan;
     const functions = diffSteps({
-      ...{ steps, removals },
+      ...{ steps: given.map(({ step }) => step), removals },
       serving: (name) => {
         const id = servingOf(observed, name);
         return id === undefined ? undefined : registry.version(id);
@@ -40,8 +43,9 @@ export function createDiffing(deps: DiffDeps) {
         const record = observed.records.get(name);
         return record && observed.holds.get(record.id);
       },
+      pins: (name) => planned(observed.pins.planned.get(name)).map(shownPin),
       folderOf: (name) => observed.records.get(name)?.folder ?? "",
-      migrations: await migrationsOf(deps, { observed, snapshot, signal }),
+      migrations: await migrationsOf(deps, { observed, given, signal }),
     });
     const last = registry.lastRevision(source.name);
     return {
@@ -56,9 +60,27 @@ function servingOf({ records }: Observed, name: string): string | undefined {
   return record?.removedAt === null ? (record.latest ?? undefined) : undefined;
 }
 
+/** What would serve, with the tree that declares it: pins of `latest` lead to older ones. */
+interface Given {
+  step: Step;
+  snapshot: Snapshot;
+}
+
+function givenBy({ plan, pins }: Observed, snapshot: Snapshot): Given[] {
+  return plan.steps.map((step) => {
+    const own = step.kind === "fail" ? [] : planned(pins.planned.get(step.declaration.name));
+    const pin = own.find(({ alias }) => alias === "latest");
+    return pin ? { step: pin.step, snapshot: pin.snapshot } : { step, snapshot };
+  });
+}
+
+function shownPin({ alias, ref, commit, position }: PlannedPin) {
+  return { alias, ref, commit, position };
+}
+
 interface Asking {
   observed: Observed;
-  snapshot: Snapshot;
+  given: Given[];
   signal: AbortSignal;
 }
 
@@ -67,16 +89,16 @@ async function migrationsOf(
   deps: DiffDeps,
   asking: Asking,
 ): Promise<Map<string, FunctionDiff["migrations"] | ErrorReport>> {
-  const { observed } = asking;
-  const changing = observed.plan.steps.filter(
-    (step) =>
+  const { observed, given } = asking;
+  const changing = given.filter(
+    ({ step }) =>
       step.declaration.manifest?.d1Databases.length &&
       step.kind !== "fail" &&
       !(step.kind !== "build" && step.version === servingOf(observed, step.declaration.name)),
   );
-  const found = await mapLimited(changing, AT_ONCE, async (step) => {
+  const found = await mapLimited(changing, AT_ONCE, async (one) => {
     asking.signal.throwIfAborted();
-    return [step.declaration.name, await pendingOf(deps, asking, step).catch(reportOrThrow)] as const;
+    return [one.step.declaration.name, await pendingOf(deps, observed, one).catch(reportOrThrow)] as const;
   });
   return new Map(found);
 }
@@ -87,7 +109,7 @@ function reportOrThrow(error: unknown): ErrorReport {
   throw error;
 }
 
-async function pendingOf(deps: DiffDeps, { observed, snapshot }: Asking, { declaration }: Step) {
+async function pendingOf(deps: DiffDeps, observed: Observed, { step: { declaration }, snapshot }: Given) {
   const { registry, migrating } = deps;
   const { sets } = await readMigrations(snapshot, declaration);
   const record = observed.records.get(declaration.name);

@@ -7,24 +7,27 @@ import { waitingKey } from "../store/index.js";
 import type { Acting } from "./act.js";
 import type { Migrated, Migrating } from "./databases/index.js";
 import { mapLimited } from "./flow.js";
-import type { StepResult } from "./pass.js";
+import { failedStep, type StepResult } from "./pass.js";
 
 type Switching = Extract<StepResult, { kind: "switch" }>;
 
 /** Functions whose databases are migrated at a time. */
 const AT_ONCE = 4;
 
-/** What a person holds back is not going to serve: its migrations wait too, but for copies that its previews work on. */
+/** What a person or the repository holds back is not going to serve: its migrations wait too, but for copies that its previews work on. */
 export async function migrateAll(acting: Acting, results: StepResult[]): Promise<StepResult[]> {
   const { registry } = acting.deps;
   const holds = registry.holdsOnGit();
   return mapLimited(results, AT_ONCE, async (result) => {
     if (result.kind !== "switch") return result;
-    const record = registry.functionByName(result.version.function);
+    const { account, function: name, id: version, manifest } = result.version;
+    const record = registry.functionByName(name);
+    const isPinned = result.pins?.some(({ alias }) => alias === "latest");
     acting.pass.signal.throwIfAborted();
     try {
-      if (record && holdsBack(holds.get(record.id), result.version.id)) {
-        if (result.version.manifest.d1Databases.length) registry.setSetting(waitingKey(record.id), "1");
+      if (isPinned || (record && holdsBack(holds.get(record.id), version))) {
+        const id = () => record?.id ?? registry.databases.functionId(account, name);
+        if (manifest.d1Databases.length) registry.setSetting(waitingKey(id()), "1");
         return await noteOnly(acting, result);
       }
       const migrated = await migrateOne(acting, result);
@@ -32,7 +35,7 @@ export async function migrateAll(acting: Acting, results: StepResult[]): Promise
       return migrated;
     } catch (error) {
       acting.pass.signal.throwIfAborted();
-      return { kind: "fail", step: result.step, error: reportOf(error) };
+      return failedStep(result, reportOf(error));
     }
   });
 }
@@ -48,7 +51,7 @@ async function setsOf(acting: Acting, { step, version }: Switching): Promise<Fou
   return { functionId, found: sets.map((set) => ({ set, database: databaseOf(acting, functionId, version, set) })) };
 }
 
-async function noteOnly(acting: Acting, result: Switching): Promise<StepResult> {
+export async function noteOnly(acting: Acting, result: Switching): Promise<StepResult> {
   try {
     await note(acting, result.version, await setsOf(acting, result));
     return result;
@@ -64,7 +67,7 @@ function note({ deps }: Acting, version: Version, { functionId, found }: Found):
   return deps.migrating.note(noted.map((one) => ({ ...one, version: version.id, function: functionId })));
 }
 
-async function migrateOne(acting: Acting, result: Switching): Promise<StepResult> {
+export async function migrateOne(acting: Acting, result: Switching): Promise<StepResult> {
   const { deps, pass, observed } = acting;
   const sets = await setsOf(acting, result);
   const { functionId, found } = sets;

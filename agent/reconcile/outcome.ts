@@ -1,7 +1,16 @@
 // From the results of the steps to what is reported and what is recorded. Pure.
 import { type ErrorReport, formatError } from "../errors.js";
-import { type Declaration, type FunctionOutcome, type Hold, holdsBack } from "../model.js";
+import {
+  type Declaration,
+  type FunctionOutcome,
+  type Hold,
+  holdOfPin,
+  holdsBack,
+  type PinOutcome,
+  placeOf,
+} from "../model.js";
 import type { FunctionChange, FunctionRecord, NewBuild, NewEvent, Switch } from "../store/index.js";
+import type { Pinning } from "./act-pins.js";
 import type { Migrated } from "./databases/index.js";
 import type { PassRequest } from "./loop.js";
 import type { Observed, StepResult } from "./pass.js";
@@ -35,7 +44,12 @@ export function outcomesOf(parts: {
   const { observed, removals, urlOf } = parts;
   const declared = parts.results.map((result): FunctionOutcome => {
     const { name, folder } = result.step.declaration;
-    if (result.kind === "fail") return failedOutcome(observed, result.step.declaration, result.error, urlOf(name));
+    if (result.kind === "fail") {
+      const failed = failedOutcome(observed, result.step.declaration, result.error, urlOf(name));
+      const given = pinOnLatest(result.pins);
+      const isMoved = given && !holdsBack(holdOf(observed, name), given.version);
+      return { ...failed, ...(isMoved ? { version: given.version } : {}), ...movedPins(result.pins) };
+    }
     const serving = servingVersion(observed, name);
     if (result.kind === "keep") {
       return { name, folder, result: "unchanged", version: result.version, url: urlOf(name), warnings: [] };
@@ -50,16 +64,19 @@ export function outcomesOf(parts: {
       warnings: result.warnings,
       ...databases,
       ...(migrated?.length ? { migrations: migrated.map(shownMigration) } : {}),
+      ...movedPins(result.pins),
     };
-    const hold = holdOf(observed, name);
-    if (hold && holdsBack(hold, result.version.id)) {
-      const isNew = observed.records.get(name)?.declared !== result.version.id;
-      return { ...made, result: isNew ? "held" : "unchanged", hold };
+    const pin = pinOnLatest(result.pins);
+    const given = pin?.version ?? result.version.id;
+    const held = holdOf(observed, name);
+    const isMoving = !holdsBack(held, given) && standing(observed, name, pin !== undefined) !== given;
+    if (isMoving) {
+      return { ...made, version: given, result: serving === null ? wordForNew(observed.records.get(name)) : "updated" };
     }
-    const isDivided = Boolean(observed.records.get(name)?.split);
-    const tried = isDivided ? observed.known.find((one) => one.name === name)?.tried : undefined;
-    if ((tried ?? serving) === result.version.id) return { ...made, result: "unchanged" };
-    return { ...made, result: serving === null ? wordForNew(observed.records.get(name)) : "updated" };
+    const hold = held && holdsBack(held, given) ? held : pin && holdOfPin({ ...pin, createdAt: 0 });
+    if (!hold) return { ...made, result: "unchanged" };
+    const isNew = observed.records.get(name)?.declared !== result.version.id;
+    return { ...made, result: isNew ? "held" : "unchanged", hold };
   });
   const removed = removals.map((name): FunctionOutcome => {
     const folder = observed.records.get(name)?.folder ?? "";
@@ -70,6 +87,25 @@ export function outcomesOf(parts: {
   return [...declared, ...removed];
 }
 
+function pinOnLatest(pins: Pinning[] | undefined): PinOutcome | undefined {
+  const pin = pins?.find(({ alias }) => alias === "latest");
+  return pin && pinOutcome(pin);
+}
+
+function movedPins(pins: Pinning[] = []): Pick<FunctionOutcome, "pins"> {
+  const moved = pins.filter(({ isStanding }) => !isStanding);
+  return moved.length ? { pins: moved.map(pinOutcome) } : {};
+}
+
+function pinOutcome({ alias, ref, commit, position, result }: Pinning): PinOutcome {
+  return { alias, ref, commit, position, version: result.version.id };
+}
+
+/** `latest at 1a2b3c4d (v1.2.0), declared in functions/api/wrangler.toml:12`. */
+export function describePin({ alias, version, ref, position }: PinOutcome): string {
+  return `${alias} at ${version.slice(0, 8)} (${ref}), declared in ${placeOf(position)}`;
+}
+
 function shownMigration({ database, applied, snapshot }: Migrated) {
   return { database: database.name, applied, snapshot };
 }
@@ -77,6 +113,13 @@ function shownMigration({ database, applied, snapshot }: Migrated) {
 function holdOf({ records, holds }: Observed, name: string): Hold | undefined {
   const record = records.get(name);
   return record && record.removedAt === null ? holds.get(record.id) : undefined;
+}
+
+/** What serves all that it is to serve: a version on trial counts, but what is pinned takes all of the traffic. */
+function standing(observed: Observed, name: string, isPinned: boolean): string | null {
+  const serving = servingVersion(observed, name);
+  if (!observed.records.get(name)?.split) return serving;
+  return isPinned ? null : (observed.known.find((one) => one.name === name)?.tried ?? serving);
 }
 
 function wordForNew(record: { removedAt: number | null } | undefined): "created" | "restored" {
@@ -103,7 +146,9 @@ export function switchOf(parts: {
   const removed = removals.map((name): FunctionChange => {
     return { name, source, folder: observed.records.get(name)?.folder ?? null, state: "removed" };
   });
-  const built = results.flatMap((result) => (result.kind === "switch" && result.built ? [result.built] : []));
+  const pinned = results.flatMap((result) => (result.kind === "keep" ? [] : (result.pins ?? [])));
+  const switching = results.flatMap((result) => (result.kind === "switch" ? [result] : []));
+  const built = [...pinned.map(({ result }) => result), ...switching].flatMap((result) => result.built ?? []);
   return {
     cause: pass.cause,
     author: pass.author,
@@ -116,13 +161,16 @@ export function switchOf(parts: {
       const environment = parts.environment ?? "";
       return { function: version.function, environment, treeId, bundler: parts.bundler, inputs, versionId: version.id };
     }),
-    events: outcomes.flatMap((outcome) => eventOf(observed, outcome) ?? []).map((event) => ({ account, ...event })),
+    events: outcomes.flatMap((outcome) => eventsOf(observed, outcome)).map((event) => ({ account, ...event })),
   };
 }
 
 /** What a person's hold kept from happening. */
 export function describeHeld({ version, hold }: Pick<FunctionOutcome, "version" | "hold">): string {
   const what = version === undefined ? "git declares it no longer" : `version ${version.slice(0, 8)} was built`;
+  if (hold?.declared) {
+    return `${what}, held at ${hold.version.slice(0, 8)} (${hold.declared.ref}), declared in ${placeOf(hold.declared.position)}`;
+  }
   const by = `held at ${hold?.version.slice(0, 8)} by a ${hold?.kind} of ${hold?.author}`;
   return `${what}, ${by}${hold?.reason ? ` (${hold.reason})` : ""}`;
 }
@@ -140,16 +188,26 @@ function changeOf(
     const taken = result.error.code === "ERR_NAME_TAKEN";
     const foreign = taken && (seen.has(name) || isAnothers(observed, record, { folder, account }));
     seen.add(name);
-    if (live && record.state === "quarantined" && !foreign) return undefined;
-    if (live && !foreign && isKnownFailure(record, folder, result.error)) return undefined;
-    return { ...common, state: foreign ? "name-taken" : "failed", error: result.error, warnings };
+    const pins = foreign ? {} : pinsOf(result.pins);
+    const isMoving = result.pins?.some(({ isStanding }) => !isStanding) ?? false;
+    if (live && record.state === "quarantined" && !foreign && !isMoving) return undefined;
+    if (live && !foreign && !isMoving && isKnownFailure(record, folder, result.error)) return undefined;
+    return { ...common, state: foreign ? "name-taken" : "failed", error: result.error, warnings, ...pins };
   }
   seen.add(name);
   if (result.kind === "keep") {
     const same = live && record.folder === folder && record.state !== "failed";
     return same ? undefined : { ...common, state: "ready", warnings, latest: result.version };
   }
-  return { ...common, state: "ready", warnings: result.warnings, latest: result.version.id };
+  return {
+    ...common,
+    ...{ state: "ready", warnings: result.warnings, latest: result.version.id },
+    pins: result.pins?.map(pinOutcome) ?? [],
+  };
+}
+
+function pinsOf(pins: Pinning[] | undefined): Pick<FunctionChange, "pins"> {
+  return pins ? { pins: pins.map(pinOutcome) } : {};
 }
 
 /** The function of that name is another folder's, another source's or, though it was removed, another account's. */
@@ -166,6 +224,16 @@ function isAnothers(
 function isKnownFailure(record: FunctionRecord, folder: string, error: ErrorReport): boolean {
   const { state, error: before } = record;
   return state === "failed" && record.folder === folder && !!before && formatError(before) === formatError(error);
+}
+
+function eventsOf(observed: Observed, outcome: FunctionOutcome): NewEvent[] {
+  const { source, branch, commit } = observed.revision;
+  const pinned = (outcome.pins ?? []).map((pin): NewEvent => {
+    const common = { source, function: outcome.name, revision: `${branch}@sha1:${commit}` };
+    return { ...common, kind: "alias.pinned", message: `"${outcome.name}" is pinned, ${describePin(pin)}` };
+  });
+  const own = eventOf(observed, outcome);
+  return own ? [own, ...pinned] : pinned;
 }
 
 function eventOf(observed: Observed, outcome: FunctionOutcome): NewEvent | undefined {

@@ -29,16 +29,29 @@ import {
   type Step,
 } from "../plan/plan.js";
 import { readSurroundings } from "../plan/surroundings.js";
+import type { Source } from "../source/follow.js";
 import { type FunctionRecord, type Registry, waitingKey } from "../store/index.js";
 import { type Acting, act } from "./act.js";
+import type { Pinning } from "./act-pins.js";
 import { isKeptBack, keptTogether } from "./atomic.js";
 import type { BuildDeps, Built } from "./build.js";
+import { candidateOf } from "./candidate.js";
 import type { Migrated, Migrating } from "./databases/index.js";
 import { withdrawn } from "./databases/withdrawing.js";
 import { startClock } from "./flow.js";
 import type { KeptBuilds } from "./kept-builds.js";
 import type { PassRun } from "./loop.js";
 import { outcomesOf, switchOf } from "./outcome.js";
+import {
+  createPinPlanning,
+  isRepinned,
+  lookAtPins,
+  NO_PINS,
+  type PinPlan,
+  type PlannedPins,
+  plannedHold,
+  rememberPins,
+} from "./pins.js";
 import type { Verify } from "./verify.js";
 
 export interface PassDeps extends BuildDeps {
@@ -48,6 +61,8 @@ export interface PassDeps extends BuildDeps {
     readonly path: string;
     fetch(options: { signal: AbortSignal; goal?: string }): Promise<{ commit: string; tag?: FollowedTag }>;
     snapshot(commit: string, branch?: string): Promise<Snapshot>;
+    pinned: Source["pinned"];
+    bringInPinned: Source["bringInPinned"];
   };
   /** Who signed a commit that is to be built; rejects with ERR_GIT_UNVERIFIED unless they may. Absent: anybody may. */
   verify?: Verify;
@@ -91,9 +106,17 @@ export type StepResult =
       warnings: Warning[];
       created?: Database[];
       migrated?: Migrated[];
+      /** All that the repository pins of the function; absent: nothing. */
+      pins?: Pinning[];
     }
   | { kind: "keep"; step: Step; version: string }
-  | { kind: "fail"; step: Step; error: ErrorReport };
+  /** What is pinned may move although the newest version failed; absent: pins stay as they are. */
+  | { kind: "fail"; step: Step; error: ErrorReport; pins?: Pinning[] };
+
+/** The step fails; what the repository pins beside it stays good. */
+export function failedStep(result: Extract<StepResult, { kind: "switch" }>, error: ErrorReport): StepResult {
+  return { kind: "fail", step: result.step, error, ...(result.pins ? { pins: result.pins } : {}) };
+}
 
 /** What the pass saw: the plan, and the functions as they were. */
 export interface Observed {
@@ -102,8 +125,10 @@ export interface Observed {
   known: KnownFunction[];
   /** Live and removed functions by name. */
   records: Map<string, FunctionRecord>;
-  /** What keeps git from moving `latest`, by function id. */
+  /** What keeps git from moving `latest`, by function id: holds of people. */
   holds: Map<string, Hold>;
+  /** What the revision itself pins. */
+  pins: PinPlan;
 }
 
 export async function runPass(deps: PassDeps, pass: PassRun): Promise<PassReport> {
@@ -117,11 +142,13 @@ export async function runPass(deps: PassDeps, pass: PassRun): Promise<PassReport
   const last = registry.lastRevision(source.name);
   const begin = { source: source.name, from: last ? formatRevision(last) : null, to: formatRevision(revision) };
   const handled = `handled.${source.name}`;
-  if (!pass.force && registry.setting(handled) === handledKey(deps, commit)) {
+  const led = await clock.measure("fetch", () => lookAtPins(deps, pass.signal));
+  if (!pass.force && registry.setting(handled) === handledKey(deps, commit, led)) {
     return { ...begin, result: "unchanged", functions: [], ...clock.stop() };
   }
   const snapshot = await source.snapshot(commit);
-  const observed = await clock.measure("plan", () => observe(deps, revision, snapshot));
+  const pins = createPinPlanning(deps, pass.signal);
+  const observed = await clock.measure("plan", () => observe({ ...deps, pins }, revision, snapshot));
   deps.underWay.set(
     source.name,
     observed.plan.steps.map((step) => step.declaration.name),
@@ -132,6 +159,7 @@ export async function runPass(deps: PassDeps, pass: PassRun): Promise<PassReport
   const results = await act(acting, clock);
   const { functions, key } = await clock.measure("switch", () => switchOver(acting, results));
   registry.setSetting(handled, key);
+  rememberPins(deps, observed.pins.led);
   const result = verdictOf(functions);
   const times = clock.stop();
   if (result !== "unchanged") {
@@ -157,14 +185,14 @@ async function verified(
   }
 }
 
-/** Equal keys: the same revision read in the same way, with the same holds. */
-function handledKey(deps: PassDeps, commit: string): string {
+/** Equal keys: the same revision read in the same way, with the same holds, and its pins lead to the same commits. */
+function handledKey(deps: PassDeps, commit: string, led: PinPlan["led"]): string {
   const { path } = deps.source;
   const holds = [...deps.registry.holdsOnGit()]
     .map(([id, { kind, version, rejected }]) => [id, kind, version, rejected ?? ""].join(" "))
     .sort();
   return createHash("sha256")
-    .update(JSON.stringify([commit, path, deps.environment ?? "", deps.bundlerId, holds]))
+    .update(JSON.stringify([commit, path, deps.environment ?? "", deps.bundlerId, holds, [...led].sort()]))
     .digest("hex");
 }
 
@@ -178,7 +206,10 @@ function readFunctions(registry: Registry): Pick<Observed, "records" | "holds"> 
 export type Planning = Pick<
   PassDeps,
   "registry" | "environment" | "declarations" | "account" | "bundlerId" | "source" | "refuse"
->;
+> & {
+  /** Leads the pins that declarations have to their commits; absent: they do not count. */
+  pins?: ReturnType<typeof createPinPlanning>;
+};
 
 /** Reads the revision and plans it; changes nothing. */
 export async function observe(deps: Planning, revision: Revision, snapshot: Snapshot): Promise<Observed> {
@@ -188,35 +219,38 @@ export async function observe(deps: Planning, revision: Revision, snapshot: Snap
   const candidates = await Promise.all(
     declarations.map((declaration) => candidateOf(deps, snapshot, declaration, records.get(declaration.name))),
   );
+  const pins = (await deps.pins?.(declarations, records)) ?? NO_PINS;
+  for (const candidate of candidates) refuseWrongPins(candidate, pins);
   const surroundings = await readSurroundings(
     snapshot,
     candidates.flatMap((candidate) => candidate.pastBuilds),
   );
-  const known = [...records.values()].map((record) => knownOf(registry, record, holds.get(record.id)));
+  const known = [...records.values()].map((record) => {
+    return knownOf(registry, record, holds.get(record.id), pins.planned.get(record.name));
+  });
   const { account, bundlerId: bundler, source } = deps;
   const plan = planRevision({ source: source.name, account, bundler, candidates, known, surroundings });
-  return { revision, plan, known, records, holds };
+  return { revision, plan, known, records, holds, pins };
 }
 
-async function candidateOf(
-  deps: Planning,
-  snapshot: Snapshot,
-  declaration: Declaration,
-  record: FunctionRecord | undefined,
-): Promise<Candidate> {
-  const refused = deps.refuse(declaration, record);
-  const treeId = record && (await snapshot.treeId(declaration.folder));
-  const builds = treeId ? deps.registry.builds(record.id, treeId, deps.environment ?? "") : [];
-  const pastBuilds = builds.map(({ versionId: version, bundler, inputs }) => ({ version, bundler, inputs }));
-  return { declaration, pastBuilds, ...(refused ? { refused } : {}) };
+function refuseWrongPins(candidate: Candidate, { planned }: PinPlan): void {
+  const pins = planned.get(candidate.declaration.name);
+  if (pins && "error" in pins) candidate.refused ??= pins.error;
 }
 
-function knownOf(registry: Registry, record: FunctionRecord, hold: Hold | undefined): KnownFunction {
+function knownOf(
+  registry: Registry,
+  record: FunctionRecord,
+  held: Hold | undefined,
+  pins: PlannedPins | undefined,
+): KnownFunction {
   const { name, source, folder, account, latest, declared, withdrawn, removedAt } = record;
   const waits = registry.setting(waitingKey(record.id)) !== undefined;
   const tried = registry.trial(record.id)?.version;
+  const hold = held ?? plannedHold(pins);
+  const repinned = isRepinned(registry, record, pins);
   const removed = removedAt !== null;
-  return { name, source, folder, account, latest, tried, declared, hold, withdrawn, waits, removed };
+  return { name, source, folder, account, latest, tried, declared, hold, withdrawn, waits, repinned, removed };
 }
 
 function announce(pass: PassRun, { revision, plan }: Observed, signedBy: Signer | undefined): void {
@@ -268,7 +302,7 @@ async function switchOver(acting: Acting, built: StepResult[]): Promise<{ functi
   const { revision: _, ...failures } = wanted;
   if (changes) deps.registry.applySwitch(keepsBack ? failures : wanted);
   const told = tellWithdrawn(deps, observed, results, outcomes).map((outcome) => withShare(deps, observed, outcome));
-  const key = handledKey(deps, observed.revision.commit);
+  const key = handledKey(deps, observed.revision.commit, observed.pins.led);
   if (changes || !deps.publisher.inStep) await deps.publisher.publish();
   deps.kept.clear();
   const toldNames = new Set([...acting.told].map((step) => step.declaration.name));

@@ -5,6 +5,7 @@ import {
   type FunctionState,
   type FunctionStatus,
   type Hold,
+  holdOfPin,
   type PassReport,
   type PassSummary,
   type PlatformEvent,
@@ -12,6 +13,7 @@ import {
   type RuntimeStatus,
   restingState,
   type SourceStatus,
+  type StandingPin,
   type Status,
   type Version,
 } from "../model.js";
@@ -66,7 +68,12 @@ export class Platform {
 
   async functions(query: { source?: string; state?: FunctionState; account?: string } = {}): Promise<FunctionStatus[]> {
     const { registry } = this.#deps;
-    const holds = { latest: registry.latestHolds(), suspensions: registry.suspensions() };
+    const [latest, suspensions, pins] = [
+      registry.latestHolds(),
+      registry.suspensions(),
+      registry.declaredPinsOfLatest(),
+    ];
+    const holds = { latest, suspensions, pins };
     return registry
       .functions()
       .filter((record) => query.source === undefined || record.source === query.source)
@@ -179,7 +186,7 @@ export class Platform {
   async release(name: string, author: string): Promise<FunctionStatus> {
     const record = this.#expect(name);
     if (record.state === "quarantined") {
-      const hold = this.#deps.registry.hold(record.id, "latest");
+      const hold = holdOnLatest(record.id, this.#holdsOf(record));
       await this.#setState(name, restingState(record.latest, record.split, hold));
       this.note({ kind: "function.released", ...of(record), message: `"${name}" was released by ${author}` });
     }
@@ -230,7 +237,11 @@ export class Platform {
 
   #holdsOf({ id }: FunctionRecord): HoldsById {
     const { registry } = this.#deps;
-    return { latest: single(id, registry.hold(id, "latest")), suspensions: single(id, registry.suspension(id)) };
+    return {
+      latest: single(id, registry.hold(id, "latest")),
+      suspensions: single(id, registry.suspension(id)),
+      pins: single(id, registry.declaredPin(id, "latest")),
+    };
   }
 
   #find(name: string): FunctionRecord | undefined {
@@ -246,7 +257,7 @@ export class Platform {
 
   #statusOf(record: FunctionRecord, holds = this.#holdsOf(record)): FunctionStatus {
     const { name, account, source, folder, latest: version, split, revision, error, warnings } = record;
-    const hold = holds.latest.get(record.id);
+    const hold = holdOnLatest(record.id, holds);
     const suspended = holds.suspensions.get(record.id);
     const state = suspended && record.state !== "quarantined" ? "suspended" : record.state;
     const isBehind = record.declared !== null && record.declared !== version;
@@ -272,10 +283,18 @@ export class Platform {
 interface HoldsById {
   latest: ReadonlyMap<string, Hold>;
   suspensions: ReadonlyMap<string, Hold>;
+  /** Declared by repositories. */
+  pins: ReadonlyMap<string, StandingPin>;
 }
 
-function single(id: string, hold: Hold | undefined): ReadonlyMap<string, Hold> {
-  return new Map(hold ? [[id, hold]] : []);
+function single<T>(id: string, one: T | undefined): ReadonlyMap<string, T> {
+  return new Map(one ? [[id, one]] : []);
+}
+
+/** A person's, or else the repository's. */
+function holdOnLatest(id: string, { latest, pins }: HoldsById): Hold | undefined {
+  const pin = pins.get(id);
+  return latest.get(id) ?? (pin && holdOfPin(pin));
 }
 
 /** Whom an event belongs to. */

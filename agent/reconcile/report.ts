@@ -1,7 +1,7 @@
 // What a pass says to the person who pushed: lines of plain text, one thing each. Pure.
 import { formatError } from "../errors.js";
 import type { FunctionOutcome, PassProgress, PassReport, Revision, Signer } from "../model.js";
-import { describeHeld } from "./outcome.js";
+import { describeHeld, describePin } from "./outcome.js";
 
 /** Lines for one step of a pass, without line ends. Functions that did not change are counted, not listed. */
 export function linesOf(progress: PassProgress): string[] {
@@ -41,15 +41,14 @@ function outcomeLines(outcome: FunctionOutcome): string[] {
     if (outcome.version) lines.push(`${" ".repeat(14)}version ${outcome.version.slice(0, 8)} keeps serving`);
   } else if (outcome.result === "held") {
     lines.push(row("held", outcome.name, describeHeld(outcome)));
-    const ends = outcome.hold?.kind === "rollback" ? "; it ends with the next other version" : "";
-    const verb = outcome.hold?.kind === "suspension" ? "resume" : "unpin";
-    lines.push(`${" ".repeat(14)}hint: release it with: wrkst ${verb} ${outcome.name}${ends}`);
+    lines.push(`${" ".repeat(14)}hint: ${releaseHint(outcome)}`);
   } else if (outcome.result !== "unchanged") {
     lines.push(row(outcome.result, outcome.name, outcome.result === "removed" ? "" : (outcome.url ?? "")));
   }
   if (outcome.share !== undefined) {
     lines.push(`${" ".repeat(14)}on trial with ${outcome.share} % of the traffic; see: wrkst why ${outcome.name}`);
   }
+  for (const pin of outcome.pins ?? []) lines.push(row("pinned", outcome.name, describePin(pin)));
   for (const { id, name } of outcome.databases ?? []) {
     lines.push(row("database", outcome.name, `created empty database "${name}" (id ${id})`));
   }
@@ -59,6 +58,12 @@ function outcomeLines(outcome: FunctionOutcome): string[] {
   }
   for (const warning of outcome.warnings) lines.push(row("warning", outcome.name, formatWarning(warning)));
   return lines;
+}
+
+function releaseHint({ name, hold }: FunctionOutcome): string {
+  if (hold?.declared) return "take the pin out of the file, and push";
+  const ends = hold?.kind === "rollback" ? "; it ends with the next other version" : "";
+  return `release it with: wrkst ${hold?.kind === "suspension" ? "resume" : "unpin"} ${name}${ends}`;
 }
 
 function formatWarning(warning: FunctionOutcome["warnings"][number]): string {

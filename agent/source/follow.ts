@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WrkstError } from "../errors.js";
 import type { Snapshot } from "../model.js";
-import { type BaseEnvironment, gitError, openGit } from "./git.js";
+import { type BaseEnvironment, gitEnvironment, gitError, openGit, runGit } from "./git.js";
 import type { AdmitRemote } from "./hosts.js";
 import { type Mirror, noBranch, openMirror } from "./mirror.js";
 import { type Objects, openObjects } from "./objects.js";
+import { namesOfPinned, type Pinned, readListed, readPinned, tagOf } from "./pinned.js";
 import { findRefsFolder, type Watch, watchRefs } from "./refs-watch.js";
 import { accessTo, type Credentials, parseRemote, type Remote, validateBranch, validateRootPath } from "./remote.js";
 import { noRevision, resolveHere } from "./resolve.js";
@@ -36,6 +37,10 @@ export interface Source {
    * @throws ERR_NOT_FOUND, and as `fetch`
    */
   resolve(ref: string, signal: AbortSignal): Promise<string>;
+  /** What tags and commits lead to as they are now; brings in nothing. @throws as `fetch` */
+  pinned(refs: string[], signal: AbortSignal): Promise<Map<string, Pinned>>;
+  /** Makes the commit readable that the tag leads to, or that is named by its digits. @throws as `resolve` */
+  bringInPinned(ref: string, pinned: Pinned, signal: AbortSignal): Promise<string>;
   /** Makes these commits of branches readable: name → commit. @throws as `fetch` */
   bringIn(branches: ReadonlyMap<string, string>, signal: AbortSignal): Promise<void>;
   /** `branch`: the one it is of, default the followed one. @throws ERR_GIT when the commit or its tree is not here. */
@@ -85,6 +90,7 @@ interface Origin {
   fetch(signal: AbortSignal, announced?: string): Promise<string>;
   branches(signal: AbortSignal): Promise<Map<string, string>>;
   resolve(ref: string, signal: AbortSignal): Promise<string | undefined>;
+  listed(names: string[], signal: AbortSignal): Promise<Map<string, string>>;
   look(signal: AbortSignal): Promise<string>;
   bringIn(branches: ReadonlyMap<string, string>, signal: AbortSignal): Promise<void>;
   objects(): Objects;
@@ -123,6 +129,16 @@ export async function openSource(options: SourceOptions): Promise<Source> {
     return { commit };
   }
 
+  function resolve(ref: string, signal: AbortSignal): Promise<string> {
+    const turn = last.then(async () => {
+      const commit = await origin.resolve(ref, signal);
+      if (commit === undefined) throw noRevision(ref, origin.repo);
+      return commit;
+    });
+    last = turn.catch(() => {});
+    return turn;
+  }
+
   return {
     name: options.name,
     repo: origin.repo,
@@ -135,14 +151,17 @@ export async function openSource(options: SourceOptions): Promise<Source> {
     },
     look: async (signal) => ({ commit: await origin.look(signal) }),
     branches: (signal) => origin.branches(signal),
-    resolve(ref, signal) {
-      const turn = last.then(async () => {
-        const commit = await origin.resolve(ref, signal);
-        if (commit === undefined) throw noRevision(ref, origin.repo);
-        return commit;
-      });
-      last = turn.catch(() => {});
-      return turn;
+    resolve,
+    async pinned(refs, signal) {
+      const names = namesOfPinned(refs);
+      return readPinned(refs, names.length ? await origin.listed(names, signal) : new Map());
+    },
+    async bringInPinned(ref, pinned, signal) {
+      if (!("commit" in pinned)) return resolve(ref, signal);
+      const ids = [pinned.commit, ...(pinned.kind === "tag" ? [pinned.tag.id] : [])];
+      const there = await Promise.all(ids.map((id) => origin.objects().header(id)));
+      if (there.every((header) => header) && there[0]?.type === "commit") return pinned.commit;
+      return resolve(pinned.kind === "tag" ? tagOf(ref) : pinned.commit, signal);
     },
     bringIn(branches, signal) {
       const turn = last.then(() => origin.bringIn(branches, signal));
@@ -223,6 +242,7 @@ function remoteOrigin(options: SourceOptions, address: string, branch: string): 
       return current === tip ? tip : mirror.fetch(signal);
     },
     resolve: mirror.resolve,
+    listed: mirror.listed,
     look: mirror.list,
     branches: mirror.heads,
     async bringIn(branches, signal) {
@@ -249,11 +269,24 @@ function embeddedOrigin(options: SourceOptions, dir: string, branch: string): Or
     fetch: tip,
     look: tip,
     branches: () => listHeads(dir, options.environment),
+    listed: (names, signal) => listHere(dir, names, { environment: options.environment, signal }),
     resolve: (ref, signal) => resolveHere(dir, ref, { environment: options.environment, signal }),
     bringIn: async () => {},
     objects: () => objects,
     close: () => objects.close(),
   };
+}
+
+/** As `ls-remote` of a remote tells it. */
+async function listHere(
+  dir: string,
+  names: string[],
+  { environment, signal }: { environment: BaseEnvironment | undefined; signal: AbortSignal },
+): Promise<Map<string, string>> {
+  const format = "%(objectname)%09%(refname)%0a%(*objectname)%09%(refname)^{}";
+  const args = ["for-each-ref", `--format=${format}`, ...names.filter((name) => !name.endsWith("^{}"))];
+  const run = { gitDir: dir, what: "reading tags", environment: gitEnvironment(environment), signal };
+  return readListed(await runGit(args, run));
 }
 
 const HEADS = "refs/heads/";

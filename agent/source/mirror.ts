@@ -6,6 +6,7 @@ import { type ErrorCode, WrkstError } from "../errors.js";
 import { type BaseEnvironment, gitEnvironment, gitError, openGit, type RunOptions, redact, runGit } from "./git.js";
 import { removeStaleLocks } from "./locks.js";
 import { type Objects, openObjects } from "./objects.js";
+import { readListed } from "./pinned.js";
 import { type Access, type Remote, validateBranch } from "./remote.js";
 import { COMMIT, candidatesOf, resolveHere } from "./resolve.js";
 
@@ -29,6 +30,8 @@ export interface Mirror {
   list(signal: AbortSignal): Promise<string>;
   /** All branches as the last look saw them: name → commit. */
   heads(signal: AbortSignal): Promise<Map<string, string>>;
+  /** What the remote has of these full names, of tags also what they are of (`^{}` behind the name): name → id. */
+  listed(names: string[], signal: AbortSignal): Promise<Map<string, string>>;
   /** Brings in further branches as they are now. */
   fetchBranches(branches: string[], signal: AbortSignal): Promise<void>;
   /** Brings in the branch as it is now and returns its commit; the mirror is rebuilt when it is broken. */
@@ -126,6 +129,12 @@ export function openMirror(options: MirrorOptions): Mirror {
     async heads(signal) {
       heads ??= await look(signal);
       return heads;
+    },
+    async listed(names, signal) {
+      await ensureSettings(options);
+      const args = ["ls-remote", "--end-of-options", options.remote.url, ...names];
+      const run = { ...runOptions(options, "/dev/null", signal), timeout: options.timeouts.list };
+      return readListed(await talk(options, args, run));
     },
     async fetchBranches(branches, signal) {
       const specs = branches.map((branch) => `+refs/heads/${validateBranch(branch)}:refs/wrkst/branches/${branch}`);

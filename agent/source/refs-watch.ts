@@ -33,7 +33,7 @@ export interface RefsWatchOptions {
 }
 
 /**
- * Watches HEAD, packed-refs and the branches. Watches die with the folder they are on and may miss one of two quick changes,
+ * Watches HEAD, packed-refs, the branches and the tags. Watches die with the folder they are on and may miss one of two quick changes,
  * so a look every second at a few file stamps notices a repository that vanished, returned, or was replaced, and whatever
  * else was missed.
  */
@@ -97,7 +97,8 @@ async function lookAt(folder: string | undefined, branch: string): Promise<Look>
   return {
     identity: await stamps([".", "refs", "refs/heads", "reftable"], ({ dev, ino }) => `${dev}:${ino}`),
     state: await stamps(
-      [`refs/heads/${branch}`, "packed-refs", "reftable/tables.list"],
+      // A folder's own stamp tells of the names right in it, whatever they are.
+      [`refs/heads/${branch}`, "refs/tags", "packed-refs", "reftable/tables.list"],
       ({ ino, mtimeNs }) => `${ino}:${mtimeNs}`,
     ),
   };
@@ -108,10 +109,11 @@ const WATCHED_FILES = new Set(["HEAD", "packed-refs"]);
 
 async function startWatcher(folder: string, wake: () => void, lost: () => void): Promise<FSWatcher> {
   const heads = join(folder, "refs", "heads");
+  const tags = join(folder, "refs", "tags");
   const reftable = join(folder, "reftable");
-  const inside = (path: string) => path.startsWith(heads) || path.startsWith(reftable);
+  const inside = (path: string) => [heads, tags, reftable].some((watched) => path.startsWith(watched));
   // The repository's folder itself is watched, not its files: git replaces files, and a watch stays with the old one.
-  const watcher = chokidarWatch([folder, heads, reftable], {
+  const watcher = chokidarWatch([folder, heads, tags, reftable], {
     ignoreInitial: true,
     atomic: false,
     followSymlinks: false,

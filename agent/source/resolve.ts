@@ -10,6 +10,7 @@ const PREFIX = /^[0-9a-f]{7,40}$/;
 /** Full references that the name may stand for, in the order in which git looks. @throws ERR_GIT_REFUSED */
 export function candidatesOf(ref: string): string[] {
   const name = validateBranch(ref);
+  if (name.startsWith("refs/tags/")) return [name];
   return [`refs/heads/${name}`, `refs/tags/${name}`];
 }
 

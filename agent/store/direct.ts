@@ -13,6 +13,7 @@ import {
   type FunctionState,
   formatRevision,
   type Hold,
+  holdOfPin,
   restingState,
   type SealedSecrets,
   type TrafficSplit,
@@ -20,6 +21,7 @@ import {
 } from "../model.js";
 import type { Db } from "./database.js";
 import type { BindingRows } from "./database-bindings.js";
+import { type DeclaredPins, pinnedByRepository } from "./declared-pins.js";
 import type { EventRows, Events, NewEvent } from "./events.js";
 import { expectFunction, type FunctionRecord, type FunctionRows } from "./functions.js";
 import type { HoldRows, Holds } from "./holds.js";
@@ -78,6 +80,7 @@ export interface DirectDeps {
   functions: FunctionRows;
   versions: Versions & VersionRows;
   holds: Holds & HoldRows;
+  pins: DeclaredPins;
   own: Own & OwnRows;
   bindings: BindingRows;
   events: Events & EventRows;
@@ -86,13 +89,14 @@ export interface DirectDeps {
 
 /** Makes `applyDirect`. Throws ERR_NOT_FOUND or ERR_NAME_TAKEN, nothing being changed then. */
 export function createDirect(deps: DirectDeps): (change: DirectChange) => DirectResult {
-  const { db, now, newId, settings, functions, versions, holds, own, bindings, events, trials } = deps;
+  const { db, now, newId, settings, functions, versions, holds, pins, own, bindings, events, trials } = deps;
 
   function apply(wanted: DirectChange): DirectResult {
     const at = now();
     const before = openFunction(wanted, at);
     const functionId = before.id;
     if (isMoving(wanted)) refuseSuspended(before, holds.suspension(functionId));
+    refusePinned(before, wanted);
     const created = wanted.version ? addVersion(wanted.version, before, wanted.by, at) : [];
     const change = approached(wanted, before);
     changeOwn(change, functionId, at);
@@ -105,6 +109,22 @@ export function createDirect(deps: DirectDeps): (change: DirectChange) => Direct
       events.addEvent({ ...event, function: change.name, functionId, account: after.account, actor: change.by });
     settings.bumpRouteGeneration();
     return { functionId, deployment, created };
+  }
+
+  /** An alias that the repository holds is moved by hand only where a person's hold on it is made. */
+  function refusePinned({ id, name }: FunctionRecord, { aliases = {}, holds: made = [] }: DirectChange): void {
+    for (const [alias, version] of Object.entries(aliases)) {
+      const pin = pins.declaredPin(id, alias);
+      if (pin && pin.version !== version && !made.some((hold) => hold.alias === alias)) {
+        throw pinnedByRepository(name, pin);
+      }
+    }
+  }
+
+  /** Of a person, or else of the repository. */
+  function holdOnLatest(functionId: string): Hold | undefined {
+    const pin = pins.declaredPin(functionId, "latest");
+    return holds.hold(functionId, "latest") ?? (pin && holdOfPin(pin));
   }
 
   function openFunction({ account, name, create }: DirectChange, at: number): FunctionRecord {
@@ -180,7 +200,7 @@ export function createDirect(deps: DirectDeps): (change: DirectChange) => Direct
     const split = change.latest === undefined ? before.split : (change.split ?? null);
     const moved = change.latest !== undefined;
     const troubled = change.error ? { state: "failed" as const, error: change.error } : troubleOf(before, latest);
-    const state: FunctionState = troubled?.state ?? restingState(latest, split, holds.hold(before.id, "latest"));
+    const state: FunctionState = troubled?.state ?? restingState(latest, split, holdOnLatest(before.id));
     return {
       ...kept,
       ...(troubled?.error ? { error: troubled.error } : {}),

@@ -57,6 +57,7 @@ export function createGarbage(db: Db): (now: number, retention: number) => Garba
        UNION SELECT version_id FROM holds
        UNION SELECT version_id FROM trials
        UNION SELECT before_id FROM trials
+       UNION SELECT version_id FROM declared_pins
        UNION SELECT version_id FROM aliases
        UNION SELECT version_id FROM preview_functions WHERE version_id IS NOT NULL
        UNION SELECT version_id FROM history WHERE version_id IS NOT NULL)

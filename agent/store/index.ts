@@ -4,6 +4,7 @@ export type { CommitRef, CommitStatusRecords, StatusRecord } from "./commit-stat
 export { COPY_EPOCH, type CopyRecord, type CopyRecords, copyObject } from "./copies.js";
 export type { BindingsFound, BindingsWanted } from "./database-bindings.js";
 export type { DatabaseRecord, DatabaseRecords, NewDatabase } from "./databases.js";
+export { pinnedByRepository } from "./declared-pins.js";
 export { type DirectChange, type DirectResult, refuseSuspended } from "./direct.js";
 export type { EventQuery, NewEvent } from "./events.js";
 export type { FunctionRecord } from "./functions.js";

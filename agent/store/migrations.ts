@@ -6,6 +6,7 @@ import { ACCESS_SCHEMA } from "./access-schema.js";
 import { COMMIT_STATUSES_SCHEMA } from "./commit-statuses.js";
 import { COPIES_SCHEMA } from "./copies-schema.js";
 import { DATABASES_SCHEMA } from "./databases-schema.js";
+import { DECLARED_PINS_SCHEMA } from "./declared-pins.js";
 import { PASSES_SCHEMA } from "./passes.js";
 import { PREVIEWS_SCHEMA } from "./previews-schema.js";
 import { SNAPSHOTS_SCHEMA } from "./snapshots-schema.js";
@@ -211,6 +212,7 @@ export const MIGRATIONS: readonly string[] = [
   SOURCES_SCHEMA,
   TRIALS_SCHEMA,
   COMMIT_STATUSES_SCHEMA,
+  DECLARED_PINS_SCHEMA,
 ];
 
 /**

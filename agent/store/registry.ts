@@ -9,6 +9,7 @@ import { type CommitStatusRecords, createCommitStatuses } from "./commit-statuse
 import { type CopyRecords, createCopies } from "./copies.js";
 import { closeDatabase, guarded, openDatabase } from "./database.js";
 import { createDatabaseRows, createDatabases, type DatabaseRecords } from "./databases.js";
+import { createDeclaredPins, type DeclaredPins } from "./declared-pins.js";
 import { createDirect, type DirectChange, type DirectResult } from "./direct.js";
 import { createEvents, type Events } from "./events.js";
 import { createFunctions, type Functions } from "./functions.js";
@@ -35,7 +36,17 @@ export interface RegistryOptions {
 }
 
 /** Failures of disk and file are ERR_STORE. */
-export interface Registry extends Settings, Sources, Functions, Versions, Holds, Own, Events, Passes, Trials {
+export interface Registry
+  extends Settings,
+    Sources,
+    Functions,
+    Versions,
+    Holds,
+    DeclaredPins,
+    Own,
+    Events,
+    Passes,
+    Trials {
   /** People and their credentials. */
   readonly access: AccessRecords;
   /** Writes that carried an `Idempotency-Key`. */
@@ -76,6 +87,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
   const { addDeployment, ...events } = createEvents(db, now, maxEvents);
   const { saveHold, deleteHold, ...holds } = createHolds(db, now);
   const { approach, settleTrial, ...trials } = createTrials({ db, now, settings, versions, events });
+  const { savePins, deletePins, ...declaredPins } = createDeclaredPins(db);
   const { saveFunctionSettings, saveFunctionSecrets, countUpload, ...own } = createOwn(db);
   const databaseRows = createDatabaseRows({ db, now, newId });
   const databases = createDatabases({
@@ -91,6 +103,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
     functions: { owner, byId, second, save, forget },
     versions: { ...versions, addVersion, saveBuild },
     holds: { ...holds, saveHold, deleteHold },
+    pins: { ...declaredPins, savePins, deletePins },
     own: { ...own, saveFunctionSettings, saveFunctionSecrets, countUpload },
     events: { ...events, addDeployment },
     trials: { ...trials, approach, settleTrial },
@@ -132,6 +145,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
     ...functions,
     ...versions,
     ...holds,
+    ...declaredPins,
     ...own,
     ...events,
     ...createPasses(db),

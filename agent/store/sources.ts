@@ -162,6 +162,7 @@ function createForget(db: Db): (name: string) => void {
     db.prepare("DELETE FROM commit_statuses WHERE source = ?"),
     db.prepare("DELETE FROM settings WHERE key = 'handled.' || ?"),
     db.prepare("DELETE FROM settings WHERE key = 'verified.' || ?"),
+    db.prepare("DELETE FROM settings WHERE key = 'pins.' || ?"),
   ];
   return (name) => {
     for (const removal of removals) removal.run(name);

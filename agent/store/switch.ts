@@ -9,17 +9,20 @@ import {
   type FunctionState,
   formatRevision,
   type Hold,
+  holdOfPin,
   holdsBack,
   type PassReport,
   type PlatformEvent,
   type Revision,
   restingState,
+  type StandingPin,
   type TrafficSplit,
   type Version,
   type Warning,
 } from "../model.js";
 import type { Db } from "./database.js";
 import type { BindingRows } from "./database-bindings.js";
+import type { DeclaredPinRows, DeclaredPins } from "./declared-pins.js";
 import { claimHosts } from "./direct.js";
 import type { EventRows, Events, NewEvent } from "./events.js";
 import type { FunctionRecord, FunctionRows } from "./functions.js";
@@ -67,6 +70,8 @@ export interface FunctionChange {
   warnings?: Warning[];
   /** Version that `latest` moves to, new or known, unless a person holds it; absent: it stays. */
   latest?: string;
+  /** All pins that the repository declares now: `latest` and the other aliases move there instead. Absent: they stay. */
+  pins?: Omit<StandingPin, "createdAt">[];
   /**
    * Version that the revision gave the function, for hosts by commit; default: `latest` after the change, or null for
    * `failed`, `removed` and `name-taken`.
@@ -96,6 +101,7 @@ export interface SwitchDeps {
   functions: FunctionRows;
   versions: Versions & VersionRows;
   holds: Holds & HoldRows;
+  pins: DeclaredPins & DeclaredPinRows;
   own: Own & OwnRows;
   bindings: BindingRows;
   events: Events & EventRows;
@@ -107,7 +113,7 @@ export interface SwitchDeps {
  * that is not forgotten yet); nothing is changed then.
  */
 export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult {
-  const { db, now, newId, settings, sources, functions, versions, holds, own, bindings, events, trials } = deps;
+  const { db, now, newId, settings, sources, functions, versions, holds, pins, own, bindings, events, trials } = deps;
   const lastHistory = db.prepare<[string], { seq: number; version: string | null }>(
     "SELECT seq, version_id AS version FROM history WHERE function_id = ? ORDER BY seq DESC LIMIT 1",
   );
@@ -129,7 +135,7 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
       versions.saveBuild({ ...rest, functionId: idOf(name) }, at);
     }
     const revision = wanted.revision ? formatRevision(wanted.revision) : null;
-    const changed = touched.map(({ change, before }) => changeFunction(before, change, revision, at));
+    const changed = touched.map(({ change, before }) => changeFunction(before, change, wanted.revision, at));
     if (wanted.revision) bindings.dropReserved(wanted.account ?? MAIN_ACCOUNT, wanted.spares ?? []);
     const moves = [...removed, ...changed];
     if (seq !== null) for (const move of moves) noteHistory(move, seq);
@@ -165,6 +171,7 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
       bindings.removeOf(owner.id);
       return void functions.forget(owner.id);
     }
+    pins.deletePins(owner.id);
     if (change.source !== null && isKept(owner.id)) {
       return void functions.save({ ...owner, withdrawn: true, updatedAt: at });
     }
@@ -211,20 +218,27 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
     return created;
   }
 
-  function changeFunction(before: FunctionRecord, change: FunctionChange, revision: string | null, at: number): Move {
+  function changeFunction(
+    before: FunctionRecord,
+    change: FunctionChange,
+    revision: Revision | undefined,
+    at: number,
+  ): Move {
     const { source, folder, state, error, warnings = [] } = change;
     const { error: errorBefore, ...kept } = before;
     const live = before.removedAt === null;
     const isSuspended = source !== null && live && holds.suspension(before.id) !== undefined;
-    const hold =
-      source === null ? undefined : isSuspended ? holds.hold(before.id, "latest") : holdAfter(before, change);
-    const isHeld = change.latest !== undefined && (isSuspended || holdsBack(hold, change.latest));
-    const moves = change.latest !== undefined && !isHeld;
+    const pin = settlePins(before, change, isSuspended, at);
+    const isGiven = change.latest !== undefined || change.pins !== undefined;
+    const given = isGiven ? (pin?.version ?? change.latest) : undefined;
+    const hold = source === null ? undefined : isSuspended ? holds.hold(before.id, "latest") : holdAfter(before, given);
+    const isHeld = given !== undefined && (isSuspended || holdsBack(hold, given));
+    const moves = given !== undefined && !isHeld;
     const stays = { latest: live ? before.latest : null, split: before.split, trial: trials.trial(before.id) };
-    const { latest, split, trial } = moves ? approachOf(before, change.latest!) : stays;
+    const { latest, split, trial } = moves ? approachOf(before, given, pin !== undefined) : stays;
     const moved = latest !== before.latest || !live;
     const isBlocked = isHeld && before.state === "quarantined";
-    const resting = isBlocked ? before.state : restingState(latest, split, hold);
+    const resting = isBlocked ? before.state : restingState(latest, split, hold ?? (pin && holdOfPin(pin)));
     const trouble = isBlocked ? errorBefore : error;
     const after: FunctionRecord = {
       ...kept,
@@ -233,32 +247,64 @@ export function createSwitch(deps: SwitchDeps): (wanted: Switch) => SwitchResult
       declared: source === null ? null : (change.latest ?? before.declared),
       generation: before.generation + (takeSecretsOver(before, change) ? 1 : 0),
       ...(trouble ? { error: trouble } : {}),
-      ...(moved && latest !== null ? { revision, hosts: claimsOf(before, latest, at) } : {}),
+      ...(moved && latest !== null ? { revision: revisionOf(revision, pin), hosts: claimsOf(before, latest, at) } : {}),
     };
     functions.save(after);
     if (moves) trials.settleTrial(after, trial);
-    const given = change.latest ?? declaredBy(after);
-    const declared = change.declared === undefined ? given : change.declared;
+    const shown = change.latest ?? declaredBy(after);
+    const declared = change.declared === undefined ? shown : change.declared;
     const divided = isSame(split, before.split) ? null : split;
     const ends = split === null && before.split !== null;
     const from = live ? before.latest : null;
     return { functionId: after.id, name: after.name, from, to: latest, split: divided, ends, declared };
   }
 
-  /** What came back, was taken over from a person or hung the runtime is nothing to go back to. */
-  function approachOf(before: FunctionRecord, version: string): Approach {
+  /** What came back, was taken over from a person or hung the runtime is nothing to go back to; what is pinned is no trial. */
+  function approachOf(before: FunctionRecord, version: string, isPinned: boolean): Approach {
     const { id, latest, source, state, removedAt, split } = before;
-    const isComparable = removedAt === null && source !== null && state !== "quarantined";
+    const isComparable = removedAt === null && source !== null && state !== "quarantined" && !isPinned;
     if (!isComparable) return { latest: version, split: null, trial: undefined };
     return trials.approach(id, { latest, split }, version);
   }
 
+  /** Answers the pin on `latest`. What a person holds stays, and so does all of what is suspended. */
+  function settlePins(
+    { id }: FunctionRecord,
+    { source, pins: declared }: FunctionChange,
+    isSuspended: boolean,
+    at: number,
+  ): StandingPin | undefined {
+    if (source === null) return void pins.deletePins(id);
+    if (declared !== undefined) {
+      const before = pins.declaredPins(id);
+      pins.savePins(id, source, declared, at);
+      if (!isSuspended) moveAliases(id, before, declared);
+    }
+    return pins.declaredPin(id, "latest");
+  }
+
+  function moveAliases(
+    functionId: string,
+    before: StandingPin[],
+    declared: Pick<StandingPin, "alias" | "version">[],
+  ): void {
+    const isFree = (alias: string) => alias !== "latest" && !holds.hold(functionId, alias);
+    const led = new Map(versions.aliases(functionId).map(({ name, versionId }) => [name, versionId]));
+    const kept = new Set(declared.map(({ alias }) => alias));
+    for (const { alias, version } of before) {
+      if (!kept.has(alias) && isFree(alias) && led.get(alias) === version) versions.deleteAlias(functionId, alias);
+    }
+    for (const { alias, version } of declared) {
+      if (isFree(alias) && led.get(alias) !== version) versions.setAlias(functionId, alias, version);
+    }
+  }
+
   /** A rollback ends with the next version that is another than the one that was rejected. */
-  function holdAfter(before: FunctionRecord, { latest }: FunctionChange): Hold | undefined {
+  function holdAfter(before: FunctionRecord, given: string | undefined): Hold | undefined {
     const hold = holds.hold(before.id, "latest");
-    if (!hold || latest === undefined || holdsBack(hold, latest)) return hold;
+    if (!hold || given === undefined || holdsBack(hold, given)) return hold;
     holds.deleteHold(before.id, "latest");
-    const message = `the ${hold.kind} of "${before.name}" by ${hold.author} ended: version ${latest.slice(0, 8)} is another than the one rejected`;
+    const message = `the ${hold.kind} of "${before.name}" by ${hold.author} ended: version ${given.slice(0, 8)} is another than the one rejected`;
     events.addEvent({
       kind: "function.hold-ended",
       function: before.name,
@@ -320,6 +366,12 @@ interface Move {
   /** It was divided, and is no longer. */
   ends?: boolean;
   declared: string | null;
+}
+
+/** Of a pin, the commit that it names. */
+function revisionOf(revision: Revision | undefined, pin: StandingPin | undefined): string | null {
+  if (!revision) return null;
+  return formatRevision(pin ? { ...revision, commit: pin.commit } : revision);
 }
 
 function isMove({ from, to, split, ends }: Move): boolean {

@@ -54,6 +54,8 @@ export const saysOfFunctions = {
     const why = reason === undefined ? "" : `: ${reason}`;
     return `${offline ? "refuses requests, suspended" : "suspended"} by ${author}${until}${why}`;
   },
+  pinnedIn: ({ alias, ref, position }: { alias: string; ref: string; position: { file: string; line?: number } }) =>
+    `${alias} pinned at ${ref}, in ${position.file}${position.line === undefined ? "" : `:${position.line}`}`,
   heldBack: ({ kind, author, reason }: { kind: string; author: string; reason?: string }) =>
     `held by a ${kind} of ${author}${reason === undefined ? "" : `: ${reason}`}`,
   askSecret: (key: string, name: string) => `value of ${key} for "${name}" (not shown): `,

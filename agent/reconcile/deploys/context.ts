@@ -37,6 +37,8 @@ export interface DeploysDeps {
   copies: Pick<Copying, "make" | "tend">;
   /** Publishes again, soon: what was recorded could not be brought to the runtime. */
   wake(): void;
+  /** A pass of the source, soon. */
+  wakeSource(name: string): void;
   /** Holds have changed: the earliest end of one may be another. */
   onHolds(): void;
   /** Aborted when the agent stops. */
@@ -76,6 +78,11 @@ export class DeployContext {
 
   holdOf(record: FunctionRecord): Hold | undefined {
     return this.deps.registry.hold(record.id, "latest");
+  }
+
+  /** What its source gives `latest` now: what the repository pins, or else the newest version. */
+  givenTo({ id, declared }: FunctionRecord): string | null {
+    return this.deps.registry.declaredPin(id, "latest")?.version ?? declared;
   }
 
   aliasesOf(record: FunctionRecord): Record<string, string> {

@@ -2,6 +2,7 @@
 import { invalid } from "../../deploy/names.js";
 import { WrkstError } from "../../errors.js";
 import { type Actor, EVERY_ALIAS, type FunctionRef, type Hold } from "../../model.js";
+import { pinnedByRepository } from "../../store/index.js";
 import type { AliasDetail } from "../deploys.js";
 import type { DeployContext } from "./context.js";
 import { all, type Moving } from "./moving.js";
@@ -78,6 +79,8 @@ export function createHolding(
   async function unpin(of: FunctionRef, alias: string, by: Actor): Promise<void> {
     const record = context.expect(of);
     const hold = alias === EVERY_ALIAS ? undefined : registry.hold(record.id, alias);
+    const pin = registry.declaredPin(record.id, alias);
+    if (!hold && pin) throw pinnedByRepository(of.name, pin);
     if (!hold) {
       throw new WrkstError("ERR_NOT_FOUND", `nothing holds "${alias.slice(0, 100)}" of "${of.name}"`, {
         hint: `see: wrkst why ${of.name}`,

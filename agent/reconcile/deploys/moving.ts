@@ -119,7 +119,8 @@ export function createMoving(context: DeployContext) {
     context.refuseSuspended(record);
     const versions = wanted.versions.map(({ version }) => context.resolve(record, version));
     const isOlder = versions.every((version) => isOlderThanServing(record, version));
-    const move = wanted.decide({ ...record, hold: context.holdOf(record) }, versions, isOlder);
+    const standing = { ...record, declared: context.givenTo(record), hold: context.holdOf(record) };
+    const move = wanted.decide(standing, versions, isOlder);
     if (!wanted.force && isOlder) refuseChangedSecrets(record, versions);
     return { record, move };
   }

@@ -1,6 +1,14 @@
 // What is known of a function's versions, aliases, holds and secrets, as clients ask for it. Changes nothing.
 import { decodeArtifact, decodeSourceMaps } from "../../artifact/index.js";
-import type { Bundle, Deployment, FunctionRef, FunctionSettings, Hold, Version } from "../../model.js";
+import {
+  type Bundle,
+  type Deployment,
+  type FunctionRef,
+  type FunctionSettings,
+  type Hold,
+  holdOfPin,
+  type Version,
+} from "../../model.js";
 import type { FunctionRecord } from "../../store/index.js";
 import type { AliasDetail, VersionDetail } from "../deploys.js";
 import { sealedOf } from "../secrets.js";
@@ -50,8 +58,15 @@ export function createReading(context: DeployContext) {
     };
   }
 
+  /** Of people, and, where there is none, those that the repository declares. */
+  function holdsOf({ id }: FunctionRecord): Hold[] {
+    const own = registry.holds(id);
+    const declared = registry.declaredPins(id).filter(({ alias }) => !own.some((hold) => hold.alias === alias));
+    return [...own, ...declared.map(holdOfPin)];
+  }
+
   function aliasesOf(record: FunctionRecord): AliasDetail[] {
-    const holds = new Map(registry.holds(record.id).map((hold) => [hold.alias, hold]));
+    const holds = new Map(holdsOf(record).map((hold) => [hold.alias, hold]));
     return registry.aliases(record.id).map(({ name, versionId, updatedAt }) => {
       const hold = holds.get(name);
       const url = urlOf(record.name, name === "latest" ? undefined : name);
@@ -80,7 +95,7 @@ export function createReading(context: DeployContext) {
     },
     deployments: (of: FunctionRef): Deployment[] => registry.deployments(context.expect(of).id, MAX_DEPLOYMENTS),
     aliases: (of: FunctionRef): AliasDetail[] => aliasesOf(context.expect(of)),
-    holds: (of: FunctionRef): Hold[] => registry.holds(context.expect(of).id),
+    holds: (of: FunctionRef): Hold[] => holdsOf(context.expect(of)),
     secrets(of: FunctionRef): string[] {
       const record = context.expect(of);
       const serving = record.latest === null ? registry.versions(record.id)[0] : registry.version(record.latest);

@@ -22,13 +22,16 @@ export function createReleasing(context: DeployContext) {
     if ((alias === LATEST || alias === EVERY_ALIAS) && record.withdrawn && !isStillHeld(record, alias)) {
       return withdraw(record, by, message);
     }
+    const pin = alias === LATEST ? undefined : registry.declaredPin(record.id, alias);
     await context.commit({
       ...{ ...of, cause: "unpin", by, releases: [alias, ...(next.releases ?? [])] },
+      ...(pin && !registry.suspension(record.id) ? { aliases: { [alias]: pin.version } } : {}),
       ...(next.latest === undefined || error ? {} : { latest: next.latest }),
       ...(error ? { error } : {}),
       events: [{ kind: KINDS[alias] ?? "alias.unpinned", message, ...(error ? { error } : {}) }],
     });
-    if (waits(record)) context.deps.wake();
+    const isPinned = registry.declaredPins(record.id).length > 0;
+    if (record.source !== null && (waits(record) || isPinned)) context.deps.wakeSource(record.source);
   }
 
   /** Migrations come before the switch, and they are for a pass: it brings the version then, a moment later. */
@@ -36,7 +39,7 @@ export function createReleasing(context: DeployContext) {
     return source !== null && registry.setting(waitingKey(id)) !== undefined;
   }
 
-  /** The version that git gave last, if another one serves and may move, and what speaks against it now. */
+  /** The version that git gives, if another one serves and may move, and what speaks against it now. */
   async function nextOf(
     of: FunctionRef,
     released: string,
@@ -54,12 +57,13 @@ export function createReleasing(context: DeployContext) {
   /** What the end of the hold lets through; a rollback ends with a version that is another than the rejected one. */
   function declaredOf(of: FunctionRef, released: string): Pick<DirectChange, "latest" | "releases"> {
     const record = context.find(of);
-    if (!record || record.source === null || record.declared === null || waits(record)) return {};
-    if (record.declared === record.latest && !record.split) return {};
-    if (released === LATEST) return registry.suspension(record.id) ? {} : { latest: record.declared };
+    if (!record || record.source === null || waits(record)) return {};
+    const given = context.givenTo(record);
+    if (given === null || (given === record.latest && !record.split)) return {};
+    if (released === LATEST) return registry.suspension(record.id) ? {} : { latest: given };
     const hold = registry.hold(record.id, LATEST);
-    if (holdsBack(hold, record.declared)) return {};
-    return { latest: record.declared, ...(hold ? { releases: [LATEST] } : {}) };
+    if (holdsBack(hold, given)) return {};
+    return { latest: given, ...(hold ? { releases: [LATEST] } : {}) };
   }
 
   function isStillHeld({ id }: FunctionRecord, released: string): boolean {

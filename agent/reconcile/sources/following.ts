@@ -225,6 +225,8 @@ async function runAmongOthers(deps: FollowingDeps, passDeps: PassDeps, pass: Pas
   const entering: PassDeps["source"] = {
     ...{ name: source.name, branch: source.branch, path: source.path },
     snapshot: (commit) => source.snapshot(commit),
+    pinned: source.pinned,
+    bringInPinned: source.bringInPinned,
     async fetch(options) {
       const found = await source.fetch(options);
       leave = await enter(deps.turns, source.name);

@@ -43,6 +43,8 @@ export interface FollowedSources extends Sources {
   ofEmbedded(): Following[];
   /** @throws WrkstError ERR_SUSPENDED */
   refuseSuspended(name: string): void;
+  /** Nothing happens while it is suspended, or where there is none of that name. */
+  wakeOne(name: string, request: Partial<PassRequest>): void;
   /** All that are not suspended. */
   wake(request: Partial<PassRequest>): void;
   /** Something is recorded that could not be brought to the runtime. */
@@ -119,6 +121,10 @@ export async function createSources(deps: SourcesDeps): Promise<FollowedSources>
     statuses: () => [...roster.all.values()].map(statusOf),
     ofEmbedded: () => [...roster.all.values()].filter(({ settings }) => settings.repo === "embedded"),
     refuseSuspended,
+    wakeOne(name, request) {
+      const following = roster.all.get(name);
+      if (following) roster.wake(following, request);
+    },
     wake: roster.wakeAll,
     publishSoon() {
       const active = [...roster.all.values()].find(({ name }) => !roster.suspensionOf(name));

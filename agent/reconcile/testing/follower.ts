@@ -9,11 +9,12 @@ import { createDeclarationReader } from "../../manifest/declarations.js";
 import type { PassReport } from "../../model.js";
 import { openCheckout } from "../../source/checkout.js";
 import { openSource } from "../../source/follow.js";
-import { openRegistry } from "../../store/index.js";
+import { openRegistry, type Registry } from "../../store/index.js";
 import { createKeptBuilds } from "../kept-builds.js";
 import { type PassDeps, runPass } from "../pass.js";
 
 export interface Follower {
+  readonly registry: Registry;
   /** One pass, which may remove as much as it likes. */
   follow(): Promise<PassReport>;
   /** Function → version that serves. */
@@ -60,6 +61,7 @@ export async function openFollower(dir: string, repo: string): Promise<Follower>
   };
   const pass = { cause: "push", author: "test", force: false, prune: true } as const;
   return {
+    registry,
     follow: () =>
       runPass(deps, {
         ...pass,
