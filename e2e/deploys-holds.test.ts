@@ -201,6 +201,37 @@ test("a pin keeps a function that git declares no longer, until it is released",
   assert.equal((await direct.request("leaving")).status, 404);
 });
 
+test("the repository pins at a tag, which nobody releases by hand and every hold of a person covers", async () => {
+  const { deploys, platform } = direct.agent;
+  const remote = join(direct.dataDir, "git/functions.git");
+  const withPin = (text: string) => {
+    const files = functionFiles("kept", text);
+    return { ...files, "kept/wrangler.toml": `${files["kept/wrangler.toml"]}[wrkst]\npin = { latest = "v1" }\n` };
+  };
+  await push(functionFiles("kept", "one"));
+  const one = (await statusOf("kept")).version!;
+  await run("git", ["push", "--quiet", remote, "HEAD:refs/tags/v1"], { cwd: repository.dir });
+  await push(functionFiles("kept", "two"));
+  const two = (await statusOf("kept")).version!;
+  assert.equal(outcomeOf(await push(withPin("three")), "kept")?.pins?.[0]?.ref, "v1");
+  const { state, version, drift } = await statusOf("kept");
+  assert.deepEqual([await direct.text("kept"), state, version], ["one", "pinned", one]);
+  assert.match(drift?.because ?? "", /^declared in kept\/wrangler\.toml:\d+$/);
+  assert.equal((await platform.diff("default", undefined, AbortSignal.timeout(60_000))).isChange, false);
+  await assert.rejects(deploys.unpin(ref("kept"), "latest", ANN), failsWith("ERR_GIT_OWNED"));
+  await assert.rejects(deploys.deleteAlias(ref("kept"), "latest", ANN), failsWith("ERR_GIT_OWNED"));
+  await deploys.pin(ref("kept"), "latest", { version: two }, ANN);
+  await deploys.suspend(ref("kept"), { reason: "looking" }, ANN);
+  await deploys.resume(ref("kept"), ANN);
+  assert.deepEqual([await direct.text("kept"), deploys.holds(ref("kept"))[0]?.author], ["two", "ann"]);
+  await deploys.unpin(ref("kept"), "latest", ANN);
+  assert.deepEqual([await direct.text("kept"), (await statusOf("kept")).state], ["one", "pinned"]);
+  await run("git", ["push", "--quiet", "--force", remote, `HEAD:refs/tags/v1`], { cwd: repository.dir });
+  await until("the tag that moved takes the pin with it", async () => (await direct.text("kept")) === "three");
+  await push(functionFiles("kept", "four"));
+  assert.deepEqual([await direct.text("kept"), (await statusOf("kept")).state], ["four", "ready"]);
+});
+
 test("a diff says what a branch would change, and moves and builds nothing", async () => {
   await push({ ...functionFiles("differs", "one"), ...functionFiles("goes", "x") });
   const before = await statusOf("differs");
