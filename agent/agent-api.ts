@@ -119,7 +119,7 @@ function createPushGate(): { enter(): () => void; gate(wake: () => void): () => 
 /** A push waits for the passes of followed branches and for the previews of the others, and prints what came of them. */
 async function followPush(options: Pick<AgentApiOptions, "sources" | "log">, push: Push): Promise<void> {
   const embedded = options.sources.ofEmbedded();
-  const following = embedded.filter((one) => updateOf(one, push));
+  const following = embedded.filter((one) => updatesOf(one, push).length);
   const previewed = embedded.flatMap(({ previews }) => previewedOf(previews, push));
   for (const one of following) {
     if (following.length > 1) push.write(`wrkst: source "${one.name}"`);
@@ -134,8 +134,10 @@ async function followPush(options: Pick<AgentApiOptions, "sources" | "log">, pus
 }
 
 function tellKept(embedded: Following[], push: Push): void {
-  const branches = embedded.map(({ source }) => `"${source.branch}"`);
-  const followed = branches.length ? `only ${branches.join(", ")} is deployed` : "another repository is followed";
+  const names = embedded.map(({ settings: { follow } }) =>
+    "branch" in follow ? `"${follow.branch}"` : `the newest tag in "${follow.tags}"`,
+  );
+  const followed = names.length ? `only ${names.join(", ")} is deployed` : "another repository is followed";
   push.write(`wrkst: kept; ${followed}`);
 }
 
@@ -148,8 +150,8 @@ function previewedOf(previews: Following["previews"], { updates }: Push) {
     .filter(({ branch }) => previews.isPreviewed(branch));
 }
 
-function updateOf({ source }: Following, push: Push): Push["updates"][number] | undefined {
-  return push.updates.find(({ ref }) => ref === `refs/heads/${source.branch}`);
+function updatesOf({ source }: Following, push: Push): Push["updates"] {
+  return push.updates.filter(({ ref }) => source.follows(ref));
 }
 
 async function followOne(
@@ -157,26 +159,41 @@ async function followOne(
   following: Following,
   push: Push,
 ): Promise<void> {
-  const { name, loop, source } = following;
-  const update = updateOf(following, push);
+  const { name, loop, source, settings } = following;
+  const updates = updatesOf(following, push);
   try {
     sources.refuseSuspended(name);
   } catch (error) {
     return push.write(`wrkst: kept; ${reportOf(error).message}`);
   }
-  if (!update?.to) {
+  const followsTags = "tags" in settings.follow;
+  const commit = followsTags ? await newestOf(following, updates, push.signal) : updates[0]?.to;
+  if (!followsTags && !commit) {
     loop.wake({ cause: "push", author: push.who });
     return push.write(`wrkst: the branch "${source.branch}" is gone; what serves stays`);
   }
   const report = await loop.sync({
     cause: "push",
     author: push.who,
-    commit: update.to,
+    ...(commit ? { commit } : {}),
     untilSettled: false,
     observe: (progress) => {
       for (const line of linesOf(progress)) push.write(line);
     },
   });
   log.debug({ source: name, result: report.result }, "push followed");
+  if (followsTags && !report.error) tellTag(following, updates, push);
   for (const line of linesOf({ kind: "done", report })) push.write(line);
+}
+
+/** The commit of the newest tag, where the push has moved that tag. */
+async function newestOf({ source }: Following, updates: Push["updates"], signal: AbortSignal) {
+  const tip = await source.look(signal).catch(() => undefined);
+  return updates.some(({ ref }) => ref === `refs/tags/${tip?.tag?.name}`) ? tip?.commit : undefined;
+}
+
+/** Of a push that leaves the newest tag as it is nothing else would be said. */
+function tellTag({ source, settings: { follow } }: Following, updates: Push["updates"], push: Push): void {
+  if ("branch" in follow || updates.some(({ ref, to }) => to !== null && ref === `refs/tags/${source.branch}`)) return;
+  push.write(`wrkst: "${source.branch}" is the newest tag in "${follow.tags}"`);
 }

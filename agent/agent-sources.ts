@@ -9,12 +9,13 @@ import { createVerify } from "./reconcile/verify.js";
 import { openEmbedded } from "./source/embedded.js";
 import { createAdmission } from "./source/hosts.js";
 import { createSignatureChecker } from "./source/signatures/index.js";
+import { createGitSlots } from "./source/slots.js";
 import { MAIN_ACCOUNT } from "./store/index.js";
 
 export interface AgentSourcesOptions
   extends Omit<
     SourcesDeps,
-    "first" | "webhookSecret" | "keysDir" | "folders" | "environment" | "openVerify" | "admit"
+    "first" | "webhookSecret" | "keysDir" | "folders" | "environment" | "openVerify" | "admit" | "slots"
   > {
   config: ProcessConfig;
   /** Folder for what lies there only while the agent runs. */
@@ -49,6 +50,7 @@ export async function openAgentSources(options: AgentSourcesOptions): Promise<Fo
     webhookSecret: config.webhookSecret,
     environment,
     admit: createAdmission(git.allowHosts),
+    slots: createGitSlots(),
     openVerify: createVerifyOf(options),
   });
 }
@@ -68,7 +70,7 @@ function settingsOf({ git }: ProcessConfig): SourceSettings {
   const { share, count } = git.pruneLimit;
   return {
     repo: git.repo ?? "embedded",
-    follow: { branch: git.branch },
+    follow: git.tags === undefined ? { branch: git.branch } : { tags: git.tags },
     path: git.path,
     account: MAIN_ACCOUNT,
     // Nobody asks the embedded repository: it tells.

@@ -2,6 +2,7 @@
 
 import { isAbsolute, resolve } from "node:path";
 import ipaddr from "ipaddr.js";
+import { validRange } from "semver";
 
 /** What a parser returns when the text is wrong. */
 export class Expected {
@@ -245,6 +246,11 @@ export function isSshRepository(repository: string): boolean {
 export function parseBranch(raw: string): string | Expected {
   const odd = /[\0-\x20\x7f~^:?*[\\]|\.\.|@\{|\/\/|\.lock(?:\/|$)|(?:^|\/)\.|^-|^\/|[/.]$|^@$/;
   return odd.test(raw) || raw.length > 200 ? new Expected('the name of a branch such as "main"') : raw;
+}
+
+/** A range of versions as semver reads it. */
+export function parseVersionRange(raw: string): string | Expected {
+  return raw.length <= 200 && validRange(raw) !== null ? raw : new Expected('a range of versions such as "^1.2"');
 }
 
 /** A folder inside the repository, `""` for its root. */

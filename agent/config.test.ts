@@ -118,6 +118,7 @@ const taken: [string, Environment, (config: ReturnType<typeof parse>) => unknown
     (c) => c.access.provider?.endpoints?.jwks,
     "https://id.example/jwks",
   ],
+  ["a range of tags", { GIT_TAGS: " >=1.2 <3 " }, (c) => c.git.tags, ">=1.2 <3"],
   ["a signing secret", { JWT_SECRET: SIGNING }, (c) => c.access.jwtSecret, SIGNING],
 ];
 for (const [name, env, read, value] of taken) {
@@ -144,6 +145,8 @@ const refused: [string, Environment][] = [
   ["ssh without host keys", { GIT_REPO: "ssh://git@h.example/a.git" }],
   ["an option as branch", { GIT_BRANCH: "-x" }],
   ["a branch with two dots", { GIT_BRANCH: "a..b" }],
+  ["a range of tags that is none", { GIT_TAGS: "newest" }],
+  ["a range of tags beside a branch", { GIT_TAGS: "^1", GIT_BRANCH: "main" }],
   ["a folder above the repository", { GIT_PATH: "a/../../b" }],
   ["a token where on or off belongs", { ADMIN_TOKEN: "my-token" }],
   ["a boolean that is none", { USE_FORWARDED_HOST: "maybe" }],

@@ -39,6 +39,7 @@ import {
   parseRepository,
   parseRepositoryFolder,
   parseSize,
+  parseVersionRange,
 } from "./config-values.js";
 import { WrkstError } from "./errors.js";
 import { type AccessSettings, isLoopbackUrl } from "./model-access.js";
@@ -96,6 +97,8 @@ export interface GitConfig {
   /** URL, or absolute path; undefined: the embedded repository. */
   repo: string | undefined;
   branch: string;
+  /** A range of versions whose newest tag is followed in place of the branch. */
+  tags: string | undefined;
   /** Folder inside the repository, `""` for its root. */
   path: string;
   /** Branches that get previews, as globs; empty: none. */
@@ -182,6 +185,7 @@ function variablesOf({ folder, memory, terminal }: Surroundings) {
     DATA_DIR: variable(parsePath(folder), "./data"),
     GIT_REPO: optional(parseRepository(folder), { secret: true }),
     GIT_BRANCH: variable(parseBranch, "main"),
+    GIT_TAGS: optional(parseVersionRange),
     GIT_PATH: variable(parseRepositoryFolder, ""),
     GIT_PREVIEWS: optional(parseBranchPatterns),
     GIT_POLL_INTERVAL: variable(parseDurationOrNone, "10s"),
@@ -326,6 +330,9 @@ function contradictions(env: Environment, values: Partial<Values>, hints: string
     faults.push("GIT_KNOWN_HOSTS_FILE: expected a file with the host keys of GIT_REPO, received nothing");
     hints.push('write one with "ssh-keyscan <host> > known_hosts" and compare its keys with those the host publishes');
   }
+  if (values.GIT_TAGS !== undefined && env.GIT_BRANCH?.trim()) {
+    faults.push("GIT_TAGS: expected either a branch or a range of tags, received GIT_BRANCH as well");
+  }
   return [...faults, ...loginContradictions(env, values)];
 }
 
@@ -390,6 +397,7 @@ function gitConfig(v: Values): GitConfig {
   return {
     repo: v.GIT_REPO,
     branch: v.GIT_BRANCH,
+    tags: v.GIT_TAGS,
     path: v.GIT_PATH,
     previews: v.GIT_PREVIEWS ?? (v.GIT_REPO === undefined ? ["**"] : []),
     pollInterval: v.GIT_POLL_INTERVAL,

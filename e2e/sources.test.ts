@@ -492,6 +492,55 @@ test("sources that people add are followed beside the one of the environment, by
     await until("it is a preview again", async () => (await previewed()).includes("second"));
   });
 
+  await t.test("of a source of tags the newest in the range serves, where who must have signed it has", async () => {
+    const repository = await workingCopy(t);
+    const key = await createSshKey(await temporaryFolder(t), "key");
+    await repository.git("config", "gpg.format", "ssh");
+    await repository.git("config", "user.signingKey", key.file);
+    const release = async (tag: string, how: "-a" | "-s") => {
+      await repository.commit(functionFiles("released", tag));
+      await repository.git("tag", how, "-m", tag, tag);
+      return (await repository.push(agent, tag)).output;
+    };
+    const shown = async () => {
+      const { branch, revision, state, error } = await sourceNamed(agent, "released");
+      return [branch, revision?.replace(/@.*/, ""), state, error?.code];
+    };
+    const serves = async () => (await agent.request("released")).text;
+    const verify = { what: "tag", signers: `ana@example.com ${key.publicKey}` };
+    const follow = { tags: "^1" };
+    const wrong = await ask(agent, "POST", "sources", { name: "released", repo: "embedded", follow: { tags: "new" } });
+    assert.deepEqual([wrong.status, wrong.json.code], [400, "ERR_INVALID"]);
+    const added = await ask(agent, "POST", "sources", { name: "released", repo: "embedded", follow, verify });
+    assert.deepEqual([added.status, added.json.branch], [201, "^1"], added.text);
+    assert.match(await release("v1.0.0", "-a"), /kept, not deployed: .*not signed/);
+    assert.deepEqual(await shown(), ["v1.0.0", undefined, "failed", "ERR_GIT_UNVERIFIED"]);
+    assert.match(await release("v1.1.0", "-s"), /signed by +ana@example\.com[\s\S]*created +released/);
+    assert.deepEqual(await shown(), ["v1.1.0", "v1.1.0", "ready", undefined]);
+    assert.match(await release("v1.2.0", "-a"), /kept, not deployed/);
+    assert.deepEqual(
+      [await serves(), ...(await shown())],
+      ["v1.1.0", "v1.2.0", "v1.1.0", "failed", "ERR_GIT_UNVERIFIED"],
+    );
+    const edit = (policy: object | null) => ask(agent, "PATCH", "sources/released", { verify: policy });
+    assert.equal((await edit(null)).status, 200);
+    await until("the tag serves without a policy", async () => (await serves()) === "v1.2.0");
+    assert.equal((await edit({ ...verify, what: "commit" })).status, 200);
+    await until("the new policy refuses it", async () => (await shown())[3] === "ERR_GIT_UNVERIFIED");
+    assert.equal(await serves(), "v1.2.0");
+    assert.equal((await edit(null)).status, 200);
+    await until("it is well again", async () => (await shown())[2] === "ready");
+    assert.equal((await repository.push(agent, ":refs/tags/v1.2.0")).ok, true);
+    assert.deepEqual([await serves(), ...(await shown())], ["v1.1.0", "v1.1.0", "v1.1.0", "ready", undefined]);
+    assert.match(await release("v0.9.0", "-a"), /"v1\.1\.0" is the newest tag in "\^1"/);
+    assert.equal((await repository.push(agent, ":refs/tags/v1.0.0", ":refs/tags/v1.1.0")).ok, true);
+    assert.deepEqual(
+      [await serves(), ...(await shown())],
+      ["v1.1.0", "v1.1.0", "v1.1.0", "empty", "ERR_GIT_NO_BRANCH"],
+    );
+    assert.equal((await ask(agent, "DELETE", "sources/released")).status, 204);
+  });
+
   await t.test("events say who did it, and no credential is told anywhere", async () => {
     const events = await agent.events();
     const kinds = events.filter(({ actor }) => actor).map(({ kind }) => kind);

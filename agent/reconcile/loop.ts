@@ -54,6 +54,9 @@ interface Running {
   waiters: Waiter[];
 }
 
+/** Of a pass that nobody asked for. */
+export const OWN_AUTHOR = "wrkst";
+
 const FIRST_RETRY = 1_000;
 const LAST_RETRY = 300_000;
 
@@ -255,7 +258,7 @@ function merge(before: PassRequest | undefined, request: Partial<PassRequest>): 
   const goal = request.goal ?? before?.goal;
   return {
     cause: request.cause ?? before?.cause ?? "sync",
-    author: request.author ?? before?.author ?? "wrkst",
+    author: request.author ?? before?.author ?? OWN_AUTHOR,
     force: Boolean(before?.force || request.force),
     prune: Boolean(before?.prune || request.prune),
     ...(goal === undefined ? {} : { goal }),

@@ -30,6 +30,7 @@ import {
 } from "../plan/plan.js";
 import { readSurroundings } from "../plan/surroundings.js";
 import type { Source } from "../source/follow.js";
+import type { Rank } from "../source/slots.js";
 import { type FunctionRecord, type Registry, waitingKey } from "../store/index.js";
 import { type Acting, act } from "./act.js";
 import type { Pinning } from "./act-pins.js";
@@ -40,7 +41,7 @@ import type { Migrated, Migrating } from "./databases/index.js";
 import { withdrawn } from "./databases/withdrawing.js";
 import { startClock } from "./flow.js";
 import type { KeptBuilds } from "./kept-builds.js";
-import type { PassRun } from "./loop.js";
+import { OWN_AUTHOR, type PassRun } from "./loop.js";
 import { outcomesOf, switchOf } from "./outcome.js";
 import {
   createPinPlanning,
@@ -59,7 +60,7 @@ export interface PassDeps extends BuildDeps {
     readonly name: string;
     readonly branch: string;
     readonly path: string;
-    fetch(options: { signal: AbortSignal; goal?: string }): Promise<{ commit: string; tag?: FollowedTag }>;
+    fetch(options: { signal: AbortSignal; goal?: string; rank?: Rank }): Promise<{ commit: string; tag?: FollowedTag }>;
     snapshot(commit: string, branch?: string): Promise<Snapshot>;
     pinned: Source["pinned"];
     bringInPinned: Source["bringInPinned"];
@@ -135,15 +136,16 @@ export async function runPass(deps: PassDeps, pass: PassRun): Promise<PassReport
   const { source, registry } = deps;
   const clock = startClock(deps.now);
   const goal = pass.goal === undefined ? {} : { goal: pass.goal };
-  const fetched = await clock.measure("fetch", () => source.fetch({ signal: pass.signal, ...goal }));
+  const asked = { signal: pass.signal, rank: rankOf(pass), ...goal };
+  const fetched = await clock.measure("fetch", () => source.fetch(asked));
   const { commit } = fetched;
-  const revision: Revision = { source: source.name, branch: source.branch, commit };
+  const revision: Revision = { source: source.name, branch: fetched.tag?.name ?? source.branch, commit };
   const signedBy = await verified(deps, revision, fetched.tag, pass);
   const last = registry.lastRevision(source.name);
   const begin = { source: source.name, from: last ? formatRevision(last) : null, to: formatRevision(revision) };
   const handled = `handled.${source.name}`;
   const led = await clock.measure("fetch", () => lookAtPins(deps, pass.signal));
-  if (!pass.force && registry.setting(handled) === handledKey(deps, commit, led)) {
+  if (!pass.force && registry.setting(handled) === handledKey(deps, revision, led)) {
     return { ...begin, result: "unchanged", functions: [], ...clock.stop() };
   }
   const snapshot = await source.snapshot(commit);
@@ -185,14 +187,19 @@ async function verified(
   }
 }
 
+/** Somebody waits for what a person or a forge asked for. */
+function rankOf({ cause, author }: PassRun): Rank {
+  return cause === "webhook" || author !== OWN_AUTHOR ? "asked" : "followed";
+}
+
 /** Equal keys: the same revision read in the same way, with the same holds, and its pins lead to the same commits. */
-function handledKey(deps: PassDeps, commit: string, led: PinPlan["led"]): string {
+function handledKey(deps: PassDeps, { branch, commit }: Revision, led: PinPlan["led"]): string {
   const { path } = deps.source;
   const holds = [...deps.registry.holdsOnGit()]
     .map(([id, { kind, version, rejected }]) => [id, kind, version, rejected ?? ""].join(" "))
     .sort();
   return createHash("sha256")
-    .update(JSON.stringify([commit, path, deps.environment ?? "", deps.bundlerId, holds, [...led].sort()]))
+    .update(JSON.stringify([branch, commit, path, deps.environment ?? "", deps.bundlerId, holds, [...led].sort()]))
     .digest("hex");
 }
 
@@ -295,14 +302,15 @@ async function switchOver(acting: Acting, built: StepResult[]): Promise<{ functi
     account: deps.account,
     spares: [...deps.underWay].flatMap(([source, names]) => (source === deps.source.name ? [] : names)),
   });
-  const moved = !keepsBack && observed.revision.commit !== deps.registry.lastRevision(deps.source.name)?.commit;
+  const last = deps.registry.lastRevision(deps.source.name);
+  const moved = !keepsBack && (last === undefined || formatRevision(last) !== formatRevision(observed.revision));
   pass.commit();
   const changes = moved || wanted.functions.length > 0;
   // What is kept back whole does not serve, so it is not recorded as the revision that does.
   const { revision: _, ...failures } = wanted;
   if (changes) deps.registry.applySwitch(keepsBack ? failures : wanted);
   const told = tellWithdrawn(deps, observed, results, outcomes).map((outcome) => withShare(deps, observed, outcome));
-  const key = handledKey(deps, observed.revision.commit, observed.pins.led);
+  const key = handledKey(deps, observed.revision, observed.pins.led);
   if (changes || !deps.publisher.inStep) await deps.publisher.publish();
   deps.kept.clear();
   const toldNames = new Set([...acting.told].map((step) => step.declaration.name));

@@ -32,6 +32,8 @@ export interface CatFileOptions {
   gitDir: string;
   environment: Record<string, string>;
   mode: "--batch" | "--batch-check";
+  /** Milliseconds without a question after which the child is ended, until the next one; undefined: never. */
+  idle?: number | undefined;
 }
 
 export function openCatFile(options: CatFileOptions): CatFile {
@@ -70,8 +72,11 @@ class Reader {
   #header: ObjectHeader | undefined;
   #stderr = "";
   readonly #contents: boolean;
+  readonly #idle: number | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
-  constructor({ gitDir, environment, mode }: CatFileOptions) {
+  constructor({ gitDir, environment, mode, idle }: CatFileOptions) {
+    this.#idle = idle;
     this.#contents = mode === "--batch";
     this.#child = spawn("git", [...gitArguments(gitDir), "cat-file", mode], { env: environment, windowsHide: true });
     this.#child.stdout.on("data", (chunk: Buffer) => this.#receive(chunk));
@@ -103,11 +108,14 @@ class Reader {
 
   end(): void {
     this.alive = false;
+    clearTimeout(this.#timer);
     this.#child.stdin.end();
   }
 
   /** An idle child does not keep the agent running. */
   #hold(busy: boolean): void {
+    clearTimeout(this.#timer);
+    if (!busy && this.#idle !== undefined) this.#timer = setTimeout(() => this.end(), this.#idle).unref();
     const { stdin, stdout, stderr } = this.#child;
     // The pipes of a child are sockets, which its type does not say.
     for (const handle of [this.#child, ...([stdin, stdout, stderr] as unknown as Socket[])]) {
@@ -118,6 +126,7 @@ class Reader {
 
   #fail(error: Error): void {
     this.alive = false;
+    clearTimeout(this.#timer);
     for (const request of this.#waiting.splice(0)) request.reject(error);
   }
 

@@ -65,7 +65,7 @@ async function forgeWithFaults(t: TestContext) {
 
 async function follow(t: TestContext, repo: string, gitDir: string): Promise<Source> {
   const credentials = { token: "first" };
-  const base = { name: "default", branch: "main", path: "", local: true, pollInterval: 0 };
+  const base = { name: "default", follow: { branch: "main" }, path: "", local: true, pollInterval: 0 };
   const source = await openSource({ ...base, repo, gitDir, credentials });
   t.after(() => source.close());
   return source;

@@ -17,7 +17,7 @@ async function follow(
 ): Promise<Source> {
   const source = await openSource({
     name: "default",
-    branch: "main",
+    follow: { branch: "main" },
     path: "",
     local: true,
     pollInterval: 0,
@@ -228,12 +228,21 @@ test("a repository of another user is followed, since the operator named it", {
 
 test("C2 refuses addresses, branches and paths before git sees them", async (t) => {
   const gitDir = await temporaryFolder(t);
-  const base = { name: "default", branch: "main", path: "", gitDir, pollInterval: 0, repo: "/srv/x", local: true };
+  const base = {
+    name: "default",
+    follow: { branch: "main" },
+    path: "",
+    gitDir,
+    pollInterval: 0,
+    repo: "/srv/x",
+    local: true,
+  };
   const wrong: Partial<SourceOptions>[] = [
     { repo: "ext::id" },
     { repo: "--upload-pack=id" },
-    { branch: "--exec" },
-    { branch: "a:b" },
+    { follow: { branch: "--exec" } },
+    { follow: { branch: "a:b" } },
+    { follow: { tags: "newest" } },
     { path: "../x" },
     { local: false },
     { repo: "git@host:x" },
@@ -315,6 +324,66 @@ test("a remote is polled with jitter", async (t) => {
   });
   await until(() => wakes > 2);
   await watch.close();
+});
+
+/** What becomes of a source of tags, read over HTTP and where it lies. */
+for (const kind of ["a remote", "the embedded repository"]) {
+  test(`follows the newest tag in a range of ${kind}: new, lower, moved, deleted, none`, async (t) => {
+    const { url, repo } = await forge(t);
+    const where = kind === "a remote" ? url : { embedded: repo };
+    const source = await follow(t, { repo: where, gitDir: await temporaryFolder(t), follow: { tags: "^1" } });
+    const tag = (...args: string[]) => git(repo, ["tag", ...args]);
+    const idOf = async (name: string) => (await git(repo, ["rev-parse", `refs/tags/${name}`])).stdout.trim();
+    const first = await commit(repo, { x: "1" });
+    await assert.rejects(source.fetch({ signal }), { code: "ERR_GIT_NO_BRANCH" });
+    assert.equal(source.branch, "^1");
+    await tag("v1.0.0", first);
+    assert.deepEqual(await source.fetch({ signal }), { commit: first, tag: { name: "v1.0.0", id: first } });
+    assert.equal(source.branch, "v1.0.0");
+    const second = await commit(repo, { x: "2" });
+    await tag("-a", "-m", "second", "v1.1.0", second);
+    const annotated = { commit: second, tag: { name: "v1.1.0", id: await idOf("v1.1.0") } };
+    // What was announced is shown, though it is not the newest: nobody waits for it.
+    assert.deepEqual(await source.fetch({ signal, goal: first }), annotated);
+    assert.deepEqual(await source.fetch({ signal }), annotated);
+    assert.match(Buffer.from(await source.bytes(annotated.tag.id, "tag")).toString(), /\ntag v1\.1\.0\n/);
+    assert.equal((await source.snapshot(second)).revision.branch, "v1.1.0");
+    assert.equal(await text(source, second, "x"), "2");
+    await tag("v1.0.5", first);
+    await tag("v2.0.0", first);
+    assert.deepEqual(await source.fetch({ signal, goal: first }), annotated);
+    await tag("-f", "-a", "-m", "moved", "v1.1.0", first);
+    const moved = { commit: first, tag: { name: "v1.1.0", id: await idOf("v1.1.0") } };
+    assert.deepEqual(await source.look(signal), moved);
+    assert.deepEqual(await source.fetch({ signal }), moved);
+    await tag("-d", "v1.1.0");
+    assert.deepEqual(await source.fetch({ signal }), { commit: first, tag: { name: "v1.0.5", id: first } });
+    await tag("-d", "v1.0.0", "v1.0.5");
+    await assert.rejects(source.fetch({ signal }), { code: "ERR_GIT_NO_BRANCH" });
+    assert.equal(await text(source, first, "x"), "1");
+    await tag("v1.9.0", await blob(repo, "no commit"));
+    await assert.rejects(source.fetch({ signal }), { code: "ERR_GIT", message: /"v1\.9\.0"/ });
+  });
+}
+
+test("tags that are made, moved and packed wake the loop that follows them", async (t) => {
+  const { repo, source } = await localRepository(t, { follow: { tags: "*" } });
+  const first = await commit(repo, { x: "1" });
+  const second = await commit(repo, { x: "2" });
+  let wakes = 0;
+  const watch = await source.watch(() => {
+    wakes += 1;
+  });
+  t.after(() => watch.close());
+  for (const args of [
+    ["tag", "v1.0.0", first],
+    ["tag", "-f", "v1.0.0", second],
+    ["pack-refs", "--all"],
+  ]) {
+    wakes = 0;
+    await git(repo, args);
+    await until(() => wakes > 0);
+  }
 });
 
 interface Forge {

@@ -6,29 +6,36 @@ import { WrkstError } from "../errors.js";
 import type { Snapshot } from "../model.js";
 import { type BaseEnvironment, gitEnvironment, gitError, openGit, runGit } from "./git.js";
 import type { AdmitRemote } from "./hosts.js";
-import { type Mirror, noBranch, openMirror } from "./mirror.js";
+import { type Follow, noBranch, noCommit, noTag, type Tip } from "./listing.js";
+import { type Mirror, openMirror } from "./mirror.js";
 import { type Objects, openObjects } from "./objects.js";
 import { namesOfPinned, type Pinned, readListed, readPinned, tagOf } from "./pinned.js";
 import { findRefsFolder, type Watch, watchRefs } from "./refs-watch.js";
 import { accessTo, type Credentials, parseRemote, type Remote, validateBranch, validateRootPath } from "./remote.js";
 import { noRevision, resolveHere } from "./resolve.js";
+import type { GitSlots, Rank } from "./slots.js";
 import { openSnapshotReader, type SnapshotLimits } from "./snapshot.js";
+import { newestTag, validateRange } from "./tags.js";
 
 export interface Source {
   readonly name: string;
   /** URL or path without credentials; "embedded" for the embedded repository. */
   readonly repo: string;
+  /** The followed branch; of a source of tags the tag that was brought in last, or the range as long as there is none. */
   readonly branch: string;
   readonly path: string;
+  /** Whether that reference, in full, leads to what is followed, or may. */
+  follows(ref: string): boolean;
   /**
-   * Brings in the newest state and answers the commit of the followed branch. Calls wait for each other.
+   * Brings in the newest state and answers the commit of the followed branch, or of the newest tag. Calls wait for each other.
    *
    * @param options.goal an announced commit that the remote may not show yet: asked again a few times, with backoff.
+   * @param options.rank why it is asked; default: by the clock.
    * @throws ERR_GIT_UNREACHABLE, ERR_GIT_AUTH, ERR_GIT_NO_BRANCH, ERR_GIT_REFUSED, ERR_TREE_REFUSED, ERR_GIT; the signal's reason.
    */
-  fetch(options: { signal: AbortSignal; goal?: string | undefined }): Promise<{ commit: string }>;
+  fetch(options: { signal: AbortSignal; goal?: string | undefined; rank?: Rank }): Promise<Tip>;
   /** Asks what `fetch` would bring in, and brings in nothing. @throws as `fetch` */
-  look(signal: AbortSignal): Promise<{ commit: string }>;
+  look(signal: AbortSignal): Promise<Tip>;
   /** All branches of the repository: name → commit. @throws as `fetch` */
   branches(signal: AbortSignal): Promise<Map<string, string>>;
   /**
@@ -56,7 +63,9 @@ export interface SourceOptions {
   name: string;
   /** URL or path of the repository; `{ embedded }`: folder of the embedded bare repository, read directly. */
   repo: string | { embedded: string };
-  branch: string;
+  follow: Follow;
+  /** The tag that was followed last, where tags are. */
+  lastTag?: string | undefined;
   path: string;
   /** Folder of the mirrors. */
   gitDir: string;
@@ -66,6 +75,8 @@ export interface SourceOptions {
   seesAll?: boolean;
   /** Asked before each connection to a remote; it rejects where none may be made. */
   admit?: AdmitRemote | undefined;
+  /** Shared by all sources. */
+  slots?: GitSlots;
   /** Milliseconds between polls of a remote; 0: never. */
   pollInterval: number;
   credentials?: Credentials;
@@ -87,11 +98,13 @@ interface Origin {
   /** Where references lie on this machine, if they do. */
   local?: string;
   /** Without asking first what there is, where a commit was announced that is not here. */
-  fetch(signal: AbortSignal, announced?: string): Promise<string>;
+  fetch(call: { signal: AbortSignal; rank: Rank }, announced?: string): Promise<Tip>;
+  /** Whether the last look showed an announced commit, or tag, though it is not what is followed. */
+  showed(id: string): boolean;
   branches(signal: AbortSignal): Promise<Map<string, string>>;
   resolve(ref: string, signal: AbortSignal): Promise<string | undefined>;
   listed(names: string[], signal: AbortSignal): Promise<Map<string, string>>;
-  look(signal: AbortSignal): Promise<string>;
+  look(signal: AbortSignal): Promise<Tip>;
   bringIn(branches: ReadonlyMap<string, string>, signal: AbortSignal): Promise<void>;
   objects(): Objects;
   close(): void;
@@ -101,32 +114,32 @@ interface Origin {
 export async function openSource(options: SourceOptions): Promise<Source> {
   if (!/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(options.name))
     throw new TypeError("the name of a source is a DNS label");
-  const branch = validateBranch(options.branch);
+  const follow = validateFollow(options.follow);
   const path = validateRootPath(options.path);
   const origin =
     typeof options.repo === "string"
-      ? remoteOrigin(options, options.repo, branch)
-      : embeddedOrigin(options, options.repo.embedded, branch);
+      ? remoteOrigin(options, options.repo, follow)
+      : embeddedOrigin(options, options.repo.embedded, follow);
+  const labelOf = (tag: string | undefined) =>
+    "branch" in follow ? follow.branch : (newestTag(tag === undefined ? [] : [tag], follow.tags) ?? follow.tags);
+  let label = labelOf(options.lastTag);
   let reader: { objects: Objects; snapshots: ReturnType<typeof openSnapshotReader> } | undefined;
   let last: Promise<unknown> = Promise.resolve();
   let known: string | undefined;
 
-  async function fetchOnce(signal: AbortSignal, announced?: string): Promise<string> {
-    signal.throwIfAborted();
-    return origin.fetch(signal, announced);
-  }
-
-  async function fetchUntil(signal: AbortSignal, goal: string | undefined): Promise<{ commit: string }> {
+  async function fetchUntil({ signal, goal, rank = "followed" }: Parameters<Source["fetch"]>[0]): Promise<Tip> {
     const before = known;
-    let commit = await fetchOnce(signal, goal);
+    signal.throwIfAborted();
+    let tip = await origin.fetch({ signal, rank }, goal);
     for (const delay of goal === undefined ? [] : (options.goalDelays ?? GOAL_DELAYS)) {
       // Any movement will do: the branch may have gone past the goal already.
-      if (commit === goal || (before !== undefined && commit !== before)) break;
+      if (tip.commit === goal || (before !== undefined && tip.commit !== before) || origin.showed(goal!)) break;
       await sleep(delay, undefined, { signal }).catch(() => signal.throwIfAborted());
-      commit = await fetchOnce(signal);
+      tip = await origin.fetch({ signal, rank });
     }
-    known = commit;
-    return { commit };
+    known = tip.commit;
+    label = labelOf(tip.tag?.name);
+    return tip;
   }
 
   function resolve(ref: string, signal: AbortSignal): Promise<string> {
@@ -142,14 +155,17 @@ export async function openSource(options: SourceOptions): Promise<Source> {
   return {
     name: options.name,
     repo: origin.repo,
-    branch,
     path,
-    fetch({ signal, goal }) {
-      const turn = last.then(() => fetchUntil(signal, goal));
+    get branch() {
+      return label;
+    },
+    follows: (ref) => ("branch" in follow ? ref === `refs/heads/${follow.branch}` : ref.startsWith("refs/tags/")),
+    fetch(asked) {
+      const turn = last.then(() => fetchUntil(asked));
       last = turn.catch(() => {});
       return turn;
     },
-    look: async (signal) => ({ commit: await origin.look(signal) }),
+    look: origin.look,
     branches: (signal) => origin.branches(signal),
     resolve,
     async pinned(refs, signal) {
@@ -168,7 +184,7 @@ export async function openSource(options: SourceOptions): Promise<Source> {
       last = turn.catch(() => {});
       return turn;
     },
-    async snapshot(commit, of = branch) {
+    async snapshot(commit, of = label) {
       if (!COMMIT.test(commit)) throw new WrkstError("ERR_GIT_REFUSED", "expected 40 hex digits as name of a commit");
       const objects = origin.objects();
       if (reader?.objects !== objects) reader = { objects, snapshots: openSnapshotReader(objects, options.limits) };
@@ -180,7 +196,7 @@ export async function openSource(options: SourceOptions): Promise<Source> {
     },
     async watch(wake) {
       const watches = [
-        ...(origin.local === undefined ? [] : [await watchRefs(origin.local, wake, { branch })]),
+        ...(origin.local === undefined ? [] : [await watchRefs(origin.local, wake, follow)]),
         ...(options.pollInterval > 0 && typeof options.repo === "string"
           ? [poll(wake, options.pollInterval, options.random ?? Math.random)]
           : []),
@@ -215,16 +231,18 @@ function poll(wake: () => void, interval: number, random: () => number): Watch {
   return { close: async () => clearTimeout(timer) };
 }
 
-function remoteOrigin(options: SourceOptions, address: string, branch: string): Origin {
+function validateFollow(follow: Follow): Follow {
+  return "branch" in follow ? { branch: validateBranch(follow.branch) } : { tags: validateRange(follow.tags) };
+}
+
+function remoteOrigin(options: SourceOptions, address: string, follow: Follow): Origin {
   const remote: Remote = parseRemote(address, { local: options.local ?? false });
   const access = accessTo(remote, options.credentials ?? {});
   // A redirect would lead past the admission.
   if (options.admit) access.config.push("http.followRedirects=false");
   const mirror: Mirror = openMirror({
     dir: join(options.gitDir, `${options.name}.git`),
-    remote,
-    access,
-    branch,
+    ...{ remote, access, follow, slots: options.slots },
     admit: async () => options.admit?.(remote),
     seesAll: options.seesAll ?? false,
     environment: options.environment,
@@ -233,17 +251,18 @@ function remoteOrigin(options: SourceOptions, address: string, branch: string): 
   return {
     repo: remote.url,
     ...(remote.kind === "local" && { local: remote.url }),
-    async fetch(signal, announced) {
+    async fetch(call, announced) {
       const current = await mirror.current();
-      const announces = announced !== undefined && current !== undefined && current !== announced;
-      const fetched = announces ? await mirror.fetchAtOnce(signal) : undefined;
+      const announces = announced !== undefined && current !== undefined && current.commit !== announced;
+      const fetched = announces ? await mirror.fetchAtOnce(call) : undefined;
       if (fetched !== undefined) return fetched;
-      const tip = await mirror.list(signal);
-      return current === tip ? tip : mirror.fetch(signal);
+      const tip = await mirror.list(call);
+      return current?.id === (tip.tag?.id ?? tip.commit) ? { ...tip, commit: current.commit } : mirror.fetch(tip, call);
     },
+    showed: mirror.showed,
     resolve: mirror.resolve,
     listed: mirror.listed,
-    look: mirror.list,
+    look: (signal) => mirror.list({ signal, rank: "asked" }),
     branches: mirror.heads,
     async bringIn(branches, signal) {
       const there = await Promise.all([...branches].map(([, commit]) => mirror.objects().header(commit)));
@@ -255,22 +274,24 @@ function remoteOrigin(options: SourceOptions, address: string, branch: string): 
   };
 }
 
-function embeddedOrigin(options: SourceOptions, dir: string, branch: string): Origin {
-  const objects = openObjects({ gitDir: dir, environment: options.environment });
-  const tip = async () => {
-    const ref = `refs/heads/${branch}`;
-    const header = await objects.header(ref).catch(() => undefined);
-    if (header?.type === "commit") return header.id;
-    throw await whyNoCommit(dir, branch, options.environment);
+function embeddedOrigin({ environment }: SourceOptions, dir: string, follow: Follow): Origin {
+  const objects = openObjects({ gitDir: dir, environment });
+  const tip = async (): Promise<Tip> => {
+    if ("tags" in follow) return newestTagHere(dir, { range: follow.tags, objects, environment });
+    const header = await objects.header(`refs/heads/${follow.branch}`).catch(() => undefined);
+    if (header?.type === "commit") return { commit: header.id };
+    throw await whyNoCommit(dir, follow.branch, environment);
   };
   return {
     repo: "embedded",
     local: dir,
     fetch: tip,
     look: tip,
-    branches: () => listHeads(dir, options.environment),
-    listed: (names, signal) => listHere(dir, names, { environment: options.environment, signal }),
-    resolve: (ref, signal) => resolveHere(dir, ref, { environment: options.environment, signal }),
+    listed: (names, signal) => listHere(dir, names, { environment, signal }),
+    // What is here is all there is.
+    showed: () => "tags" in follow,
+    branches: () => listHeads(dir, environment),
+    resolve: (ref, signal) => resolveHere(dir, ref, { environment, signal }),
     bringIn: async () => {},
     objects: () => objects,
     close: () => objects.close(),
@@ -289,35 +310,61 @@ async function listHere(
   return readListed(await runGit(args, run));
 }
 
+async function newestTagHere(
+  dir: string,
+  { range, objects, environment }: { range: string; objects: Objects; environment: BaseEnvironment | undefined },
+): Promise<Tip> {
+  if (!(await findRefsFolder(dir))) throw gone();
+  const ids = new Map(
+    (await listReferences(dir, "%(objectname) %(refname:lstrip=2)", { under: "refs/tags/", environment })).map(
+      (line) => [line.slice(41), line.slice(0, 40)] as const,
+    ),
+  );
+  const name = newestTag(ids.keys(), range);
+  const id = name === undefined ? undefined : ids.get(name);
+  if (name === undefined || id === undefined) throw noTag(range, "embedded");
+  const commit = await objects.header(`${id}^{commit}`);
+  if (commit?.type !== "commit") throw noCommit(name);
+  return { commit: commit.id, tag: { name, id } };
+}
+
 const HEADS = "refs/heads/";
 
 /** Branches that lead to a commit. */
 async function listHeads(dir: string, environment: BaseEnvironment | undefined): Promise<Map<string, string>> {
+  const format = "%(objecttype) %(objectname) %(refname)";
+  const listed = await listReferences(dir, format, { under: HEADS, environment });
+  const heads = listed.map((line) => /^commit ([0-9a-f]{40}) refs\/heads\/(.+)$/.exec(line));
+  return new Map(heads.flatMap((found) => (found ? [[found[2]!, found[1]!] as const] : [])));
+}
+
+/** The reference did not lead to a commit: no repository, no branch, or a branch whose commit is missing. */
+async function whyNoCommit(dir: string, branch: string, environment: BaseEnvironment | undefined): Promise<WrkstError> {
+  if (!(await findRefsFolder(dir))) return gone();
+  const [named] = await listReferences(dir, "%(objectname)", { under: `${HEADS}${branch}`, environment });
+  if (named === undefined) return noBranch(branch, "embedded");
+  return new WrkstError("ERR_GIT", `branch "${branch}" names commit "${named}", which is missing`, {
+    hint: "push the branch again",
+  });
+}
+
+/** A line for each reference of the embedded repository below, or at, `under`. */
+async function listReferences(
+  dir: string,
+  format: string,
+  { under, environment }: { under: string; environment: BaseEnvironment | undefined },
+): Promise<string[]> {
   try {
     const git = openGit(dir, environment, { GIT_DIR: dir });
-    const listed = await git.raw(["for-each-ref", "--format=%(objecttype) %(objectname) %(refname)", HEADS]);
-    const heads = listed.split("\n").map((line) => /^commit ([0-9a-f]{40}) refs\/heads\/(.+)$/.exec(line));
-    return new Map(heads.flatMap((found) => (found ? [[found[2]!, found[1]!] as const] : [])));
+    const listed = await git.raw(["for-each-ref", `--format=${format}`, under]);
+    return listed.split("\n").filter((line) => line !== "");
   } catch (error) {
     throw gitError("reading the embedded repository", error);
   }
 }
 
-/** The reference did not lead to a commit: no repository, no branch, or a branch whose commit is missing. */
-async function whyNoCommit(dir: string, branch: string, environment: BaseEnvironment | undefined): Promise<WrkstError> {
-  if (!(await findRefsFolder(dir))) {
-    return new WrkstError("ERR_GIT_UNREACHABLE", "the embedded repository is gone", {
-      hint: "restore it, or restart the agent to begin with a new one",
-    });
-  }
-  try {
-    const git = openGit(dir, environment, { GIT_DIR: dir });
-    const named = await git.raw(["for-each-ref", "--format=%(objectname)", `refs/heads/${branch}`]);
-    if (named.trim() === "") return noBranch(branch, "embedded");
-    return new WrkstError("ERR_GIT", `branch "${branch}" names commit "${named.trim()}", which is missing`, {
-      hint: "push the branch again",
-    });
-  } catch (error) {
-    return gitError("reading the embedded repository", error);
-  }
+function gone(): WrkstError {
+  return new WrkstError("ERR_GIT_UNREACHABLE", "the embedded repository is gone", {
+    hint: "restore it, or restart the agent to begin with a new one",
+  });
 }

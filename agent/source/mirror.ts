@@ -1,23 +1,27 @@
-// A bare repository of the agent's own that holds the followed branch of a remote, shallow. Can be thrown away at any time: it is rebuilt from the remote.
+// A bare repository of the agent's own that holds what is followed of a remote, shallow. Can be thrown away at any time: it is rebuilt from the remote.
 
 import { mkdir, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type ErrorCode, WrkstError } from "../errors.js";
 import { type BaseEnvironment, gitEnvironment, gitError, openGit, type RunOptions, redact, runGit } from "./git.js";
+import { type Follow, type Listing, noCommit, parseListing, referenceOf, type Tip, tipOf } from "./listing.js";
 import { removeStaleLocks } from "./locks.js";
 import { type Objects, openObjects } from "./objects.js";
 import { readListed } from "./pinned.js";
-import { type Access, type Remote, validateBranch } from "./remote.js";
+import { type Access, hostOf, type Remote, validateBranch } from "./remote.js";
 import { COMMIT, candidatesOf, resolveHere } from "./resolve.js";
+import type { GitSlots, Rank } from "./slots.js";
 
 export interface MirrorOptions {
   /** Folder of the mirror, `<name>.git`. */
   dir: string;
   remote: Remote;
   access: Access;
-  branch: string;
+  follow: Follow;
   /** Asked before each connection; it rejects where none may be made. */
   admit?: () => Promise<void>;
+  /** Waited for before each connection. */
+  slots?: GitSlots | undefined;
   /** Every look asks for all branches, so that those of previews need no look of their own. */
   seesAll?: boolean;
   environment?: BaseEnvironment | undefined;
@@ -25,28 +29,42 @@ export interface MirrorOptions {
   timeouts: { list: number; fetch: number };
 }
 
+/** How the remote is asked. */
+export interface Call {
+  signal: AbortSignal;
+  rank: Rank;
+}
+
 export interface Mirror {
-  /** Commit of the branch at the remote. @throws ERR_GIT_NO_BRANCH when the remote answers and has no such branch. */
-  list(signal: AbortSignal): Promise<string>;
+  /** What is followed, at the remote. @throws ERR_GIT_NO_BRANCH when the remote answers and has no such branch or tag. */
+  list(call: Call): Promise<Tip>;
+  /** Whether the last look showed that tag object, or a tag of that commit. */
+  showed(id: string): boolean;
   /** All branches as the last look saw them: name → commit. */
   heads(signal: AbortSignal): Promise<Map<string, string>>;
   /** What the remote has of these full names, of tags also what they are of (`^{}` behind the name): name → id. */
   listed(names: string[], signal: AbortSignal): Promise<Map<string, string>>;
   /** Brings in further branches as they are now. */
   fetchBranches(branches: string[], signal: AbortSignal): Promise<void>;
-  /** Brings in the branch as it is now and returns its commit; the mirror is rebuilt when it is broken. */
-  fetch(signal: AbortSignal): Promise<string>;
+  /** Brings in what the reference of the tip leads to now; the mirror is rebuilt when it is broken. */
+  fetch(tip: Tip, call: Call): Promise<Tip>;
   /**
-   * As `fetch`, without a look before: undefined where it did not go well and a look must say why. For what was announced a
-   * moment ago, so it waits no longer than a look would.
+   * As `fetch`, without a look before: undefined where it did not go well and a look must say why. For a branch of which a
+   * commit was announced a moment ago, so it waits no longer than a look would.
    */
-  fetchAtOnce(signal: AbortSignal): Promise<string | undefined>;
-  /** The commit that was brought in last, undefined when there is none or the mirror is not to be trusted. */
-  current(): Promise<string | undefined>;
+  fetchAtOnce(call: Call): Promise<Tip | undefined>;
+  /** What was brought in last, undefined when there is nothing or the mirror is not to be trusted. */
+  current(): Promise<Here | undefined>;
   /** The commit that the remote, or the mirror, knows by the name, brought in. Must not run beside a fetch. */
   resolve(ref: string, signal: AbortSignal): Promise<string | undefined>;
   objects(): Objects;
   close(): void;
+}
+
+/** What a reference of the mirror names, a commit or a tag, and the commit that it leads to. */
+interface Here {
+  id: string;
+  commit: string;
 }
 
 const FOLLOWED = "refs/wrkst/followed";
@@ -56,31 +74,37 @@ const ASKED = "refs/wrkst/asked";
 const UNCLEAR = new Set<ErrorCode>(["ERR_GIT", "ERR_GIT_UNREACHABLE", "ERR_GIT_NO_BRANCH"]);
 /** After so many fetches that brought something, the mirror is made anew: a shallow mirror is cheaper to refetch than to collect. */
 const FETCHES_OF_A_LIFE = 2_000;
+/** Milliseconds without a question after which nobody waits to read objects. */
+const IDLE = 60_000;
 
 export function openMirror(options: MirrorOptions): Mirror {
+  const { follow } = options;
   let suspect = false;
   let fetches = 0;
   let objects: Objects | undefined;
-
+  let here: Here | undefined;
+  let last: Listing | undefined;
   let heads: Map<string, string> | undefined;
 
-  async function look(signal: AbortSignal): Promise<Map<string, string>> {
+  async function look(call: Call, kinds: { heads: boolean; tags: boolean }): Promise<Listing> {
     await ensureSettings(options);
-    const ref = options.seesAll ? "refs/heads/*" : `refs/heads/${options.branch}`;
-    // By the option the server is asked for branches alone, by the pattern git leaves out all others.
-    const args = ["ls-remote", "--refs", "--heads", "--end-of-options", options.remote.url, ref];
+    const branch = "branch" in follow && !options.seesAll ? follow.branch : "*";
+    // By the options the server is asked for branches or tags alone, by the pattern git leaves out all others.
+    const args = [
+      ...["ls-remote", ...(kinds.heads ? ["--heads"] : []), ...(kinds.tags ? ["--tags"] : ["--refs"])],
+      ...["--end-of-options", options.remote.url],
+      ...[...(kinds.heads ? [`refs/heads/${branch}`] : []), ...(kinds.tags ? ["refs/tags/*"] : [])],
+    ];
     // No repository is needed, so that a broken mirror does not stand in the way.
-    const run = { ...runOptions(options, "/dev/null", signal), timeout: options.timeouts.list };
-    const lines = (await talk(options, args, run))
-      .split("\n")
-      .map((line) => /^([0-9a-f]{40})\trefs\/heads\/(.+)$/.exec(line));
-    return new Map(lines.flatMap((found) => (found ? [[found[2]!, found[1]!] as const] : [])));
+    const run = { ...runOptions(options, "/dev/null", call.signal), timeout: options.timeouts.list };
+    return parseListing(await talk(options, args, run, call.rank));
   }
 
   const open = () => {
     objects ??= openObjects({
       gitDir: options.dir,
       environment: options.environment,
+      idle: IDLE,
       onBroken: () => {
         suspect = true;
       },
@@ -88,12 +112,12 @@ export function openMirror(options: MirrorOptions): Mirror {
     return objects;
   };
 
-  async function rebuild(signal: AbortSignal): Promise<string> {
+  async function rebuild(reference: string, call: Call): Promise<void> {
     const fresh = `${options.dir}.new`;
     await rm(fresh, { recursive: true, force: true });
     try {
       await createBare(fresh, options.environment);
-      await fetchInto(fresh, options, signal);
+      await fetchInto(fresh, options, call, [`+${reference}:${FOLLOWED}`]);
     } catch (error) {
       // Half a mirror may be what fills the disk.
       await rm(fresh, { recursive: true, force: true });
@@ -103,83 +127,99 @@ export function openMirror(options: MirrorOptions): Mirror {
     objects = undefined;
     await rm(options.dir, { recursive: true, force: true });
     await rename(fresh, options.dir);
+    here = undefined;
     suspect = false;
     fetches = 0;
-    return followed(open());
   }
 
   const mustRebuild = async () => suspect || fetches >= FETCHES_OF_A_LIFE || !(await exists(join(options.dir, "HEAD")));
 
-  async function update(signal: AbortSignal, timeout = options.timeouts.fetch): Promise<string> {
+  async function update(reference: string, call: Call, timeout = options.timeouts.fetch): Promise<void> {
     // Only this process writes here, and its fetches wait for each other: every lock is of somebody dead.
     await removeStaleLocks(options.dir, Number.POSITIVE_INFINITY);
     fetches += 1;
-    await fetchInto(options.dir, { ...options, timeouts: { ...options.timeouts, fetch: timeout } }, signal);
-    return followed(open());
+    const timeouts = { ...options.timeouts, fetch: timeout };
+    await fetchInto(options.dir, { ...options, timeouts }, call, [`+${reference}:${FOLLOWED}`]);
+  }
+
+  /** What a fetch has just brought in, under the name by which it was asked for. */
+  async function fetched({ tag }: Pick<Tip, "tag">): Promise<Tip> {
+    here = await readHere(open());
+    if (tag && !here) throw noCommit(tag.name);
+    if (!here || (!tag && here.id !== here.commit)) {
+      throw new WrkstError("ERR_GIT", "expected the branch to name a commit");
+    }
+    return { commit: here.commit, ...(tag ? { tag: { name: tag.name, id: here.id } } : {}) };
+  }
+
+  async function list(call: Call): Promise<Tip> {
+    last = await look(call, { heads: "branch" in follow || (options.seesAll ?? false), tags: "tags" in follow });
+    if (options.seesAll) heads = last.heads;
+    return tipOf(last, follow, options.remote.url);
   }
 
   return {
-    async list(signal) {
-      const found = await look(signal);
-      if (options.seesAll) heads = found;
-      const commit = found.get(options.branch);
-      if (commit === undefined) throw noBranch(options.branch, options.remote.url);
-      return commit;
-    },
+    list,
+    showed: (id) => [...(last?.tags.values() ?? [])].some((tag) => tag.id === id || tag.commit === id),
     async heads(signal) {
-      heads ??= await look(signal);
+      heads ??= (await look({ signal, rank: "preview" }, { heads: true, tags: false })).heads;
       return heads;
     },
     async listed(names, signal) {
       await ensureSettings(options);
       const args = ["ls-remote", "--end-of-options", options.remote.url, ...names];
       const run = { ...runOptions(options, "/dev/null", signal), timeout: options.timeouts.list };
-      return readListed(await talk(options, args, run));
+      return readListed(await talk(options, args, run, "followed"));
     },
     async fetchBranches(branches, signal) {
       const specs = branches.map((branch) => `+refs/heads/${validateBranch(branch)}:refs/wrkst/branches/${branch}`);
-      await fetchInto(options.dir, options, signal, specs);
+      await fetchInto(options.dir, options, { signal, rank: "preview" }, specs);
     },
-    async fetch(signal) {
+    async fetch(tip, call) {
+      const reference = referenceOf(follow, tip);
       try {
-        return (await mustRebuild()) ? await rebuild(signal) : await update(signal);
+        if (await mustRebuild()) await rebuild(reference, call);
+        else await update(reference, call);
+        return await fetched(tip);
       } catch (error) {
         // What came in half stays where it is unless somebody takes it away, and may be what fills the disk.
         await removeStaleLocks(options.dir, Number.POSITIVE_INFINITY);
         // The remote was listed a moment ago, so the mirror itself may be what is broken. Anew, beside the old one.
         const code = error instanceof WrkstError ? error.code : undefined;
-        if (signal.aborted || (code !== "ERR_GIT" && code !== "ERR_GIT_UNREACHABLE")) throw error;
-        return rebuild(signal);
+        if (call.signal.aborted || (code !== "ERR_GIT" && code !== "ERR_GIT_UNREACHABLE")) throw error;
+        await rebuild(reference, call);
+        return fetched(tip);
       }
     },
-    async fetchAtOnce(signal) {
+    async fetchAtOnce(call) {
       // What was seen of the other branches is older than what is announced.
       heads = undefined;
-      if (await mustRebuild()) return undefined;
+      if ("tags" in follow || (await mustRebuild())) return undefined;
       try {
-        return await update(signal, Math.min(options.timeouts.list, options.timeouts.fetch));
+        const timeout = Math.min(options.timeouts.list, options.timeouts.fetch);
+        await update(`refs/heads/${follow.branch}`, call, timeout);
+        return await fetched({});
       } catch (error) {
         await removeStaleLocks(options.dir, Number.POSITIVE_INFINITY);
-        signal.throwIfAborted();
+        call.signal.throwIfAborted();
         if (error instanceof WrkstError && UNCLEAR.has(error.code)) return undefined;
         throw error;
       }
     },
     async current() {
       if (suspect || !(await exists(join(options.dir, "HEAD")))) return undefined;
-      const header = await open()
-        .header(FOLLOWED)
-        .catch(() => undefined);
-      return header?.type === "commit" ? header.id : undefined;
+      here ??= await readHere(open()).catch(() => undefined);
+      return here;
     },
     async resolve(ref, signal) {
-      if (!(await exists(join(options.dir, "HEAD")))) await rebuild(signal);
-      const name = await findRemote(options, ref, signal);
+      const call: Call = { signal, rank: "asked" };
+      if (!(await exists(join(options.dir, "HEAD")))) await rebuild(referenceOf(follow, await list(call)), call);
+      const name = await findRemote(options, ref, call);
       if (name === undefined) {
         return resolveHere(options.dir, ref, { environment: options.environment, signal });
       }
       await removeStaleLocks(options.dir, Number.POSITIVE_INFINITY);
-      await fetchInto(options.dir, options, signal, [`+${name}:${ASKED}`]);
+      await fetchInto(options.dir, options, call, [`+${name}:${ASKED}`]);
       const header = await open().header(`${ASKED}^{commit}`);
       return header?.type === "commit" ? header.id : undefined;
     },
@@ -190,10 +230,12 @@ export function openMirror(options: MirrorOptions): Mirror {
   };
 }
 
-export function noBranch(branch: string, repo: string): WrkstError {
-  return new WrkstError("ERR_GIT_NO_BRANCH", `branch "${branch}" does not exist in "${redact(repo)}"`, {
-    hint: `push the branch: git push <remote> HEAD:${branch}`,
-  });
+/** Undefined where nothing was brought in yet, or what was leads to no commit. */
+async function readHere(objects: Objects): Promise<Here | undefined> {
+  const named = await objects.header(FOLLOWED);
+  if (!named) return undefined;
+  const commit = named.type === "commit" ? named : await objects.header(`${named.id}^{commit}`);
+  return commit?.type === "commit" ? { id: named.id, commit: commit.id } : undefined;
 }
 
 /** Creates an empty bare repository, without the hooks and examples of git's templates. */
@@ -208,24 +250,17 @@ export async function createBare(dir: string, environment: BaseEnvironment | und
 }
 
 /** What the remote calls it: a full reference, or the commit itself, which it may refuse to give. */
-async function findRemote(options: MirrorOptions, ref: string, signal: AbortSignal): Promise<string | undefined> {
+async function findRemote(options: MirrorOptions, ref: string, call: Call): Promise<string | undefined> {
   await ensureSettings(options);
   const candidates = candidatesOf(ref);
   const args = ["ls-remote", "--refs", "--end-of-options", options.remote.url, ...candidates];
-  const listed = await talk(options, args, {
-    ...runOptions(options, "/dev/null", signal),
-    timeout: options.timeouts.list,
-  });
+  const run = { ...runOptions(options, "/dev/null", call.signal), timeout: options.timeouts.list };
+  const listed = await talk(options, args, run, call.rank);
   const found = candidates.find((name) => listed.split("\n").some((line) => line.endsWith(`\t${name}`)));
   return found ?? (COMMIT.test(ref) ? ref : undefined);
 }
 
-async function fetchInto(
-  dir: string,
-  options: MirrorOptions,
-  signal: AbortSignal,
-  specs = [`+refs/heads/${options.branch}:${FOLLOWED}`],
-): Promise<void> {
+async function fetchInto(dir: string, options: MirrorOptions, call: Call, specs: string[]): Promise<void> {
   await ensureSettings(options);
   const flags = [
     "--quiet",
@@ -236,21 +271,18 @@ async function fetchInto(
     "--no-write-fetch-head",
     "--no-auto-maintenance",
   ];
-  const run = { ...runOptions(options, dir, signal), timeout: options.timeouts.fetch };
-  await talk(options, ["fetch", ...flags, "--end-of-options", options.remote.url, ...specs], run);
-}
-
-/** The commit that a fetch has just brought in. */
-async function followed(objects: Objects): Promise<string> {
-  const header = await objects.header(FOLLOWED);
-  if (header?.type !== "commit") throw new WrkstError("ERR_GIT", "expected the branch to name a commit");
-  return header.id;
+  const run = { ...runOptions(options, dir, call.signal), timeout: options.timeouts.fetch };
+  await talk(options, ["fetch", ...flags, "--end-of-options", options.remote.url, ...specs], run, call.rank);
 }
 
 /** The one way to the remote. */
-async function talk(options: MirrorOptions, args: string[], run: RunOptions): Promise<string> {
-  await options.admit?.();
-  return runGit(args, run);
+async function talk(options: MirrorOptions, args: string[], run: RunOptions, rank: Rank): Promise<string> {
+  const work = async () => {
+    await options.admit?.();
+    return runGit(args, run);
+  };
+  const { slots, remote } = options;
+  return slots ? slots.run({ rank, host: hostOf(remote), signal: run.signal! }, work) : work();
 }
 
 function runOptions(options: MirrorOptions, gitDir: string, signal: AbortSignal): RunOptions {

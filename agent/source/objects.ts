@@ -38,6 +38,8 @@ export interface ObjectsOptions {
   environment?: BaseEnvironment | undefined;
   /** Entries of parsed trees that are kept. */
   cachedEntries?: number;
+  /** Milliseconds without a question after which the processes that answer are ended; undefined: never. */
+  idle?: number;
   /** Called when an object that must be there is missing or broken. */
   onBroken?: () => void;
 }
@@ -48,7 +50,8 @@ const ID = /^[0-9a-f]{40}$/;
 
 export function openObjects(options: ObjectsOptions): Objects {
   const environment = gitEnvironment(options.environment);
-  const open = (mode: "--batch" | "--batch-check") => openCatFile({ gitDir: options.gitDir, environment, mode });
+  const open = (mode: "--batch" | "--batch-check") =>
+    openCatFile({ gitDir: options.gitDir, environment, mode, idle: options.idle });
   const headers: CatFile = open("--batch-check");
   const contents: CatFile = open("--batch");
   const trees = new TreeCache(options.cachedEntries ?? 300_000);

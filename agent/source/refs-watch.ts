@@ -5,6 +5,7 @@ import { readFile, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { watch as chokidarWatch, type FSWatcher } from "chokidar";
+import type { Follow } from "./listing.js";
 
 export interface Watch {
   close(): Promise<void>;
@@ -26,11 +27,10 @@ async function pointedTo(file: string, pattern: RegExp): Promise<string | undefi
   return target ? resolve(dirname(file), target) : undefined;
 }
 
-export interface RefsWatchOptions {
-  branch: string;
+export type RefsWatchOptions = Follow & {
   /** Milliseconds between looks at the state of the references, for what the watch missed. */
   lookInterval?: number;
-}
+};
 
 /**
  * Watches HEAD, packed-refs, the branches and the tags. Watches die with the folder they are on and may miss one of two quick changes,
@@ -50,7 +50,7 @@ export async function watchRefs(path: string, wake: () => void, options: RefsWat
 
   async function look(): Promise<void> {
     const folder = await findRefsFolder(path);
-    const now = await lookAt(folder, options.branch);
+    const now = await lookAt(folder, options);
     const before = seen;
     if (closed || (now.identity === before.identity && now.state === before.state)) return;
     seen = now;
@@ -82,11 +82,11 @@ export async function watchRefs(path: string, wake: () => void, options: RefsWat
 interface Look {
   /** Which folders these are. */
   identity: string;
-  /** Stamps of what changes when the branch moves. */
+  /** Stamps of what changes when what is followed moves. */
   state: string;
 }
 
-async function lookAt(folder: string | undefined, branch: string): Promise<Look> {
+async function lookAt(folder: string | undefined, follow: Follow): Promise<Look> {
   if (folder === undefined) return { identity: "none", state: "" };
   const stamps = async (names: string[], stamp: (found: BigIntStats) => string) => {
     const found = await Promise.all(
@@ -94,11 +94,12 @@ async function lookAt(folder: string | undefined, branch: string): Promise<Look>
     );
     return found.map((each) => (each ? stamp(each) : "-")).join(" ");
   };
+  const branch = "branch" in follow ? [`refs/heads/${follow.branch}`] : [];
   return {
     identity: await stamps([".", "refs", "refs/heads", "reftable"], ({ dev, ino }) => `${dev}:${ino}`),
     state: await stamps(
       // A folder's own stamp tells of the names right in it, whatever they are.
-      [`refs/heads/${branch}`, "refs/tags", "packed-refs", "reftable/tables.list"],
+      [...branch, "refs/tags", "packed-refs", "reftable/tables.list"],
       ({ ino, mtimeNs }) => `${ino}:${mtimeNs}`,
     ),
   };

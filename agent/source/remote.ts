@@ -86,6 +86,12 @@ function parseScp(raw: string, colon: number): Remote {
   return { kind: "ssh", url: raw };
 }
 
+/** The host as it stands in the address, with its port; `""` for a path of this machine. */
+export function hostOf({ kind, url }: Remote): string {
+  if (kind === "local") return "";
+  return URL.canParse(url) ? new URL(url).host : url.slice(0, url.indexOf(":")).replace(/^.*@/, "");
+}
+
 function parseLocal(raw: string, local: boolean): Remote {
   if (!local) throw refused("repositories on this machine are not allowed here");
   if (raw === "") throw refused("the file URL of the repository is malformed");

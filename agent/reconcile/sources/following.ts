@@ -2,13 +2,13 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ErrorReport } from "../../errors.js";
-import { WrkstError } from "../../errors.js";
 import { createDeclarationReader } from "../../manifest/declarations.js";
 import type { Declaration, PassReport, SourceSettings, SourceStatus } from "../../model.js";
 import type { Sealing } from "../../secrets/sealing.js";
 import { openCheckout } from "../../source/checkout.js";
 import { openSource, type Source, type SourceOptions } from "../../source/follow.js";
 import type { AdmitRemote } from "../../source/hosts.js";
+import type { GitSlots } from "../../source/slots.js";
 import type { FunctionRecord, Registry } from "../../store/index.js";
 import { createDiffing } from "../diff.js";
 import { createKeptBuilds } from "../kept-builds.js";
@@ -46,6 +46,8 @@ export interface FollowingDeps {
   environment: NonNullable<SourceOptions["environment"]>;
   /** Where sources that people add may be. */
   admit: AdmitRemote;
+  /** Bounds the git processes that talk to remotes. */
+  slots?: GitSlots;
   /** Branches of the repository that any source follows: none of them is another one's preview. */
   followedOf(repo: string): string[];
   /** Of the checkout in that folder. */
@@ -108,13 +110,14 @@ export async function openFollowing(deps: FollowingDeps, described: Described): 
   const settings = { ...described.settings, repo: source.repo, path: source.path };
   const state = createSourceState(
     { registry: deps.registry, account: settings.account, interval: settings.interval, now: Date.now },
-    { name, repo: source.repo, branch: source.branch, path: source.path },
+    { name, repo: source.repo, path: source.path },
+    () => source.branch,
   );
   const verify = await deps.openVerify(source, described);
   const passDeps = passDepsOf(deps, { described, source, verify, work: folders.work });
   const loop: Loop = new Loop({
     source: name,
-    peek: async (signal) => (await source.fetch({ signal })).commit,
+    peek: async (signal) => (await source.fetch({ signal, rank: "asked" })).commit,
     run: async (pass) => {
       const report = await runAmongOthers(deps, passDeps, deps.watchPass(pass));
       await deps.afterPass(pass);
@@ -164,11 +167,11 @@ function foldersOf({ folders }: FollowingDeps, { name, isOfEnvironment }: Descri
 function sourceOptions(deps: FollowingDeps, described: Described, gitDir: string): SourceOptions {
   const { name, settings, credentials, isOfEnvironment } = described;
   const { repo, follow, path, interval } = settings;
-  if (!("branch" in follow)) throw new WrkstError("ERR_UNSUPPORTED", "tags cannot be followed yet");
   return {
     ...{ name, path, gitDir, credentials, environment: deps.environment },
     repo: repo === "embedded" ? { embedded: deps.folders.embedded } : repo,
-    branch: follow.branch,
+    ...{ follow, lastTag: deps.registry.lastRevision(name)?.branch },
+    ...(deps.slots ? { slots: deps.slots } : {}),
     local: isOfEnvironment,
     ...(isOfEnvironment ? {} : { admit: deps.admit }),
     pollInterval: interval ?? 0,
@@ -213,9 +216,14 @@ function previewsOf(
     ...{ source, settings, copies, log, urlOf, checkout, tend },
     passes: passDeps,
     installer: deps.openInstaller(checkout.dir),
-    followed: () => [...new Set([source.branch, ...deps.followedOf(settings.repo)])],
+    followed: () => [...new Set([...branchesOf(settings), ...deps.followedOf(settings.repo)])],
     calm: () => loop.calm(),
   });
+}
+
+/** The branch that is followed, unless tags are. */
+export function branchesOf({ follow }: Pick<SourceSettings, "follow">): string[] {
+  return "branch" in follow ? [follow.branch] : [];
 }
 
 /** From the fetch on, whatever must see no pass at work waits for this one; a repository that does not answer holds up nobody. */

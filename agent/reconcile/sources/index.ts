@@ -14,7 +14,7 @@ import {
   openCredentials,
   useCredentials,
 } from "./credentials.js";
-import { type Described, type Following, type FollowingDeps, openFollowing } from "./following.js";
+import { branchesOf, type Described, type Following, type FollowingDeps, openFollowing } from "./following.js";
 import { createJobs } from "./jobs.js";
 import { createRoster, freedBy, type Roster } from "./roster.js";
 import { createSuspending, suspended } from "./suspending.js";
@@ -157,7 +157,7 @@ export async function createSources(deps: SourcesDeps): Promise<FollowedSources>
 function reporting(deps: SourcesDeps, roster: Roster): FollowingDeps {
   return {
     ...deps,
-    followedOf: (repo) => roster.ofRepository(repo).map(({ source }) => source.branch),
+    followedOf: (repo) => roster.ofRepository(repo).flatMap(({ settings }) => branchesOf(settings)),
     onReport(report, request) {
       deps.onReport(report, request);
       roster.wakeClaimants(freedBy(report));

@@ -1,8 +1,8 @@
 // What a source may be told: every setting checked and in its one form. Pure.
-import { validRange } from "semver";
 import { WrkstError } from "../../errors.js";
 import { isFunctionName, type SourceSettings, type VerifyPolicy } from "../../model.js";
 import { parseRemote, validateBranch, validateRootPath } from "../../source/remote.js";
+import { validateRange } from "../../source/tags.js";
 
 /** Name of the source that the environment describes. */
 export const FIRST_SOURCE = "default";
@@ -46,9 +46,12 @@ function checkRepo(repo: string): string {
 
 function checkFollow(follow: SourceSettings["follow"]): SourceSettings["follow"] {
   if ("branch" in follow) return { branch: validateBranch(follow.branch) };
-  const { tags } = follow;
-  if (tags.length <= 200 && validRange(tags) !== null) return { tags: tags.trim() };
-  throw invalid(`expected a range of versions, received "${tags.slice(0, 200)}"`, 'for example "^1.2" or ">=1 <3"');
+  try {
+    return { tags: validateRange(follow.tags) };
+  } catch (error) {
+    const { message, hint } = error as WrkstError;
+    throw invalid(`"follow.tags": ${message}`, hint);
+  }
 }
 
 function checkInterval(interval: number | null): number | null {

@@ -21,7 +21,9 @@ export interface SourceStateDeps {
 
 export function createSourceState(
   { registry, account, interval, now }: SourceStateDeps,
-  described: Pick<SourceStatus, "name" | "repo" | "branch" | "path">,
+  described: Pick<SourceStatus, "name" | "repo" | "path">,
+  /** The branch or tag that is followed now. */
+  branch: () => string,
 ): SourceState {
   const { name } = described;
   const serving = () => {
@@ -29,7 +31,7 @@ export function createSourceState(
     const signedBy = last && signerOf(registry, name, last.commit);
     return { revision: last ? formatRevision(last) : null, ...(signedBy ? { signedBy } : {}) };
   };
-  let known: SourceStatus = { ...described, ...serving(), state: "pending", lastFetch: null };
+  let known: Omit<SourceStatus, "branch"> = { ...described, ...serving(), state: "pending", lastFetch: null };
   const note = (event: NewEvent) => registry.addEvent({ ...event, source: name, account });
 
   function record(report: PassReport): void {
@@ -59,7 +61,7 @@ export function createSourceState(
 
   function status(): SourceStatus {
     const stale = staleSince(known.lastFetch, interval, now());
-    return stale === undefined ? known : { ...known, staleSince: stale };
+    return { ...known, branch: branch(), ...(stale === undefined ? {} : { staleSince: stale }) };
   }
 
   return { status, record };

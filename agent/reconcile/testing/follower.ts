@@ -28,7 +28,7 @@ export interface Follower {
 export async function openFollower(dir: string, repo: string): Promise<Follower> {
   const registry = openRegistry(join(dir, "registry.sqlite"));
   const source = await openSource({
-    ...{ name: "default", branch: "main", path: "", pollInterval: 0, repo: { embedded: repo } },
+    ...{ name: "default", follow: { branch: "main" }, path: "", pollInterval: 0, repo: { embedded: repo } },
     gitDir: join(dir, "git"),
   });
   const checkout = openCheckout(join(dir, "work"));
