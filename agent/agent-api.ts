@@ -69,6 +69,7 @@ export async function openApi(options: AgentApiOptions): Promise<AgentApi> {
     platform,
     sources,
     telling: options.telling,
+    previews: sources.previews,
     deploys,
     auth,
     audit: options.audit,

@@ -15,7 +15,15 @@ import { MAIN_ACCOUNT } from "./store/index.js";
 export interface AgentSourcesOptions
   extends Omit<
     SourcesDeps,
-    "first" | "webhookSecret" | "keysDir" | "folders" | "environment" | "openVerify" | "admit" | "slots"
+    | "first"
+    | "webhookSecret"
+    | "keysDir"
+    | "folders"
+    | "environment"
+    | "openVerify"
+    | "admit"
+    | "slots"
+    | "previewRetention"
   > {
   config: ProcessConfig;
   /** Folder for what lies there only while the agent runs. */
@@ -48,6 +56,7 @@ export async function openAgentSources(options: AgentSourcesOptions): Promise<Fo
     folders: { git: join(dataDir, "git"), work, embedded },
     keysDir: join(runDir, "keys"),
     webhookSecret: config.webhookSecret,
+    previewRetention: config.previewRetention ?? 0,
     environment,
     admit: createAdmission(git.allowHosts),
     slots: createGitSlots(),

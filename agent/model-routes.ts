@@ -34,7 +34,7 @@ export interface RoutedFunction {
   database: RoutedDatabase | null;
   /** Alias name → version id, without `latest`. */
   aliases: Record<string, string>;
-  /** Of branches, and of commits that were asked for; oldest first. */
+  /** Of branches, and of commits that were asked for, oldest first; then commits that branches moved on from, newest first. */
   previews: RoutedPreview[];
   versions: RoutedVersion[];
   history: { seq: number; version: string | null }[];
@@ -53,6 +53,8 @@ export interface RoutedPreview {
   databases: Record<string, string | null>;
   /** Whether it gets the function's secrets. */
   hasSecrets: boolean;
+  /** When the branch moved on from the commit, milliseconds since 1970; it works on what the branch has. */
+  endedAt?: number;
 }
 
 export interface RoutedVersion {

@@ -2,6 +2,7 @@
 // change. Types only; model.ts hands them on.
 
 import type { ErrorReport } from "./errors.js";
+import type { Warning } from "./model.js";
 import type { Hold, StandingPin } from "./model-deploys.js";
 import type { CommitStatusDetail } from "./model-notify.js";
 import type { SourceStatus } from "./model-status.js";
@@ -104,8 +105,42 @@ export interface BranchPreview {
   functions: { name: string; version?: string; url?: string; error?: ErrorReport }[];
   /** Why nothing of it could be built. */
   error?: ErrorReport;
+  /** What its copies of databases lack. */
+  warnings?: Warning[];
   updatedAt: number;
 }
+
+/** A function as a branch or a commit has it, and where that is to be seen. Times are milliseconds since 1970. */
+export interface PreviewEntry {
+  /** UUID of the preview, which a branch has once for all of its functions. */
+  id: string;
+  function: string;
+  account: string;
+  source: string;
+  /** Null: of a commit that somebody asked for. */
+  branch: string | null;
+  /** 40 hex. */
+  commit: string;
+  /** `replaced`: the branch moved on from the commit. */
+  state: "building" | "ready" | "failed" | "replaced";
+  version: string | null;
+  url: string | null;
+  createdAt: number;
+  updatedAt: number;
+  /** When its host closes unless somebody asks again; null: it stays, with its branch or for ever. */
+  expiresAt: number | null;
+  error?: ErrorReport;
+  /** What its data lacks. */
+  warnings?: Warning[];
+}
+
+/** What is to be seen at a commit that somebody asked for. */
+export type CommitPreview = Pick<PreviewEntry, "function" | "source" | "commit" | "expiresAt"> & {
+  /** `deployed`: the commit served, or serves, and its host leads to that. */
+  state: "ready" | "deployed";
+  version: string;
+  url: string;
+};
 
 /** What a revision would change, against what serves; nothing was built or moved for it. */
 export interface RevisionDiff {

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { objectFile } from "../agent/databases/index.js";
+import type { PreviewEntry } from "../agent/model.js";
 import { openSqlite } from "../agent/sqlite.js";
 import {
   createRepository,
@@ -56,6 +57,8 @@ const shopFiles = (label: string) => ({
   "shop/index.js": codeOf(label),
 });
 const told = async (host: string, path = "/") => (await agent.request(host, path)).text;
+const previewsOf = async (name: string) =>
+  (await agent.api<{ previews: PreviewEntry[] }>(`/api/v1/functions/${name}/previews`)).previews;
 const statusOf = async (host: string) => (await agent.request(host)).status;
 
 test("a pushed branch answers on both forms of its host, with a copy of the data and without secrets, and production stays", async () => {
@@ -80,15 +83,78 @@ test("a pushed branch answers on both forms of its host, with a copy of the data
 });
 
 test("what is pushed to a branch goes on with the branch's data, also when its history was rewritten", async () => {
-  await repository.commit(shopFiles("three"));
+  const two = await repository.git("rev-parse", "HEAD");
+  const three = await repository.commit(shopFiles("three"));
   await repository.push(agent, "HEAD:Feature/X");
   assert.equal(await told("feature-x--shop"), "three:a,mine:none");
   await repository.git("reset", "--quiet", "--hard", "HEAD~2");
-  const old = await repository.commit(shopFiles("four"));
+  const forced = await repository.commit(shopFiles("four"));
   await repository.push(agent, "--force", "HEAD:Feature/X");
   assert.equal(await told("feature-x--shop"), "four:a,mine:none");
-  assert.equal(await told(`${old.slice(0, 7)}--shop`), "four:a,mine:none");
+  assert.equal(await told(`${forced.slice(0, 7)}--shop`), "four:a,mine:none");
+  assert.equal(await told(`${three.slice(0, 7)}--shop`, "/?add=more"), "three:a,mine,more:none", "for a while");
+  assert.equal(await told("feature-x--shop"), "four:a,mine,more:none", "with the branch's data");
+  const replaced = (await previewsOf("shop")).filter(({ state }) => state === "replaced");
+  assert.deepEqual(
+    replaced.map(({ commit, branch }) => [commit, branch]),
+    [three, two].map((commit) => [commit, "Feature/X"]),
+  );
+  assert.ok(replaced.every(({ expiresAt, updatedAt }) => expiresAt === updatedAt + 7 * 86_400_000));
   assert.equal(await told("shop"), "one:a:s3cret");
+});
+
+test("a commit that was never built is built for who may deploy, once, on data of its own and without secrets", async () => {
+  const ask = (commit: string, name = "shop", query = "?wait=true") =>
+    agent.request("localhost", `/api/v1/functions/${name}/previews${query}`, {
+      method: "POST",
+      body: JSON.stringify({ commit }),
+      headers: { "content-type": "application/json", authorization: `Bearer ${admin}` },
+    });
+  const admin = await agent.token();
+  await repository.git("checkout", "--quiet", "-B", "past", "main");
+  const middle = await repository.commit(shopFiles("middle"));
+  await repository.git("tag", "v1");
+  const none = await repository.commit({ shop: null });
+  await repository.commit({ ...shopFiles("tip"), ...functionFiles("hello", "tip") });
+  await repository.push(agent, "HEAD:past");
+  const host = `${middle.slice(0, 7)}--shop`;
+  assert.equal(await statusOf(host), 404, "nobody without a credential has it built");
+  const [first, second] = await Promise.all([ask(middle.slice(0, 9)), ask(middle)]);
+  assert.deepEqual([first.status, JSON.parse(first.text)], [200, JSON.parse(second.text)], first.text);
+  const { url, version, commit, state } = JSON.parse(first.text);
+  assert.deepEqual([url, commit, state], [`http://${middle.slice(0, 12)}--shop.localhost:${port}`, middle, "ready"]);
+  assert.equal(await told(host, "/?add=own"), "middle:a,own:none");
+  assert.equal(await told(`${version.slice(0, 8)}--shop`), "middle:a,own:none");
+  const kinds = (await agent.events()).filter(({ message }) => message.includes(middle.slice(0, 12)));
+  assert.deepEqual(kinds.map(({ kind }) => kind).sort(), ["preview.created", "preview.requested"]);
+  const again = await ask(middle, "shop", "");
+  assert.equal(again.status, 200, "it is there");
+
+  assert.equal(JSON.parse((await ask("past")).text).commit, await repository.git("rev-parse", "HEAD"));
+  const refusals: [string, string, number, string][] = [
+    [none, "shop", 404, "ERR_NOT_FOUND"],
+    ["0".repeat(40), "shop", 404, "ERR_NOT_FOUND"],
+    [middle, "nobody", 404, "ERR_NOT_FOUND"],
+    ["--upload-pack=x", "shop", 400, "ERR_GIT_REFUSED"],
+  ];
+  for (const [ref, name, status, code] of refusals) {
+    const answer = await ask(ref, name);
+    assert.deepEqual([answer.status, JSON.parse(answer.text).code], [status, code], answer.text);
+  }
+
+  const remove = await agent.request("localhost", `/api/v1/functions/shop/previews/${middle.slice(0, 7)}`, {
+    method: "DELETE",
+    headers: { authorization: `Bearer ${admin}` },
+  });
+  assert.equal(remove.status, 204, remove.text);
+  assert.equal(await statusOf(host), 404);
+  await repository.push(agent, "v1");
+  const late = await ask("v1", "shop", "");
+  assert.equal(late.status, 202, late.text);
+  const { url: job } = JSON.parse(late.text);
+  await until("the job is done", async () => (await agent.api<{ state: string }>(job)).state === "done");
+  assert.equal(await told(host), "middle:a:none");
+  await repository.push(agent, "--delete", "past");
 });
 
 test("a function that only a branch has is there under its label, and a broken one fails alone", async () => {

@@ -11,6 +11,7 @@ import type { Log } from "../log.js";
 import type { Metrics } from "../metrics/index.js";
 import type { Databases } from "../reconcile/databases.js";
 import type { Deploys } from "../reconcile/deploys.js";
+import type { CommitPreviews } from "../reconcile/previews.js";
 import type { Sources } from "../reconcile/sources.js";
 import type { Telling } from "../reconcile/telling.js";
 import type { WriteRecords } from "../store/index.js";
@@ -34,6 +35,7 @@ import { addMetricsRoute } from "./metrics-route.js";
 import { addOpenApiRoute } from "./openapi.js";
 import type { Platform } from "./platform.js";
 import { addPlatformRoutes } from "./platform-routes.js";
+import { addPreviewRoutes } from "./preview-routes.js";
 import { foreseen, problemOf, sendProblem } from "./problem.js";
 import { createRates } from "./rates.js";
 import { createRoutes, type RouteRecord } from "./routes.js";
@@ -56,6 +58,8 @@ export interface ApiOptions {
   sources: Sources;
   /** What others are told. */
   telling: Telling;
+  /** Of their branches and commits. */
+  previews: CommitPreviews;
   deploys: Deploys;
   databases: Databases;
   metrics: Metrics;
@@ -133,6 +137,7 @@ export function createApi(options: ApiOptions): Api {
   addAccessRoutes(routes, options);
   addOpenApiRoute(routes, options);
   addFunctionRoutes(routes, { platform, deploys, now });
+  addPreviewRoutes(routes, options);
   const uploads = createUploadSpace(options.uploads);
   const transfers = createTransfers({ folder: options.uploads, publicUrl: options.publicUrl, now });
   addTransferRoutes(routes, transfers);

@@ -109,6 +109,7 @@ const PARAMS: Record<string, { expected: string; test: (value: string) => boolea
   account: { expected: "the id of an account", test: (value) => /^[\w-]{1,64}$/.test(value) },
   alias: { expected: "the name of an alias", test: (value) => value === "latest" || isAliasName(value) },
   version: { expected: "a version", test: (value) => /^[\w.-]{1,100}$/.test(value) },
+  commit: { expected: "a commit by 7 digits or more", test: (value) => /^[0-9a-f]{7,40}$/i.test(value) },
   secret: { expected: "the name of a secret", test: isBindingName },
   database: { expected: "the id or name of a database", test: (value) => /^[\w-]{1,200}$/.test(value) },
   snapshot: { expected: "the id of a snapshot", test: (value) => /^[\w-]{1,64}$/.test(value) },

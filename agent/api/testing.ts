@@ -15,6 +15,7 @@ import { type ListenOptions, listenOn } from "./listen.js";
 import { createMemoryDatabases } from "./memory-databases.js";
 import { createMemoryDeploys } from "./memory-deploys.js";
 import { createMemoryPlatform } from "./memory-platform.js";
+import { createMemoryPreviews } from "./memory-previews.js";
 import { createMemorySources } from "./memory-sources.js";
 import { createMemoryTelling } from "./memory-telling.js";
 import type { SyncRequest } from "./platform.js";
@@ -80,6 +81,7 @@ export async function serveApi(where: Partial<ListenOptions> = {}, options: Serv
   const tail = openTestTail(dir);
   const git: { pathInfo: string; who: string; bytes: number }[] = [];
   const deploys = createMemoryDeploys();
+  const previews = createMemoryPreviews();
   const databases = createMemoryDatabases(dir, () => now);
   const telling = createMemoryTelling();
   const metrics = openTestMetrics();
@@ -97,6 +99,7 @@ export async function serveApi(where: Partial<ListenOptions> = {}, options: Serv
     platform,
     sources,
     telling,
+    previews,
     deploys,
     databases,
     metrics,
@@ -130,6 +133,7 @@ export async function serveApi(where: Partial<ListenOptions> = {}, options: Serv
     platform,
     sources,
     telling,
+    previews,
     deploys,
     databases,
     metrics,

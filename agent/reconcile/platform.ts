@@ -9,6 +9,7 @@ import {
   type PassReport,
   type PassSummary,
   type PlatformEvent,
+  type PreviewEntry,
   type RevisionDiff,
   type RuntimeStatus,
   restingState,
@@ -40,6 +41,8 @@ export interface Job {
   source: string;
   state: "running" | "done";
   report?: PassReport;
+  /** Of a commit that was asked for. */
+  preview?: PreviewEntry;
 }
 
 export interface FunctionDetail extends FunctionStatus {

@@ -2,6 +2,6 @@
 
 export { previewsOf, uncopiedOf } from "./previews.js";
 export { type HostRules, refusalOfHost, routeHosts } from "./route-hosts.js";
-export { buildRouteTable, diffRouteTables, type RouteOptions, specOfNext } from "./route-table.js";
+export { buildRouteTable, diffRouteTables, type RouteOptions, reachableUntil, specOfNext } from "./route-table.js";
 export { servingDatabases } from "./serving-databases.js";
 export { readRouteTable, writeRouteTable } from "./table-file.js";

@@ -71,7 +71,8 @@ function routeEntry(function_: RoutedFunction, hosts: string[], oldestSeq: numbe
     ...reachable.map((version) => [version.id, specOf(version, function_, previews, options)] as const),
     ...previews.map(({ key, spec }) => [key, spec] as const),
   ]);
-  const commits = Object.fromEntries(previews.map(({ key, commit }) => [commit, key]));
+  // What a branch is comes before what another one was.
+  const commits = Object.fromEntries([...previews].reverse().map(({ key, commit }) => [commit, key]));
   const blocked = state === "suspended" || state === "quarantined" ? { blocked: state } : {};
   return {
     latest,
@@ -108,9 +109,10 @@ function previewSpecs(function_: RoutedFunction, options: RouteOptions): Preview
   return function_.previews.flatMap((preview) => {
     const version = function_.versions.find(({ id }) => id === preview.version);
     if (!version) return [];
-    const { id: previewId, label, isBranch, commit } = preview;
+    const { id: previewId, label, isBranch, commit, endedAt } = preview;
+    const key = endedAt === undefined ? `preview:${previewId}` : `preview:${previewId}:${commit}`;
     const alias = isBranch && function_.aliases[label] === version.id ? label : undefined;
-    return [{ key: `preview:${previewId}`, alias, commit, spec: previewSpec(version, preview, function_, options) }];
+    return [{ key, alias, commit, spec: previewSpec(version, preview, function_, options) }];
   });
 }
 
@@ -157,10 +159,15 @@ export function hasServed(
 
 /** What serves and aliases always; others as long as PREVIEW_RETENTION says, unless the version wants no preview URLs. */
 function isReachable(version: RoutedVersion, function_: RoutedFunction, options: RouteOptions): boolean {
-  if (serves(version.id, function_) || Object.values(function_.aliases).includes(version.id)) return true;
-  if (!(function_.settings.previews ?? version.manifest.previewUrls)) return false;
-  if (version.replacedAt === null || options.previewRetention === 0) return true;
-  return options.now - version.replacedAt < options.previewRetention;
+  return options.now < reachableUntil(version, function_, options.previewRetention);
+}
+
+/** When its hosts close, in milliseconds since 1970; -Infinity: it has none. `retention`: as of the options. */
+export function reachableUntil(version: RoutedVersion, function_: RoutedFunction, retention: number): number {
+  const { id, manifest, replacedAt } = version;
+  if (serves(id, function_) || Object.values(function_.aliases).includes(id)) return Number.POSITIVE_INFINITY;
+  if (!(function_.settings.previews ?? manifest.previewUrls)) return Number.NEGATIVE_INFINITY;
+  return replacedAt === null || retention === 0 ? Number.POSITIVE_INFINITY : replacedAt + retention;
 }
 
 /** The version as the runtime will know it once it is what `latest` serves; for what is loaded before the switch. */

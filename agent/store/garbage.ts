@@ -60,6 +60,7 @@ export function createGarbage(db: Db): (now: number, retention: number) => Garba
        UNION SELECT version_id FROM declared_pins
        UNION SELECT version_id FROM aliases
        UNION SELECT version_id FROM preview_functions WHERE version_id IS NOT NULL
+       UNION SELECT version_id FROM preview_commits
        UNION SELECT version_id FROM history WHERE version_id IS NOT NULL)
      SELECT v.id, v.artifact, v.source_maps FROM versions v
      WHERE v.id NOT IN (SELECT id FROM kept) AND ${LAST_TOUCHED} < ?`,

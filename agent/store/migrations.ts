@@ -8,6 +8,7 @@ import { COPIES_SCHEMA } from "./copies-schema.js";
 import { DATABASES_SCHEMA } from "./databases-schema.js";
 import { DECLARED_PINS_SCHEMA } from "./declared-pins.js";
 import { PASSES_SCHEMA } from "./passes.js";
+import { PREVIEW_COMMITS_SCHEMA } from "./preview-commits-schema.js";
 import { PREVIEWS_SCHEMA } from "./previews-schema.js";
 import { SNAPSHOTS_SCHEMA } from "./snapshots-schema.js";
 import { SOURCES_SCHEMA } from "./sources-schema.js";
@@ -213,6 +214,7 @@ export const MIGRATIONS: readonly string[] = [
   TRIALS_SCHEMA,
   COMMIT_STATUSES_SCHEMA,
   DECLARED_PINS_SCHEMA,
+  PREVIEW_COMMITS_SCHEMA,
 ];
 
 /**

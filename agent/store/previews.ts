@@ -1,7 +1,7 @@
 // Previews of branches and commits: what each is made of, and the aliases that lead to it. Never moves `latest`, and makes no database.
 
 import { type ErrorReport, WrkstError } from "../errors.js";
-import type { RoutedDatabase } from "../model.js";
+import type { RoutedDatabase, Warning } from "../model.js";
 import type { Db } from "./database.js";
 import type { BindingRows, BindingsFound, BindingsWanted } from "./database-bindings.js";
 import type { DatabaseRows } from "./databases.js";
@@ -9,6 +9,7 @@ import type { EventRows, Events, NewEvent } from "./events.js";
 import type { FunctionRows } from "./functions.js";
 import type { Holds } from "./holds.js";
 import { fromJson, optional, toJson } from "./json.js";
+import { createPreviewCommits, type PastCommit } from "./preview-commits.js";
 import type { Settings } from "./settings.js";
 import type { NewBuild, NewVersion } from "./switch.js";
 import type { VersionRows, Versions } from "./versions.js";
@@ -18,6 +19,10 @@ export interface PreviewRecord {
   source: string;
   /** Null: somebody asked for the commit. */
   branch: string | null;
+  /** Of a commit: the function that it was asked for. */
+  function: string | null;
+  /** Of a commit: when somebody asked for it last, milliseconds since 1970. */
+  askedAt: number | null;
   /** 40 hex; `""` until something was recorded. */
   commit: string;
   /** Alias on each of its functions; of a commit its 40 hex. */
@@ -27,6 +32,8 @@ export interface PreviewRecord {
   /** Version of every function that it declares, also where it is production's. */
   versions: Record<string, string>;
   error?: ErrorReport;
+  /** What its copies lack. */
+  warnings: Warning[];
   /** Sorted by name. */
   functions: PreviewFunction[];
   /** Milliseconds since 1970. */
@@ -43,6 +50,8 @@ export interface PreviewFunction {
   bindings: Record<string, string>;
   /** Whether it gets the secrets of its function. */
   hasSecrets: boolean;
+  /** Where only migrations differ from production: a digest of production's at that time. */
+  migrates?: string;
   error?: ErrorReport;
 }
 
@@ -62,6 +71,7 @@ export interface PreviewChange {
   versions: Record<string, string>;
   functions: (Omit<PreviewFunction, "functionId"> & { folder: string })[];
   error?: ErrorReport;
+  warnings: Warning[];
   made: NewVersion[];
   builds: NewBuild[];
   events: NewEvent[];
@@ -72,12 +82,21 @@ export interface PreviewRecords {
   /** By branch; of all sources where none is given. */
   all(source?: string): PreviewRecord[];
   byId(id: string): PreviewRecord | undefined;
-  /** The preview of the branch, or of the commit where there is no branch; made without any function where there is none. */
-  open(wanted: Pick<PreviewRecord, "source" | "branch" | "commit" | "label">): PreviewRecord;
+  /** The preview of the branch; made without any function where there is none. */
+  open(wanted: Pick<PreviewRecord, "source" | "commit" | "label"> & { branch: string }): PreviewRecord;
+  /** The preview of a function at a commit: noted to be made where there is none, and again where it failed. */
+  ask(wanted: { source: string; commit: string; function: string }, events: NewEvent[]): PreviewRecord;
+  /** What branches were before they moved on, the newest first; of all previews where none is given. */
+  past(id?: string): PastCommit[];
+  /** Forgets what branches moved on from before then, in milliseconds since 1970. Answers whether there was anything. */
+  forgetPast(before: number): boolean;
+  /** Adds to what is said of a preview. */
+  warn(id: string, warnings: Warning[]): void;
   /** What bindings would stand for in production, without making anything there. */
   wouldBind(wanted: WouldBindWanted[]): WouldBind[];
   /** What it has stays; this is why nothing newer came of it. */
   fail(id: string, failure: { handled: string; error: ErrorReport }, events: NewEvent[]): void;
+  /** @throws WrkstError ERR_SUPERSEDED where it was removed meanwhile */
   record(change: PreviewChange): PreviewRecord;
   /** With its aliases, and the functions that nothing else knows. */
   remove(id: string, events: NewEvent[]): void;
@@ -107,6 +126,9 @@ interface PreviewRow {
   branch: string | null;
   commit: string;
   label: string;
+  function: string | null;
+  asked_at: number | null;
+  warnings: string;
   handled: string;
   versions: string;
   error: string | null;
@@ -120,6 +142,7 @@ interface FunctionRow {
   version_id: string | null;
   bindings: string;
   secrets: number;
+  migrates: string | null;
   error: string | null;
 }
 
@@ -131,9 +154,17 @@ export function createPreviews(deps: PreviewDeps): PreviewRecords {
     'SELECT * FROM previews WHERE source = coalesce(?, source) ORDER BY source, branch, "commit"',
   );
   const one = db.prepare<[string], PreviewRow>("SELECT * FROM previews WHERE id = ?");
-  const known = db.prepare<Record<string, string | null>, PreviewRow>(
-    `SELECT * FROM previews WHERE source = @source AND branch IS @branch AND (@branch IS NOT NULL OR "commit" = @commit)`,
+  const ofBranch = db.prepare<[string, string], PreviewRow>("SELECT * FROM previews WHERE source = ? AND branch = ?");
+  const asked = db.prepare<[string, string, string], PreviewRow>(
+    'SELECT * FROM previews WHERE source = ? AND "commit" = ? AND function = ? AND branch IS NULL',
   );
+  const addAsked = db.prepare(
+    `INSERT INTO previews (id, source, branch, "commit", label, function, asked_at, created_at, updated_at)
+     VALUES (@id, @source, NULL, @commit, @commit, @function, @at, @at, @at)`,
+  );
+  const askAgain = db.prepare("UPDATE previews SET asked_at = ?, handled = ?, error = ? WHERE id = ?");
+  const warnRow = db.prepare("UPDATE previews SET warnings = ? WHERE id = ?");
+  const commits = createPreviewCommits(db);
   const functionsOf = db.prepare<[string], FunctionRow>(
     "SELECT * FROM preview_functions WHERE preview_id = ? ORDER BY name",
   );
@@ -142,13 +173,13 @@ export function createPreviews(deps: PreviewDeps): PreviewRecords {
   );
   const update = db.prepare(
     `UPDATE previews SET "commit" = @commit, label = @label, handled = @handled, versions = @versions, error = @error,
-       updated_at = @at WHERE id = @id`,
+       warnings = @warnings, updated_at = @at WHERE id = @id`,
   );
   const failRow = db.prepare("UPDATE previews SET handled = ?, error = ?, updated_at = ? WHERE id = ?");
   const deleteRow = db.prepare("DELETE FROM previews WHERE id = ?");
   const addFunction = db.prepare(
-    `INSERT INTO preview_functions (preview_id, name, function_id, version_id, bindings, secrets, error)
-     VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO preview_functions (preview_id, name, function_id, version_id, bindings, secrets, migrates, error)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const deleteFunctions = db.prepare("DELETE FROM preview_functions WHERE preview_id = ?");
   const isUsed = db
@@ -161,6 +192,7 @@ export function createPreviews(deps: PreviewDeps): PreviewRecords {
       `SELECT EXISTS (SELECT 1 FROM functions f WHERE f.id = ? AND f.source IS NULL AND f.latest IS NULL
          AND f.removed_at IS NULL AND f.declared IS NULL
          AND NOT EXISTS (SELECT 1 FROM preview_functions WHERE function_id = f.id)
+         AND NOT EXISTS (SELECT 1 FROM preview_commits WHERE function_id = f.id)
          AND NOT EXISTS (SELECT 1 FROM deployments WHERE function_id = f.id)
          AND NOT EXISTS (SELECT 1 FROM versions WHERE function_id = f.id AND upload IS NOT NULL)
          AND NOT EXISTS (SELECT 1 FROM holds WHERE function_id = f.id)
@@ -169,22 +201,42 @@ export function createPreviews(deps: PreviewDeps): PreviewRecords {
     .pluck();
 
   function recordOf(row: PreviewRow): PreviewRecord {
-    const { created_at: createdAt, updated_at: updatedAt, versions: json, error, ...rest } = row;
+    const { created_at: createdAt, updated_at: updatedAt, asked_at: askedAt, ...more } = row;
+    const { versions: json, warnings, error, ...rest } = more;
     return {
       ...rest,
-      ...{ createdAt, updatedAt, versions: fromJson(json) },
+      ...{ createdAt, updatedAt, askedAt, versions: fromJson(json), warnings: fromJson(warnings) },
       functions: functionsOf.all(row.id).map(functionOf),
       ...optional<"error", ErrorReport>("error", error),
     };
   }
 
-  function open(wanted: Pick<PreviewRecord, "source" | "branch" | "commit" | "label">): PreviewRecord {
+  const byId = (id: string) => {
+    const row = one.get(id);
+    return row && recordOf(row);
+  };
+
+  function open(wanted: Parameters<PreviewRecords["open"]>[0]): PreviewRecord {
     const { source, branch, commit, label } = wanted;
-    const found = known.get({ source, branch, commit });
+    const found = ofBranch.get(source, branch);
     if (found) return recordOf(found);
     const id = newId();
     add.run(id, source, branch, commit, label, now(), now());
-    return recordOf(one.get(id)!);
+    return byId(id)!;
+  }
+
+  function ask({ source, commit, function: name }: Parameters<PreviewRecords["ask"]>[0], noted: NewEvent[]) {
+    const row = asked.get(source, commit, name);
+    const found = row && recordOf(row);
+    if (found) {
+      const hasFailed = found.error !== undefined || found.functions.some(({ error }) => error);
+      askAgain.run(now(), hasFailed ? "" : found.handled, hasFailed ? null : row.error, found.id);
+      return byId(found.id)!;
+    }
+    const id = newId();
+    addAsked.run({ id, source, commit, function: name, at: now() });
+    for (const event of noted) events.addEvent(event);
+    return byId(id)!;
   }
 
   /** Asks as a switch would, and takes all back that this has made. */
@@ -222,7 +274,8 @@ export function createPreviews(deps: PreviewDeps): PreviewRecords {
 
   function record(change: PreviewChange): PreviewRecord {
     const at = now();
-    const before = recordOf(one.get(change.id)!);
+    const before = byId(change.id);
+    if (!before) throw new WrkstError("ERR_SUPERSEDED", "the preview was removed meanwhile");
     const ids = new Map(
       change.functions
         .filter(({ version }) => version !== null)
@@ -237,21 +290,24 @@ export function createPreviews(deps: PreviewDeps): PreviewRecords {
       const functionId = idOf(name);
       if (functionId !== undefined) versions.saveBuild({ ...build, functionId }, at);
     }
+    if (before.branch !== null) commits.note(before, change.commit, at);
     leave(before, at);
     const { id, commit, label, handled, error } = change;
-    update.run({ id, commit, label, handled, versions: JSON.stringify(change.versions), error: toJson(error), at });
+    const [versionIds, warnings] = [change.versions, change.warnings].map((value) => JSON.stringify(value));
+    update.run({ id, commit, label, handled, versions: versionIds, warnings, error: toJson(error), at });
     for (const one of change.functions) {
       const functionId = one.version === null ? null : ids.get(one.name)!;
-      const { name, version, bindings: bound, hasSecrets } = one;
-      addFunction.run(id, name, functionId, version, JSON.stringify(bound), Number(hasSecrets), toJson(one.error));
+      const { name, version, bindings: bound, hasSecrets, migrates = null } = one;
+      const found = [JSON.stringify(bound), Number(hasSecrets), migrates, toJson(one.error)];
+      addFunction.run(id, name, functionId, version, ...found);
       if (functionId === null || version === null) continue;
       endVersion.run(null, version);
       if (before.branch !== null && !isHeld(functionId, label)) versions.setAlias(functionId, label, version);
     }
-    forgetUnused(before);
+    forgetUnused(before.functions.map(({ functionId }) => functionId));
     for (const event of change.events) events.addEvent(event);
     settings.bumpRouteGeneration();
-    return recordOf(one.get(id)!);
+    return byId(id)!;
   }
 
   const isHeld = (functionId: string, alias: string) =>
@@ -269,8 +325,8 @@ export function createPreviews(deps: PreviewDeps): PreviewRecords {
     }
   }
 
-  function forgetUnused({ functions: own }: PreviewRecord): void {
-    for (const { functionId } of own) {
+  function forgetUnused(ids: (string | null)[]): void {
+    for (const functionId of ids) {
       if (functionId === null || isOfPreviews.get(functionId) === 0) continue;
       bindings.removeOf(functionId);
       functions.forget(functionId);
@@ -307,23 +363,40 @@ export function createPreviews(deps: PreviewDeps): PreviewRecords {
   }
 
   function remove(id: string, noted: NewEvent[]): void {
-    const row = one.get(id);
-    if (!row) return;
-    const gone = recordOf(row);
+    const gone = byId(id);
+    if (!gone) return;
+    const past = commits.all(id);
     leave(gone, 0);
     deleteRow.run(id);
-    forgetUnused(gone);
+    for (const { version } of past) if (isUsed.get(version) === 0) endVersion.run(0, version);
+    forgetUnused([...gone.functions, ...past].map(({ functionId }) => functionId));
     for (const event of noted) events.addEvent(event);
     settings.bumpRouteGeneration();
   }
 
+  function forgetPast(before: number): boolean {
+    const functionIds = commits.forgetBefore(before);
+    if (!functionIds.length) return false;
+    forgetUnused(functionIds);
+    settings.bumpRouteGeneration();
+    return true;
+  }
+
+  function warn(id: string, added: Warning[]): void {
+    const found = byId(id);
+    if (!found) return;
+    const all = new Map([...found.warnings, ...added].map((warning) => [warning.message, warning]));
+    warnRow.run(JSON.stringify([...all.values()]), id);
+  }
+
   return {
     all: (source) => rows.all(source ?? null).map(recordOf),
-    byId: (id) => {
-      const row = one.get(id);
-      return row && recordOf(row);
-    },
+    byId,
     open,
+    ask: db.transaction(ask).immediate,
+    past: commits.all,
+    forgetPast: db.transaction(forgetPast).immediate,
+    warn: db.transaction(warn).immediate,
     wouldBind,
     fail: db.transaction(fail).immediate,
     record: db.transaction(record).immediate,
@@ -341,6 +414,7 @@ function functionOf(row: FunctionRow): PreviewFunction {
   const { name, function_id: functionId, version_id: version, bindings, secrets, error } = row;
   return {
     ...{ name, functionId, version, bindings: fromJson(bindings), hasSecrets: secrets === 1 },
+    ...(row.migrates === null ? {} : { migrates: row.migrates }),
     ...optional<"error", ErrorReport>("error", error),
   };
 }

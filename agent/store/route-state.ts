@@ -35,10 +35,12 @@ const WATCHED = {
   databases: "SELECT $.owner AS id UNION SELECT function_id FROM version_databases WHERE database_id = $.id",
   database_shares: "SELECT $.function_id AS id",
   version_databases: "SELECT $.function_id AS id",
-  version_copies:
-    "SELECT $.function_id AS id UNION SELECT function_id FROM preview_functions WHERE 'preview:' || preview_id = $.version_id",
+  version_copies: `SELECT $.function_id AS id
+    UNION SELECT function_id FROM preview_functions WHERE 'preview:' || preview_id = $.version_id
+    UNION SELECT function_id FROM preview_commits WHERE 'preview:' || preview_id = $.version_id`,
   previews: "SELECT function_id AS id FROM preview_functions WHERE preview_id = $.id",
   preview_functions: "SELECT $.function_id AS id",
+  preview_commits: "SELECT $.function_id AS id",
 };
 
 /** How a column without values reads; most have none, and parsing it for every version would be felt. */
@@ -143,11 +145,13 @@ interface PreviewRow {
   version_id: string;
   bindings: string;
   secrets: number;
+  ended_at: number | null;
 }
 
-/** Reads live functions, and those that only previews keep, if they fit the condition, in nine queries, whatever their number. */
+/** Reads live functions, and those that only previews keep, if they fit the condition, in ten queries, whatever their number. */
 function createReader(db: Db, condition: string): (...values: string[]) => ById {
-  const isPreviewed = "f.id IN (SELECT function_id FROM preview_functions)";
+  const isPreviewed =
+    "f.id IN (SELECT function_id FROM preview_functions UNION SELECT function_id FROM preview_commits)";
   const live = `(f.removed_at IS NULL OR ${isPreviewed}) AND f.state <> 'name-taken' ${condition}`;
   const functions = db.prepare<string[], FunctionRow>(
     `SELECT f.id, f.account, f.name, ${STATE} AS state, f.latest, f.generation, f.hosts, f.split, f.secrets, f.removed_at,
@@ -183,9 +187,15 @@ function createReader(db: Db, condition: string): (...values: string[]) => ById 
   );
 
   const previews = db.prepare<string[], PreviewRow>(
-    `SELECT p.function_id, p.preview_id AS preview, o.label, o.branch, o."commit", p.version_id, p.bindings, p.secrets
+    `SELECT p.function_id, p.preview_id AS preview, o.label, o.branch, o."commit", p.version_id, p.bindings, p.secrets,
+       NULL AS ended_at
      FROM preview_functions p JOIN previews o ON o.id = p.preview_id JOIN functions f ON f.id = p.function_id
      WHERE p.version_id IS NOT NULL AND ${live} ORDER BY o.created_at, o.id`,
+  );
+  const past = db.prepare<string[], PreviewRow>(
+    `SELECT c.function_id, c.preview_id AS preview, c."commit" AS label, NULL AS branch, c."commit", c.version_id,
+       c.bindings, c.secrets, c.ended_at
+     FROM preview_commits c JOIN functions f ON f.id = c.function_id WHERE ${live} ORDER BY c.ended_at DESC, c."commit"`,
   );
   const copiedFor = db.prepare<[string], { database_id: string; id: string }>(
     "SELECT database_id, id FROM version_copies WHERE version_id = ? AND state = 'ready'",
@@ -235,7 +245,7 @@ function createReader(db: Db, condition: string): (...values: string[]) => ById 
     }
     for (const { function_id, ...entry } of history.all(...values)) byId.get(function_id)?.history.push(entry);
     const copiesFor = new Map<string, Map<string, string>>();
-    for (const row of previews.all(...values)) {
+    for (const row of [...previews.all(...values), ...past.all(...values)]) {
       const holder = previewHolder(row.preview);
       const copies =
         copiesFor.get(holder) ?? new Map(copiedFor.all(holder).map((copy) => [copy.database_id, copyObject(copy.id)]));
@@ -251,7 +261,10 @@ function previewOf(row: PreviewRow, copies: ReadonlyMap<string, string>): Routed
   const { label, branch, commit, version_id: version, secrets } = row;
   const bindings = Object.entries(fromJson<Record<string, string>>(row.bindings));
   const databases = Object.fromEntries(bindings.map(([binding, key]) => [binding, copies.get(key) ?? null]));
-  return { id: row.preview, label, isBranch: branch !== null, commit, version, databases, hasSecrets: secrets === 1 };
+  return {
+    ...{ id: row.preview, label, isBranch: branch !== null, commit, version, databases, hasSecrets: secrets === 1 },
+    ...(row.ended_at === null ? {} : { endedAt: row.ended_at }),
+  };
 }
 
 /** A function that was removed and that a preview has still: nothing else of it can be reached. */

@@ -2,12 +2,14 @@
 import { createDeclarationReader } from "../../manifest/declarations.js";
 import type { BranchPreview, Declaration, SourceSettings } from "../../model.js";
 import type { Source } from "../../source/follow.js";
+import type { PreviewRecord } from "../../store/index.js";
 import { createKeptBuilds } from "../kept-builds.js";
 import type { PassDeps } from "../pass.js";
 import { PreviewLoop, type PreviewLoopDeps } from "./loop.js";
 import { branchPreview, linesOfPreview, type UrlOf } from "./report.js";
 
-export interface PreviewsDeps extends Pick<PreviewLoopDeps, "followed" | "calm" | "copies" | "tend" | "log"> {
+export interface PreviewsDeps
+  extends Pick<PreviewLoopDeps, "followed" | "calm" | "copies" | "tend" | "onMade" | "log"> {
   source: Source;
   settings: Pick<SourceSettings, "previews" | "previewSecrets">;
   /** Those of the source's passes. */
@@ -27,6 +29,21 @@ export interface Previews {
   isPreviewed(branch: string): boolean;
   /** Lines for the pusher, once the push of the branch is worked off; `commit` null: it was deleted. */
   follow(branch: string, commit: string | null): Promise<string[]>;
+  /**
+   * The commit that a branch, a tag or a commit is, readable from now on, and what it declares by that name.
+   * @throws WrkstError ERR_NOT_FOUND, ERR_GIT_UNVERIFIED, ERR_GIT_…
+   */
+  look(
+    ref: string,
+    name: string,
+    signal: AbortSignal,
+  ): Promise<{ commit: string; declaration: Declaration | undefined }>;
+  /** What became of a commit that was asked for; as it is where that may still take long. */
+  made(asked: PreviewRecord): Promise<PreviewRecord | undefined>;
+  /** It is worked on, and not served yet, whatever is recorded. */
+  isMaking(id: string): boolean;
+  /** It was removed. */
+  drop(id: string): void;
   close(): Promise<void>;
 }
 
@@ -40,6 +57,9 @@ export function openPreviews(deps: PreviewsDeps): Previews {
     hasSecrets: settings.previewSecrets,
     branches: (signal) => source.branches(signal),
     bringIn: (branches, signal) => source.bringIn(branches, signal),
+    find: async (commit, signal) => {
+      await source.snapshot(commit).catch(() => source.resolve(commit, signal));
+    },
     publish: () => passes.publisher.publish(),
     passes: {
       ...passes,
@@ -65,11 +85,22 @@ export function openPreviews(deps: PreviewsDeps): Previews {
       if (commit === null && !record) return [`wrkst: the preview of ${branch} is gone`];
       return linesOfPreview(branch, record && branchPreview(record, urlOf));
     },
+    async look(ref, name, signal) {
+      const commit = await source.resolve(ref, signal);
+      await passes.verify?.(commit, signal);
+      const { environment } = passes;
+      const snapshot = await source.snapshot(commit);
+      const all = await declarations.read(snapshot, environment === undefined ? {} : { environment });
+      return { commit, declaration: all.find((one) => one.name === name) };
+    },
+    made: (asked) => loop.made(asked),
+    isMaking: (id) => loop.isMaking(id),
+    drop: (id) => loop.drop(id),
     close: () => loop.close(),
   };
 }
 
 /** `[wrkst] preview = false` and `preview_urls = false` switch it off for a function. */
-function isWanted({ manifest }: Declaration): boolean {
+export function isWanted({ manifest }: Pick<Declaration, "manifest">): boolean {
   return !manifest || (manifest.preview && manifest.previewUrls);
 }

@@ -17,13 +17,17 @@ export interface PreviewLoopDeps extends PreviewPassDeps {
   /** Makes the commits readable. */
   bringIn(branches: ReadonlyMap<string, string>, signal: AbortSignal): Promise<void>;
   publish(): Promise<void>;
+  /** Brings a commit in, by its 40 digits. @throws WrkstError ERR_NOT_FOUND */
+  find(commit: string, signal: AbortSignal): Promise<unknown>;
   /** Copies of what is gone may go. */
   tend(): void;
+  /** A preview is there, or is another one. */
+  onMade(): void;
   log: { warn(fields: object, message: string): void; debug(fields: object, message: string): void };
 }
 
 interface Waiter {
-  branch: string;
+  key: string;
   /** Null: that it is gone. */
   commit: string | null;
   /** Undefined where there is no preview of the branch. */
@@ -31,10 +35,22 @@ interface Waiter {
 }
 
 interface Running {
-  branch: string;
+  key: string;
+  /** Null where only a person ends it. */
+  branch: string | null;
   commit: string;
   controller: AbortController;
 }
+
+/** What is to be made, by the key under which somebody waits for it: a branch, or what no branch can be called. */
+interface Item extends PreviewWanted {
+  key: string;
+}
+type BranchItem = Item & { of: { branch: string } };
+
+const keyOfAsked = (id: string) => `commit:${id}`;
+/** Nothing makes it anew but somebody who asks again. */
+const HANDLED = "handled";
 
 const FIRST_RETRY = 5_000;
 const LAST_RETRY = 300_000;
@@ -74,10 +90,34 @@ export class PreviewLoop {
   /** The preview of a branch that was pushed: as it is when that commit, or a newer one, was worked off. */
   settled(branch: string, commit: string | null): Promise<PreviewRecord | undefined> {
     return new Promise((resolve) => {
-      this.#waiters.push({ branch, commit, resolve });
-      if (this.#closing.signal.aborted) this.#release();
-      else this.wake();
+      this.#wait({ key: branch, commit, resolve });
     });
+  }
+
+  /** The preview of a commit that was asked for, once it is made; as it is where that may still take long. */
+  made({ id, commit }: Pick<PreviewRecord, "id" | "commit">): Promise<PreviewRecord | undefined> {
+    return new Promise((resolve) => {
+      this.#wait({ key: keyOfAsked(id), commit, resolve });
+    });
+  }
+
+  /** A commit that was asked for is worked on, and not served yet, whatever is recorded. */
+  isMaking(id: string): boolean {
+    return this.#running?.key === keyOfAsked(id);
+  }
+
+  /** Work on it ends, since it was removed. */
+  drop(id: string): void {
+    const key = keyOfAsked(id);
+    if (this.#running?.key === key)
+      this.#running.controller.abort(new WrkstError("ERR_SUPERSEDED", "the preview was removed"));
+    this.#resolve((waiter) => waiter.key === key, undefined);
+  }
+
+  #wait(waiter: Waiter): void {
+    this.#waiters.push(waiter);
+    if (this.#closing.signal.aborted) this.#release();
+    else this.wake();
   }
 
   async close(): Promise<void> {
@@ -104,13 +144,14 @@ export class PreviewLoop {
 
   async #look(): Promise<void> {
     const { signal } = this.#closing;
+    for (const one of this.#asked()) if (!signal.aborted) await this.#runOne(one);
     const wanted = await this.#wanted(signal);
     await this.#removeGone(wanted);
     const [records, production] = [this.#records(), this.#production()];
-    const due = wanted.filter((one) => isDue(one, records.get(one.branch), production));
-    for (const one of wanted) if (!due.includes(one)) this.#answer(one.branch, one.commit);
+    const due = wanted.filter((one) => isDue(one, records.get(one.key), production));
+    for (const one of wanted) if (!due.includes(one)) this.#answer(one);
     if (due.length === 0) return;
-    await this.#deps.bringIn(new Map(due.map(({ branch, commit }) => [branch, commit])), signal);
+    await this.#deps.bringIn(new Map(due.map(({ key, commit }) => [key, commit])), signal);
     for (const one of this.#inOrder(due)) {
       if (this.#isPending || signal.aborted) return;
       await this.#runOne(one);
@@ -118,7 +159,7 @@ export class PreviewLoop {
   }
 
   /** In the order of their names, with their labels. */
-  async #wanted(signal: AbortSignal): Promise<(PreviewWanted & { branch: string })[]> {
+  async #wanted(signal: AbortSignal): Promise<BranchItem[]> {
     const { patterns, followed, passes } = this.#deps;
     if (patterns.length === 0) return [];
     const all = await this.#deps.branches(signal);
@@ -126,8 +167,22 @@ export class PreviewLoop {
     const labels = labelsOf(branches, followed());
     return branches.map((branch) => {
       const [commit, label] = [all.get(branch)!, labels.get(branch)!];
-      return { branch, commit, label, handled: this.#digest([commit, label, passes.source.path]) };
+      const handled = this.#digest([commit, label, passes.source.path]);
+      return { key: branch, of: { branch }, commit, label, handled };
     });
+  }
+
+  /** Commits that somebody asked for and that are not made, in the order in which they were. */
+  #asked(): Item[] {
+    const { registry, source } = this.#deps.passes;
+    const waiting = registry.previews
+      .all(source.name)
+      .filter(({ branch, handled }) => branch === null && handled === "");
+    return waiting
+      .sort((a, b) => a.createdAt - b.createdAt)
+      .map(({ id, commit, label, function: name }) => {
+        return { key: keyOfAsked(id), of: { asked: id, function: name ?? "" }, commit, label, handled: HANDLED };
+      });
   }
 
   #digest(parts: string[]): string {
@@ -138,9 +193,7 @@ export class PreviewLoop {
 
   #records(): Map<string, PreviewRecord> {
     const { registry, source } = this.#deps.passes;
-    return new Map(
-      registry.previews.all(source.name).flatMap((one) => (one.branch === null ? [] : [[one.branch, one] as const])),
-    );
+    return new Map(registry.previews.all(source.name).map((one) => [one.branch ?? keyOfAsked(one.id), one]));
   }
 
   /** Whether a version differs from production as it is now. */
@@ -150,10 +203,10 @@ export class PreviewLoop {
     return (name, id) => isDifferent(source.name, records.get(name), id);
   }
 
-  async #removeGone(wanted: { branch: string }[]): Promise<void> {
+  async #removeGone(wanted: BranchItem[]): Promise<void> {
     const { passes, publish, tend } = this.#deps;
-    const there = new Set(wanted.map(({ branch }) => branch));
-    const gone = [...this.#records()].filter(([branch]) => !there.has(branch));
+    const there = new Set(wanted.map(({ key }) => key));
+    const gone = [...this.#records()].filter(([key, { branch }]) => branch !== null && !there.has(key));
     for (const [branch, { id }] of gone) {
       const message = `the preview of the branch "${branch}" was removed`;
       passes.registry.previews.remove(id, [{ kind: "preview.removed", source: passes.source.name, message }]);
@@ -163,25 +216,30 @@ export class PreviewLoop {
       tend();
     }
     // A look that began while git was still moving the references of a push has not seen all of them.
-    const isGone = ({ branch, commit }: Waiter) => !there.has(branch) && (commit === null || !this.#isPending);
+    const asked = new Set([...this.#records()].flatMap(([key, { branch }]) => (branch === null ? [key] : [])));
+    const isGone = ({ key, commit }: Waiter) =>
+      !there.has(key) && !asked.has(key) && (commit === null || !this.#isPending);
     this.#resolve(isGone, undefined);
   }
 
   /** What somebody waits for comes first. */
-  #inOrder<T extends { branch: string }>(due: T[]): T[] {
-    const awaited = new Set(this.#waiters.map(({ branch }) => branch));
-    return [...due].sort((a, b) => Number(awaited.has(b.branch)) - Number(awaited.has(a.branch)));
+  #inOrder(due: BranchItem[]): BranchItem[] {
+    const awaited = new Set(this.#waiters.map(({ key }) => key));
+    return [...due].sort((a, b) => Number(awaited.has(b.key)) - Number(awaited.has(a.key)));
   }
 
-  async #runOne(wanted: PreviewWanted & { branch: string }): Promise<void> {
-    const { branch, commit } = wanted;
+  async #runOne(wanted: Item): Promise<void> {
+    const { key, commit, of } = wanted;
+    const branch = "branch" in of ? of.branch : null;
     const controller = new AbortController();
     setMaxListeners(0, controller.signal);
-    this.#running = { branch, commit, controller };
+    this.#running = { key, branch, commit, controller };
     try {
       await this.#deps.calm();
+      if (branch === null) await this.#deps.find(commit, controller.signal);
       await runPreview(this.#deps, wanted, controller.signal);
       await this.#deps.publish();
+      this.#deps.onMade();
       this.#attempt = 0;
     } catch (error) {
       if (controller.signal.aborted) return;
@@ -189,15 +247,21 @@ export class PreviewLoop {
     } finally {
       this.#running = undefined;
     }
-    this.#answer(branch, commit);
+    this.#answer(wanted);
   }
 
   /** Noted as handled, unless trying again may help. */
-  #fail({ branch, commit, label, handled }: PreviewWanted, error: ErrorReport): void {
+  #fail({ of, commit, label, handled }: PreviewWanted, error: ErrorReport): void {
     const { registry, source } = this.#deps.passes;
     const isPassing = behaviourOf(error.code).retry === "backoff";
-    const before = registry.previews.open({ source: source.name, branch, commit, label });
-    const message = `the branch "${branch}" could not be previewed: ${error.message}`;
+    const { previews } = registry;
+    const before =
+      "branch" in of
+        ? previews.open({ source: source.name, branch: of.branch, commit, label })
+        : previews.byId(of.asked);
+    if (!before) return;
+    const what = "branch" in of ? `the branch "${of.branch}"` : `"${of.function}" at the commit ${commit.slice(0, 12)}`;
+    const message = `${what} could not be previewed: ${error.message}`;
     const event: NewEvent = { kind: "preview.failed", source: source.name, message, error };
     const isKnown = before.error?.message === error.message;
     registry.previews.fail(before.id, { handled: isPassing ? "" : handled, error }, isKnown ? [] : [event]);
@@ -222,14 +286,14 @@ export class PreviewLoop {
   /** The commit that is worked on may be the branch's no longer. */
   async #preempt({ branch, commit, controller }: Running): Promise<void> {
     const all = await this.#deps.branches(controller.signal).catch(() => undefined);
-    if (!all || all.get(branch) === commit) return;
+    if (branch === null || !all || all.get(branch) === commit) return;
     controller.abort(new WrkstError("ERR_SUPERSEDED", `the branch "${branch}" moved on`));
   }
 
   /** Another commit than the one that was waited for will do, unless there is to be another look. */
-  #answer(branch: string, commit: string): void {
-    const isFit = (waiter: Waiter) => waiter.branch === branch && (waiter.commit === commit || !this.#isPending);
-    if (this.#waiters.some(isFit)) this.#resolve(isFit, this.#records().get(branch));
+  #answer({ key, commit }: Item): void {
+    const isFit = (waiter: Waiter) => waiter.key === key && (waiter.commit === commit || !this.#isPending);
+    if (this.#waiters.some(isFit)) this.#resolve(isFit, this.#records().get(key));
   }
 
   #resolve(fits: (waiter: Waiter) => boolean, record: PreviewRecord | undefined): void {
@@ -241,7 +305,7 @@ export class PreviewLoop {
   /** Whoever still waits when all is done waits for something that is no more. */
   #release(): void {
     const records = this.#closing.signal.aborted ? new Map<string, PreviewRecord>() : this.#records();
-    for (const { branch, resolve } of this.#waiters.splice(0)) resolve(records.get(branch));
+    for (const { key, resolve } of this.#waiters.splice(0)) resolve(records.get(key));
   }
 }
 

@@ -1,6 +1,6 @@
 // Makes the preview of one revision: observe, plan, build, copy databases, record. Moves nothing of `latest` and removes nothing of
 // production; what fails for one function stops no other one.
-import { reportOf } from "../../errors.js";
+import { reportOf, WrkstError } from "../../errors.js";
 import { formatRevision, type Revision, type Warning } from "../../model.js";
 import { nameTaken } from "../../plan/plan.js";
 import type {
@@ -29,13 +29,11 @@ export interface PreviewPassDeps {
 
 /** What is to be previewed. */
 export interface PreviewWanted {
-  /** Null: of a commit that somebody asked for. */
-  branch: string | null;
   commit: string;
   label: string;
   handled: string;
-  /** Only this function. */
-  only?: string;
+  /** A branch, or one function at a commit that somebody asked for. */
+  of: { branch: string } | { asked: string; function: string };
 }
 
 type Switching = Extract<StepResult, { kind: "switch" }>;
@@ -51,39 +49,56 @@ export async function runPreview(
 ): Promise<PreviewRecord> {
   const { passes } = deps;
   const { source, registry } = passes;
-  const { commit, branch } = wanted;
-  const revision: Revision = { source: source.name, branch: branch ?? source.branch, commit };
+  const { commit, of } = wanted;
+  const isAsked = "asked" in of;
+  const revision: Revision = { source: source.name, branch: isAsked ? source.branch : of.branch, commit };
   await passes.verify?.(commit, signal);
   const snapshot = await source.snapshot(commit, revision.branch);
-  const observed = onlyOf(await observe(passes, revision, snapshot), wanted.only);
+  const observed = onlyOf(await observe(passes, revision, snapshot), wanted);
   const acting: Acting = { deps: passes, pass: quietPass(signal), snapshot, observed, told: new Set() };
   const results = (await build(acting, deps.calm)).map((result) => settle(passes, result));
   const failing = await ownFailures(acting, results);
   const made = results.flatMap((result) => (result.kind === "switch" ? [result] : []));
   const { records } = observed;
   const differs = ({ version: { id, function: name } }: Switching) => isDifferent(source.name, records.get(name), id);
-  const differing = made.filter((one) => wanted.only !== undefined || differs(one));
-  const preview = registry.previews.open({ source: source.name, branch, commit, label: wanted.label });
+  const differing = made.filter((one) => isAsked || differs(one));
+  const preview = openPreview(registry, source.name, wanted);
   const bound = bind(registry, differing);
   const keys = bound.flatMap(({ bindings }) => Object.values(bindings));
-  await deps.copies.makeForPreview(preview.id, keys);
+  const warnings = await deps.copies.makeForPreview(preview.id, keys);
   signal.throwIfAborted();
-  const functions = [...bound.map((one) => ({ ...one, hasSecrets: deps.hasSecrets })), ...failing.map(failedFunction)];
+  const functions = [
+    ...bound.map((one) => ({ ...one, hasSecrets: deps.hasSecrets && !isAsked })),
+    ...failing.map(failedFunction),
+  ];
   const built = made.flatMap((result) => result.built ?? []);
   return registry.previews.record({
     ...{ id: preview.id, commit, label: wanted.label, handled: wanted.handled, account: passes.account },
     versions: Object.fromEntries(made.map(({ version }) => [version.function, version.id])),
-    functions,
+    ...{ functions, warnings },
     made: built.map(({ version: { createdAt: _, ...version } }) => version),
     builds: built.map((one) => buildOf(passes, one)),
     events: eventsOf(preview, wanted, revision, functions),
   });
 }
 
-function onlyOf(observed: Observed, only: string | undefined): Observed {
-  if (only === undefined) return observed;
-  const steps = observed.plan.steps.filter(({ declaration }) => declaration.name === only);
-  return { ...observed, plan: { ...observed.plan, steps } };
+function openPreview(registry: Registry, source: string, { of, commit, label }: PreviewWanted): PreviewRecord {
+  if ("branch" in of) return registry.previews.open({ source, branch: of.branch, commit, label });
+  const asked = registry.previews.byId(of.asked);
+  if (asked) return asked;
+  throw new WrkstError("ERR_SUPERSEDED", "the preview was removed meanwhile");
+}
+
+/** @throws WrkstError ERR_NOT_FOUND where the one function that is asked for is not there */
+function onlyOf(observed: Observed, { of, commit }: PreviewWanted): Observed {
+  if ("branch" in of) return observed;
+  const steps = observed.plan.steps.filter(({ declaration }) => declaration.name === of.function);
+  if (steps.length) return { ...observed, plan: { ...observed.plan, steps } };
+  throw notDeclared(of.function, commit);
+}
+
+export function notDeclared(name: string, commit: string): WrkstError {
+  return new WrkstError("ERR_NOT_FOUND", `the commit ${commit.slice(0, 12)} declares no function "${name}"`);
 }
 
 /** Tells nobody, since what a preview comes to is told when it is there. */

@@ -65,6 +65,8 @@ export interface FollowingDeps {
   /** Of databases, for previews. */
   copies: PreviewsDeps["copies"];
   tend(): void;
+  /** A preview is there, or is another one. */
+  onPreviews(): void;
   log: PreviewsDeps["log"];
   urlOf: PreviewsDeps["urlOf"];
   now(): number;
@@ -210,10 +212,10 @@ function previewsOf(
     work,
   }: Pick<Following, "source" | "settings" | "loop"> & { passDeps: PassDeps; work: string },
 ): Previews {
-  const { copies, log, urlOf, tend } = deps;
+  const { copies, log, urlOf, tend, onPreviews: onMade } = deps;
   const checkout = openCheckout(work);
   return openPreviews({
-    ...{ source, settings, copies, log, urlOf, checkout, tend },
+    ...{ source, settings, copies, log, urlOf, checkout, tend, onMade },
     passes: passDeps,
     installer: deps.openInstaller(checkout.dir),
     followed: () => [...new Set([...branchesOf(settings), ...deps.followedOf(settings.repo)])],

@@ -4,6 +4,8 @@ import { rm } from "node:fs/promises";
 import { reportOf, WrkstError } from "../../errors.js";
 import type { SourceDetail, SourceSettings, SourceStatus } from "../../model.js";
 import type { PassRequest } from "../loop.js";
+import { type CommitPreviewsFront, createCommitPreviews } from "../previews/requests.js";
+import type { CommitPreviews } from "../previews.js";
 import type { Sources } from "../sources.js";
 import { createTurns } from "../turns.js";
 import { createChanging } from "./changing.js";
@@ -23,7 +25,7 @@ import { createWebhookSecrets } from "./webhooks.js";
 export type { Following, SharedPassDeps } from "./following.js";
 export { FIRST_SOURCE } from "./settings.js";
 
-export interface SourcesDeps extends Omit<FollowingDeps, "followedOf"> {
+export interface SourcesDeps extends Omit<FollowingDeps, "followedOf" | "onPreviews"> {
   /** The source of the environment. */
   first: Described;
   /** WEBHOOK_SECRET: of the source of the environment. */
@@ -32,10 +34,13 @@ export interface SourcesDeps extends Omit<FollowingDeps, "followedOf"> {
   publicUrl(): string;
   /** Where keys of ssh lie while they are used. */
   keysDir: string;
+  /** PREVIEW_RETENTION in milliseconds; 0: for ever. */
+  previewRetention: number;
   publisher: { publish(): Promise<void> };
 }
 
 export interface FollowedSources extends Sources {
+  readonly previews: CommitPreviews;
   statuses(): SourceStatus[];
   /** When what failed is tried again, milliseconds since 1970. */
   retryAt(name: string): number | undefined;
@@ -73,7 +78,12 @@ export async function createSources(deps: SourcesDeps): Promise<FollowedSources>
   const roster = createRoster(deps);
   const jobs = createJobs();
   const turns = createTurns();
-  const open = createOpening(deps, roster);
+  const previews: CommitPreviewsFront = createCommitPreviews({
+    ...{ registry, publisher: deps.publisher, urlOf: deps.urlOf, tend: deps.tend, log, now: Date.now },
+    ...{ sources: roster.all, refuseSuspended, retention: deps.previewRetention },
+  });
+  const shared = reporting({ ...deps, onPreviews: () => previews.look() }, roster);
+  const open = createOpening(deps, shared);
   const webhooks = createWebhookSecrets({ ...deps, roster, secretOfEnvironment: deps.webhookSecret });
   const suspending = createSuspending({ registry, roster, log });
   const detailOf = createDetailing(deps, { roster, providers: webhooks.providers });
@@ -81,7 +91,7 @@ export async function createSources(deps: SourcesDeps): Promise<FollowedSources>
   const statusOf = (following: Following) => detailedStatus(roster, following);
   let hourly: NodeJS.Timeout | undefined;
 
-  roster.all.set(first.name, await openFollowing(reporting(deps, roster), first));
+  roster.all.set(first.name, await openFollowing(shared, first));
   for (const { name, settings, credentials } of registry.sources()) {
     try {
       roster.all.set(name, await open(name, settings, openCredentials(deps.sealing, name, credentials)));
@@ -98,6 +108,7 @@ export async function createSources(deps: SourcesDeps): Promise<FollowedSources>
   return {
     ...changing,
     ...webhooks,
+    previews,
     suspend: suspending.suspend,
     resume: suspending.resume,
     list: () => {
@@ -115,7 +126,7 @@ export async function createSources(deps: SourcesDeps): Promise<FollowedSources>
       const pass = loop.sync(options);
       return wait ? pass : jobs.begin(name, pass);
     },
-    job: jobs.find,
+    job: (id) => jobs.find(id) ?? previews.job(id),
     diff: async (name, ref, signal) => roster.expect(name).diff(ref, signal),
     retryAt: (name) => roster.all.get(name)?.loop.retryAt,
     statuses: () => [...roster.all.values()].map(statusOf),
@@ -138,6 +149,7 @@ export async function createSources(deps: SourcesDeps): Promise<FollowedSources>
     async start(gate) {
       roster.setGate(gate);
       suspending.look();
+      previews.look();
       hourly = setInterval(() => roster.wakeAll({ cause: "sync" }), HOUR);
       const all = [...roster.all.values()];
       const begun = all.map((following) =>
@@ -148,13 +160,13 @@ export async function createSources(deps: SourcesDeps): Promise<FollowedSources>
     async close() {
       closing.abort(new WrkstError("ERR_SUPERSEDED", "the agent is stopping"));
       clearInterval(hourly);
-      await suspending.close();
+      await Promise.all([suspending.close(), previews.close()]);
       await Promise.all([...roster.all.values()].map((following) => following.close()));
     },
   };
 }
 
-function reporting(deps: SourcesDeps, roster: Roster): FollowingDeps {
+function reporting(deps: Omit<FollowingDeps, "followedOf">, roster: Roster): FollowingDeps {
   return {
     ...deps,
     followedOf: (repo) => roster.ofRepository(repo).flatMap(({ settings }) => branchesOf(settings)),
@@ -166,10 +178,9 @@ function reporting(deps: SourcesDeps, roster: Roster): FollowingDeps {
 }
 
 /** Opens a source that a person added; what ssh needs as files is removed with it. */
-function createOpening(deps: SourcesDeps, roster: Roster) {
-  const shared = reporting(deps, roster);
+function createOpening({ keysDir }: Pick<SourcesDeps, "keysDir">, shared: FollowingDeps) {
   return async (name: string, settings: SourceSettings, clear: ClearCredentials): Promise<Following> => {
-    const { credentials, release } = await useCredentials(clear, deps.keysDir);
+    const { credentials, release } = await useCredentials(clear, keysDir);
     try {
       const following = await openFollowing(shared, { name, settings, credentials, isOfEnvironment: false });
       return { ...following, close: () => following.close().finally(release) };
