@@ -1,5 +1,6 @@
 // What the scripts of testdata/ find: functions with versions, aliases, secrets and holds, tokens, users, and a login.
 
+import { previewEntry } from "../agent/api/memory-previews.js";
 import { sourceDetail } from "../agent/api/memory-sources.js";
 import type { Position } from "../agent/errors.js";
 import type { Explanation, SourceDetail, SourceSettings, Suspension } from "../agent/model.js";
@@ -34,7 +35,36 @@ export async function servePlatform(): Promise<TestServer & { functions: Record<
   addRest(guarded, kept);
   addOurs(guarded, kept);
   addSpeech(guarded);
+  addPreviews(guarded);
   return { ...server, functions };
+}
+
+/** A commit is there once somebody waits for it. */
+function addPreviews(on: On): void {
+  const times = { createdAt: NOW - 4_000, updatedAt: NOW - 4_000 };
+  const asked = previewEntry({ function: "greet", ...times, expiresAt: NOW + 7 * 86_400_000 });
+  const url = asked.url?.replace("--hello.", "--greet.") ?? null;
+  const error = { code: "ERR_BUNDLE" as const, message: "expected an expression" };
+  const position = { file: "greet/index.js", line: 3 };
+  const failed = { branch: "feature/x", state: "failed" as const, version: null, url: null, expiresAt: null };
+  const warnings = [{ message: "its copy is empty" }];
+  let isMade = false;
+  on("POST /api/v1/functions/*/previews", ({ body, query }) => {
+    const { commit } = body as { commit: string };
+    if (!asked.commit.startsWith(commit)) {
+      return problem(404, "ERR_NOT_FOUND", `"${commit}" is no branch, tag or commit of "embedded"`);
+    }
+    isMade ||= query.get("wait") === "true";
+    return isMade ? { ...asked, url } : { status: 202, body: { job: "p1", state: "running", url: "/api/v1/jobs/p1" } };
+  });
+  on("GET /api/v1/previews", () => ({
+    previews: [
+      { ...asked, url },
+      { ...asked, ...failed, warnings, error: { ...error, position } },
+    ],
+    cursor: null,
+  }));
+  on("DELETE /api/v1/functions/*/previews/*", () => ({ status: 204 }));
 }
 
 type On = TestServer["on"];

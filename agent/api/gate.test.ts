@@ -55,12 +55,12 @@ const routes = served.api.routes
     return methods.map((one) => ({ method: one, path, rule }));
   });
 
+/** Parameters whose grammar is not that of a name. */
+const PLACES: Record<string, string> = { path: "functions.git/info/refs", commit: "3f9c2a1" };
+
 function filled(path: string, account: string): string {
   const values: Record<string, string> = { account, name: FUNCTIONS[account] ?? "", alias: "stable", id: "job-1" };
-  return path.replace(
-    /[:*](\w+)/g,
-    (_, name) => values[name] ?? (name === "path" ? "functions.git/info/refs" : "default"),
-  );
+  return path.replace(/[:*](\w+)/g, (_, name) => values[name] ?? PLACES[name] ?? "default");
 }
 
 /** Names the account where the rule looks for it. */

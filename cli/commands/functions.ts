@@ -1,4 +1,4 @@
-// `wrkst delete`, `restore`, `suspend`, `resume` and `open`: one function, named.
+// `wrkst delete`, `restore`, `suspend` and `resume`: one function, named.
 
 import type { Command } from "commander";
 import type { FunctionStatus, Suspension } from "../../agent/model.js";
@@ -8,7 +8,7 @@ import type { Io } from "../io.js";
 import { confirm } from "../prompt.js";
 import { type Common, functionPath, openSession } from "../session.js";
 import { says, TEXT } from "../wording.js";
-import { addAsking, openFunction } from "./command.js";
+import { addAsking } from "./command.js";
 
 export function addDelete(program: Command, io: Io): void {
   addAsking(program, "delete")
@@ -55,16 +55,5 @@ function addBack(program: Command, io: Io, command: "restore" | "resume"): void 
       const { client, print } = openSession(options, io);
       const entry = await client.ask<FunctionStatus>("POST", functionPath(name, `/${command}`));
       print(entry, says.nowServes(entry));
-    });
-}
-
-export function addOpen(program: Command, io: Io): void {
-  addAsking(program, "open")
-    .argument("[function]", TEXT.function)
-    .action(async (wanted: string | undefined, options: Common) => {
-      const { name, client, print } = await openFunction(options, io, wanted);
-      const { url } = await client.ask<{ url: string }>("GET", functionPath(name));
-      print({ url }, `${url}\n`);
-      if (!(await io.browse(url))) io.err(says.noBrowser());
     });
 }

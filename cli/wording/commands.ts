@@ -208,7 +208,20 @@ export const COMMANDS = {
     about: "show what a function threw, and what it said while it is observed",
     examples: ["wrkst logs greet", "wrkst logs greet --kind exception --limit 5"],
   },
-  open: { group: GROUPS.look, about: "open a function in the browser" },
+  open: {
+    group: GROUPS.look,
+    about: "open a function in the browser; with --commit as it is at a commit, which is built where it never was",
+    examples: ["wrkst open greet", "wrkst open greet --commit 3f9c2a1", "wrkst open greet --commit feature/x --print"],
+  },
+  previews: {
+    group: GROUPS.look,
+    about: "list what branches and commits have, and where it is to be seen",
+    examples: ["wrkst previews", "wrkst previews greet --json", "wrkst previews default      # of a source"],
+  },
+  "previews remove": {
+    about: "remove the preview of a commit that was asked for; those of branches go with the branch",
+    examples: ["wrkst previews remove greet 3f9c2a1"],
+  },
   login: {
     group: GROUPS.access,
     about: "log in with the browser",

@@ -4,6 +4,12 @@ import type { Suspension } from "../../agent/model.js";
 import { count, printable, size } from "./printing.js";
 
 export const saysOfFunctions = {
+  making: (name: string, ref: string) => `building "${name}" at ${ref}`,
+  made: (commit: string, milliseconds: number) =>
+    `built ${commit.slice(0, 12)} in ${(milliseconds / 1000).toFixed(1)} s`,
+  noPreviews: (name: string | undefined) =>
+    name === undefined ? "no branch or commit has a preview" : `no branch or commit of "${name}" has a preview`,
+  previewRemoved: (name: string, commit: string) => `removed the preview of "${name}" at ${commit}`,
   noFolder: (folder: string) => `there is no folder "${folder}"`,
   noProject: (folder: string) => `no wrangler file in "${folder}" or above it: expected wrangler.toml, .json or .jsonc`,
   fileThere: (file: string) => `"${file}" is already there`,

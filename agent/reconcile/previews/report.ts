@@ -15,7 +15,7 @@ export function previewUrl(urlOf: UrlOf, name: string, label: string): string {
 
 /** `undefined` for what is no branch's. */
 export function branchPreview(record: PreviewRecord, urlOf: UrlOf): BranchPreview | undefined {
-  const { branch, commit, label, functions, error, updatedAt } = record;
+  const { branch, commit, label, functions, error, warnings, updatedAt } = record;
   if (branch === null) return undefined;
   return {
     ...{ branch, commit, alias: label, updatedAt },
@@ -25,6 +25,7 @@ export function branchPreview(record: PreviewRecord, urlOf: UrlOf): BranchPrevie
       ...(failure ? { error: failure } : {}),
     })),
     ...(error ? { error } : {}),
+    ...(warnings.length ? { warnings } : {}),
   };
 }
 
@@ -35,14 +36,15 @@ export function linesOfPreview(branch: string, preview: BranchPreview | undefine
     const hint = preview.error.hint ? [`       hint: ${preview.error.hint}`] : [];
     return [`wrkst: no preview of ${branch}: ${formatError(preview.error)}`, ...hint];
   }
-  const { commit, functions } = preview;
+  const { commit, functions, warnings = [] } = preview;
   const lines = functions.flatMap(({ name, url, error }) => {
     if (!error) return [row("preview", name, url ?? "")];
     const hint = error.hint ? [`${" ".repeat(14)}hint: ${error.hint}`] : [];
     return [row("failed", name, formatError(error)), ...hint];
   });
   const none = functions.length ? [] : ["  nothing differs from production"];
-  return [`wrkst: preview of ${branch} at ${commit.slice(0, 7)}`, ...lines, ...none];
+  const notes = warnings.map(({ message }) => `  note: ${message}`);
+  return [`wrkst: preview of ${branch} at ${commit.slice(0, 7)}`, ...lines, ...none, ...notes];
 }
 
 function row(word: string, name: string, rest: string): string {
