@@ -5,7 +5,7 @@ import { isVerified, openVerify } from "./agent-verify.js";
 import type { ProcessConfig } from "./config.js";
 import type { SourceSettings } from "./model.js";
 import { createSources, FIRST_SOURCE, type FollowedSources, type SourcesDeps } from "./reconcile/sources/index.js";
-import { createVerify } from "./reconcile/verify.js";
+import { createVerifying } from "./reconcile/verify.js";
 import { openEmbedded } from "./source/embedded.js";
 import { createAdmission } from "./source/hosts.js";
 import { createSignatureChecker } from "./source/signatures/index.js";
@@ -69,9 +69,7 @@ function createVerifyOf({ config, registry }: AgentSourcesOptions): SourcesDeps[
   const checker = createSignatureChecker({ environment: config.environment });
   return async (source, { settings: { verify }, isOfEnvironment }) => {
     if (isOfEnvironment) return openVerify(config, { source, registry });
-    if (verify === null) return undefined;
-    await checker.requireTools(verify, new AbortController().signal);
-    return createVerify({ source, registry, checker, policy: async () => verify });
+    return verify === null ? undefined : createVerifying({ source, registry, checker, policy: verify });
   };
 }
 

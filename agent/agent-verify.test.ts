@@ -29,7 +29,8 @@ const isConfig = (error: unknown) =>
 
 test("without files nothing is checked, with one the start needs it, whole, and the tool", async (t) => {
   assert.equal(await (await opening(t, {})).verify, undefined);
-  assert.equal(typeof (await (await opening(t, { signers: SIGNERS })).verify), "function");
+  const opened = await (await opening(t, { signers: SIGNERS })).verify;
+  assert.deepEqual(opened?.policy(), { what: "commit", signers: SIGNERS });
   for (const wrong of [{ signers: "missing" }, { signers: "# nobody\n \n" }, { keyring: "\x99\x01\r\n" }]) {
     await assert.rejects((await opening(t, wrong)).verify, isConfig, JSON.stringify(wrong));
   }
@@ -40,5 +41,5 @@ test("a file that is gone later refuses every commit", async (t) => {
   const { verify, folder } = await opening(t, { signers: SIGNERS });
   const check = await verify;
   await rm(join(folder, "GIT_VERIFY_SIGNERS"));
-  await assert.rejects(check!("a".repeat(40), new AbortController().signal), isConfig);
+  await assert.rejects(check!.verify("a".repeat(40), new AbortController().signal), isConfig);
 });

@@ -5,13 +5,13 @@ import { readFile } from "node:fs/promises";
 import type { ProcessConfig } from "./config.js";
 import { WrkstError } from "./errors.js";
 import type { VerifyPolicy } from "./model.js";
-import { createVerify, type Verify, type VerifyDeps } from "./reconcile/verify.js";
+import { createVerify, type VerifyDeps, type Verifying } from "./reconcile/verify.js";
 import { createSignatureChecker } from "./source/signatures/index.js";
 
-type Files = Pick<ProcessConfig["git"], "verifySignersFile" | "verifyKeyringFile">;
+type Files = Pick<ProcessConfig["git"], "tags" | "verifySignersFile" | "verifyKeyringFile">;
 
 /** Whether the environment's source deploys signed commits only. */
-export function isVerified({ verifySignersFile, verifyKeyringFile }: Files): boolean {
+export function isVerified({ verifySignersFile, verifyKeyringFile }: Omit<Files, "tags">): boolean {
   return verifySignersFile !== undefined || verifyKeyringFile !== undefined;
 }
 
@@ -23,19 +23,24 @@ export function isVerified({ verifySignersFile, verifyKeyringFile }: Files): boo
 export async function openVerify(
   { git, environment }: ProcessConfig,
   deps: Pick<VerifyDeps, "source" | "registry">,
-): Promise<Verify | undefined> {
+): Promise<Verifying | undefined> {
   if (!isVerified(git)) return undefined;
   const checker = createSignatureChecker({ environment });
-  const policy = () => readPolicy(git);
-  await checker.requireTools(await policy(), new AbortController().signal);
-  return createVerify({ ...deps, policy, checker });
+  let last = await readPolicy(git);
+  const policy = async () => {
+    last = await readPolicy(git);
+    return last;
+  };
+  const requireTools = (signal: AbortSignal) => checker.requireTools(last, signal);
+  await requireTools(new AbortController().signal);
+  return { verify: createVerify({ ...deps, policy, checker }), policy: () => last, requireTools };
 }
 
-async function readPolicy({ verifySignersFile, verifyKeyringFile }: Files): Promise<VerifyPolicy> {
+async function readPolicy({ tags, verifySignersFile, verifyKeyringFile }: Files): Promise<VerifyPolicy> {
   const signers = await readKeys("GIT_VERIFY_SIGNERS", verifySignersFile, /^[^#\s]/m, "a line for each signer");
   const keyring = await readKeys("GIT_VERIFY_KEYRING", verifyKeyringFile, ARMOR, "armored OpenPGP public keys");
   return {
-    what: "commit",
+    what: tags === undefined ? "commit" : "tag",
     ...(signers === undefined ? {} : { signers }),
     ...(keyring === undefined ? {} : { keyring }),
   };

@@ -293,6 +293,8 @@ test("with GIT_VERIFY_SIGNERS only what they signed is deployed, and what serves
   assert.ok(first.includes(`signed by   ana@example.com (SSH key ${ana.fingerprint})`), first);
   const signedBy = { what: "commit", kind: "ssh", name: "ana@example.com", fingerprint: ana.fingerprint };
   assert.deepEqual((await source(agent)).signedBy, signedBy);
+  const { settings } = await sourceNamed(agent, "default");
+  assert.deepEqual(settings.verify, { what: "commit", signers: `ana@example.com ${ana.publicKey}\n` });
 
   assert.match(await push(undefined, "two"), /wrkst: kept, not deployed: the commit is not signed/);
   assert.ok((await push(eve, "three")).includes(eve.fingerprint));

@@ -44,6 +44,10 @@ test("explains a source in each of its states, and one that waits for a person's
   const error = { code: "ERR_PRUNE_LIMIT" as const, message: "too many", hint: "wrkst sync --prune --wait" };
   const waiting = explainSource({ ...source, revision: null, state: "failed", error }, NOTHING);
   assert.deepEqual([waiting.next, waiting.nextAt], ["wrkst sync --prune --wait", undefined]);
+  const unsigned = { code: "ERR_GIT_UNVERIFIED" as const, message: "not signed", hint: "sign it: git commit -S" };
+  const refused = explainSource({ ...source, revision: null, state: "failed", error: unsigned }, NOTHING);
+  assert.match(refused.rule, /signed/);
+  assert.equal(refused.next, unsigned.hint);
   const unreachable = { code: "ERR_GIT_UNREACHABLE" as const, message: "no route" };
   const history = { retryAt: 7 };
   const failed = { ...source, revision: null, state: "failed" as const, error: unreachable };

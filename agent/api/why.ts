@@ -82,6 +82,9 @@ function reasonOfFailure({ code, hint }: NonNullable<SourceStatus["error"]>, sou
       hint ?? `wrkst sync ${source} --prune --wait`,
     );
   }
+  if (code === "ERR_GIT_UNVERIFIED") {
+    return reason(decision, "only what a key of the policy signed is deployed", hint ?? "sign it and push");
+  }
   if (behaviourOf(code).retry === "backoff") return reason(decision, rule, "it is tried again by itself");
   return reason(decision, rule, hint ?? "mend it and push");
 }

@@ -3,7 +3,7 @@ import { type TestContext, test } from "node:test";
 import { WrkstError } from "../errors.js";
 import type { Signer, VerifyPolicy } from "../model.js";
 import { newRegistry } from "../store/test-registry.js";
-import { createVerify, signerOf, type VerifyDeps } from "./verify.js";
+import { createVerify, createVerifying, signerOf, type VerifyDeps } from "./verify.js";
 
 const { signal } = new AbortController();
 const [COMMIT, OTHER, TAG] = ["a", "b", "c"].map((digit) => digit.repeat(40)) as [string, string, string];
@@ -71,4 +71,22 @@ test("who signed is known per source, of the newest hundred commits", async (t) 
   assert.equal(signerOf(registry, "default", first), undefined);
   assert.equal(signerOf(registry, "default", second)?.fingerprint, `SHA256:${second}`);
   assert.equal(signerOf(registry, "other", second), undefined);
+});
+
+test("a source whose tools are gone fails with their error, to be tried again, and goes on once they are back", async (t) => {
+  const { registry, state } = verifying(t);
+  const machine = { hasTools: false };
+  const checker = {
+    check: async () => ({ what: "commit", kind: "ssh", name: "ana", fingerprint: "SHA256:a" }) satisfies Signer,
+    async requireTools() {
+      if (!machine.hasTools) throw new WrkstError("ERR_CONFIG", 'there is no "ssh-keygen"', { hint: "install it" });
+    },
+  };
+  const source = { name: "default", bytes: () => Promise.reject(new Error("not read here")) };
+  const { verify, requireTools, policy } = createVerifying({ source, registry, checker, policy: state.policy });
+  assert.equal(policy(), state.policy);
+  await assert.rejects(requireTools(signal), { code: "ERR_CONFIG" });
+  await assert.rejects(verify(COMMIT, signal), { code: "ERR_GIT", message: /ssh-keygen/, hint: "install it" });
+  machine.hasTools = true;
+  assert.equal((await verify(COMMIT, signal)).name, "ana");
 });

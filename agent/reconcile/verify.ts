@@ -9,6 +9,15 @@ import type { Registry } from "../store/index.js";
 /** @throws WrkstError ERR_GIT_UNVERIFIED with the reason; the signal's reason. */
 export type Verify = (commit: string, signal: AbortSignal, tag?: FollowedTag) => Promise<Signer>;
 
+/** What a source asks of who signs. */
+export interface Verifying {
+  verify: Verify;
+  /** Who may sign, as it was read last. */
+  policy(): VerifyPolicy;
+  /** Whether this machine has what the policy needs. @throws WrkstError ERR_CONFIG */
+  requireTools(signal: AbortSignal): Promise<void>;
+}
+
 export interface VerifyDeps {
   source: { readonly name: string; bytes(id: string, type: "commit" | "tag"): Promise<Uint8Array> };
   /** The policy as it is now. */
@@ -27,6 +36,34 @@ interface Verdict {
 }
 
 const KEPT = 100;
+
+/**
+ * For a policy that the settings of a source say. A machine that lost the tools is no reason not to follow the source: its
+ * passes fail, and are tried again.
+ */
+export function createVerifying(
+  deps: Omit<VerifyDeps, "policy" | "checker"> & { policy: VerifyPolicy; checker: SignatureChecker },
+): Verifying {
+  const { policy, checker } = deps;
+  const verify = createVerify({ ...deps, policy: async () => policy });
+  let hasTools = false;
+  const requireTools = async (signal: AbortSignal) => {
+    if (!hasTools) await checker.requireTools(policy, signal);
+    hasTools = true;
+  };
+  return {
+    policy: () => policy,
+    requireTools,
+    async verify(commit, signal, tag) {
+      await requireTools(signal).catch((error: unknown) => {
+        signal.throwIfAborted();
+        const { message, hint } = reportOf(error);
+        throw new WrkstError("ERR_GIT", message, { hint, cause: error });
+      });
+      return verify(commit, signal, tag);
+    },
+  };
+}
 
 export function createVerify({ source, policy: read, checker, registry }: VerifyDeps): Verify {
   const refusals = new Map<string, ErrorReport>();

@@ -31,6 +31,7 @@ export function createChanging(deps: ChangingDeps): Pick<Sources, "add" | "edit"
   async function openLooked(name: string, settings: SourceSettings, credentials: ClearCredentials): Promise<Following> {
     const following = await deps.open(name, settings, credentials);
     try {
+      await following.verifying?.requireTools(deps.signal);
       await following.source.look(deps.signal);
     } catch (error) {
       // A repository without the branch is there: it may come.

@@ -17,7 +17,7 @@ import { type PassDeps, runPass } from "../pass.js";
 import { openPreviews, type Previews, type PreviewsDeps } from "../previews/index.js";
 import { createSecretsOf } from "../secrets.js";
 import type { Turns } from "../turns.js";
-import type { Verify } from "../verify.js";
+import type { Verifying } from "../verify.js";
 import { createSourceState, type SourceState } from "./state.js";
 
 /** What the passes of all sources have in common. */
@@ -55,7 +55,7 @@ export interface FollowingDeps {
   /** Why the platform refuses a declaration of that account although its file is right, if so. */
   refuse(declaration: Declaration, account: string, record: FunctionRecord | undefined): ErrorReport | undefined;
   /** Who must have signed, if anybody must. */
-  openVerify(source: Source, described: Described): Promise<Verify | undefined>;
+  openVerify(source: Source, described: Described): Promise<Verifying | undefined>;
   /** What must see no pass at work takes its turn alone. */
   turns: Turns;
   /** Done before the next pass of the source. */
@@ -89,6 +89,8 @@ export interface Following {
   readonly settings: SourceSettings;
   readonly isOfEnvironment: boolean;
   readonly source: Source;
+  /** Undefined: anybody may sign, or nobody. */
+  readonly verifying: Verifying | undefined;
   readonly loop: Loop;
   readonly state: SourceState;
   readonly previews: Previews;
@@ -115,8 +117,8 @@ export async function openFollowing(deps: FollowingDeps, described: Described): 
     { name, repo: source.repo, path: source.path },
     () => source.branch,
   );
-  const verify = await deps.openVerify(source, described);
-  const passDeps = passDepsOf(deps, { described, source, verify, work: folders.work });
+  const verifying = await deps.openVerify(source, described);
+  const passDeps = passDepsOf(deps, { described, source, verifying, work: folders.work });
   const loop: Loop = new Loop({
     source: name,
     peek: async (signal) => (await source.fetch({ signal, rank: "asked" })).commit,
@@ -134,7 +136,7 @@ export async function openFollowing(deps: FollowingDeps, described: Described): 
   const previews = previewsOf(deps, { source, settings, passDeps, loop, work: `${folders.work}.previews` });
   const watches: { close(): Promise<void> }[] = [];
   return {
-    ...{ name, settings, isOfEnvironment, source, loop, state, previews },
+    ...{ name, settings, isOfEnvironment, source, loop, state, previews, verifying },
     diff: createDiffing({ ...passDeps, source }),
     status: state.status,
     forgetBuilds: () => passDeps.kept.clear(),
@@ -183,15 +185,15 @@ function sourceOptions(deps: FollowingDeps, described: Described, gitDir: string
 
 function passDepsOf(
   deps: FollowingDeps,
-  parts: { described: Described; source: Source; verify: Verify | undefined; work: string },
+  parts: { described: Described; source: Source; verifying: Verifying | undefined; work: string },
 ): PassDeps {
-  const { described, source, verify, work } = parts;
+  const { described, source, verifying, work } = parts;
   const { account, prune, atomic } = described.settings;
   const checkout = openCheckout(work);
   return {
     ...deps.passes,
     ...{ source, checkout, account, atomic, seed: described.seed },
-    ...(verify ? { verify } : {}),
+    ...(verifying ? { verify: verifying.verify } : {}),
     installer: deps.openInstaller(checkout.dir),
     pruneLimit: prune === "never" ? { share: 0, count: 0 } : { share: prune.percent / 100, count: prune.count },
     declarations: createDeclarationReader(),

@@ -201,7 +201,8 @@ function createDetailing(
     const commitStatus = registry.commitStatuses.detail(name);
     return {
       ...detailedStatus(roster, following),
-      ...{ settings, isOfEnvironment },
+      settings: { ...settings, verify: following.verifying?.policy() ?? null },
+      isOfEnvironment,
       credentials: isOfEnvironment
         ? namesOfEnvironment(first.credentials)
         : credentialNames(registry.source(name)?.credentials ?? {}),
