@@ -176,7 +176,7 @@ export function createApi(options: ApiOptions): Api {
 
 function webhooksOf({ platform, auth, sources, now = Date.now }: ApiOptions) {
   return createWebhooks({
-    ...{ platform, auth, now, secretOf: sources.webhookSecret },
+    ...{ platform, auth, now, secretOf: sources.webhookSecret, find: sources.find },
     // Counted apart, so that a forge with a wrong secret does not lock out the people behind the same address.
     attempts: createAttempts({ now }),
   });

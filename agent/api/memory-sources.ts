@@ -18,7 +18,7 @@ const SETTINGS: SourceSettings = {
   interval: null,
   prune: { percent: 50, count: 3 },
   atomic: false,
-  previews: ["**"],
+  previews: [],
   previewSecrets: false,
   verify: null,
 };

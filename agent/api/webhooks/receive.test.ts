@@ -6,7 +6,7 @@ import { SECRET, serveApi } from "../testing.js";
 
 const served = await serveApi();
 after(() => served.close());
-const { platform } = served;
+const { platform, sources } = served;
 
 const COMMIT = "c".repeat(40);
 const PUSH = JSON.stringify({ ref: "refs/heads/main", after: COMMIT, repository: { full_name: "me/functions" } });
@@ -86,6 +86,20 @@ for (const [name, hook, code] of harmless) {
     assert.deepEqual(await effect(hook), { status: 200, code, syncs: 0 });
   });
 }
+
+test("wakes a source of tags by a tag, and a source with previews by a branch", async () => {
+  const before = sources.all.get("default")!;
+  const tag = { body: PUSH.replace("heads/main", "tags/v1.2.0") };
+  const branch = { body: PUSH.replace("heads/main", "heads/feature/a") };
+  const settings = { ...before.settings, previews: ["feature/*"] };
+  sources.all.set("default", { ...before, branch: "v1.1.0", settings: { ...settings, follow: { tags: "^1" } } });
+  assert.deepEqual(await effect(tag), { status: 202, code: null, syncs: 1 });
+  assert.equal(platform.syncs.at(-1)?.goal, COMMIT);
+  assert.deepEqual(await effect(branch), { status: 202, code: null, syncs: 1 });
+  assert.equal(platform.syncs.at(-1)?.goal, undefined);
+  assert.deepEqual(await effect({}), { status: 200, code: "ignored", syncs: 0 });
+  sources.all.set("default", before);
+});
 
 const flipped = Buffer.from(PUSH);
 flipped[10] = (flipped[10] ?? 0) ^ 1;

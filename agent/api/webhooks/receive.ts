@@ -15,7 +15,9 @@ import { PROVIDER_NAMES, providerOf } from "./providers.js";
 export type FollowedSource = Pick<SourceStatus, "name"> & Followed;
 
 export interface WebhookOptions {
-  platform: { sources(): FollowedSource[]; sync: Platform["sync"] };
+  platform: { sync: Platform["sync"] };
+  /** With its settings: they say which references concern it. */
+  find(source: string): FollowedSource | undefined;
   /** Secret of a source's webhook, for a provider. */
   secretOf: (source: string, provider: string) => string | undefined;
   /** Knows the tokens of CI jobs. */
@@ -77,8 +79,8 @@ export function createWebhooks(options: WebhookOptions): Webhooks {
   };
 }
 
-function addressee({ platform }: WebhookOptions, call: WebhookCall) {
-  const source = platform.sources().find(({ name }) => name === call.source);
+function addressee({ find }: WebhookOptions, call: WebhookCall) {
+  const source = find(call.source);
   const provider = providerOf(call.provider);
   if (source && provider) return { source, provider };
   throw new WrkstError("ERR_NOT_FOUND", `there is no webhook for source "${call.source}" and "${call.provider}"`, {

@@ -79,7 +79,7 @@ function checkVerify({ what, signers, keyring }: VerifyPolicy): VerifyPolicy {
   if ((signers?.length ?? 0) + (keyring?.length ?? 0) > LONGEST_KEYS) {
     throw invalid(`expected signers and keyring of at most ${LONGEST_KEYS} bytes`);
   }
-  if (keyring && !isPublicKeyring(keyring)) {
+  if (keyring?.trim() && !isPublicKeyring(keyring)) {
     throw invalid("expected a keyring of ASCII-armored public keys", "gpg --armor --export <key>");
   }
   const wrong = (signers ?? "").split("\n").findIndex((line) => !isSignersLine(line.trim()));
