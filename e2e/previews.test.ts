@@ -42,7 +42,7 @@ const codeOf = (label: string) => `export default {
     const add = new URL(request.url).searchParams.get("add");
     try {
       await env.DB.exec("CREATE TABLE IF NOT EXISTS t (x TEXT)");
-      if (add) await env.DB.prepare("INSERT INTO t VALUES (?)").bind(add).run();
+      if (add) await env.DB.prepare("INSERT INTO t (x) VALUES (?)").bind(add).run();
       const { results } = await env.DB.prepare("SELECT x FROM t ORDER BY rowid").all();
       return new Response(["${label}", results.map(({ x }) => x).join(), env.SECRET ?? "none"].join(":"));
     } catch (error) {
@@ -155,6 +155,47 @@ test("a commit that was never built is built for who may deploy, once, on data o
   await until("the job is done", async () => (await agent.api<{ state: string }>(job)).state === "done");
   assert.equal(await told(host), "middle:a:none");
   await repository.push(agent, "--delete", "past");
+});
+
+test("migrations of a branch are applied to its own copies, file by file, anew where one was changed, and never to production", async () => {
+  const ledger = (files: Record<string, string | null>) => ({
+    "ledger/wrangler.toml":
+      'name = "ledger"\nmain = "index.js"\ncompatibility_date = "2026-08-01"\n[[d1_databases]]\nbinding = "DB"\n',
+    "ledger/index.js": codeOf("ledger").replace("SELECT x", "SELECT *").replace("({ x }) => x", "JSON.stringify"),
+    ...Object.fromEntries(Object.entries(files).map(([name, sql]) => [`ledger/migrations/${name}.sql`, sql])),
+  });
+  const push = async (branch: string, files: Record<string, string | null>) => {
+    await repository.commit(ledger(files));
+    return (await repository.push(agent, `HEAD:${branch}`)).output;
+  };
+  await repository.git("checkout", "--quiet", "main");
+  await push("main", { "1": "CREATE TABLE t (x TEXT);" });
+  await told("ledger", "/?add=a");
+  await repository.git("checkout", "--quiet", "-b", "schema");
+  assert.match(
+    await push("schema", { "2": "ALTER TABLE t ADD COLUMN y TEXT DEFAULT 'two';" }),
+    /preview +ledger +http/,
+    "only a migration differs",
+  );
+  const row = (rows: object[]) => `ledger:${rows.map((one) => JSON.stringify(one)).join()}:none`;
+  assert.equal(await told("schema--ledger"), row([{ x: "a", y: "two" }]));
+  await told("schema--ledger", "/?add=mine");
+  await push("schema", { "3": "ALTER TABLE t ADD COLUMN z TEXT DEFAULT 'three';" });
+  const all = ["a", "mine"].map((x) => ({ x, y: "two", z: "three" }));
+  assert.equal(await told("schema--ledger"), row(all), "what is new is applied to what the branch has");
+  const failed = await push("schema", { "4": "-- first\nALTER TABLE nowhere ADD COLUMN z;" });
+  assert.match(failed, /failed +ledger +ledger\/migrations\/4\.sql:2:\d+: .*nowhere/);
+  assert.equal(await statusOf("schema--ledger"), 404);
+  const changed = await push("schema", { "4": null, "3": "ALTER TABLE t ADD COLUMN z TEXT DEFAULT 'other';" });
+  assert.match(changed, /note: the migration "3\.sql" was changed or removed/);
+  assert.equal(await told("schema--ledger"), row([{ x: "a", y: "two", z: "other" }]));
+  assert.equal(await told("ledger"), row([{ x: "a" }]));
+  await repository.git("checkout", "--quiet", "main");
+  await repository.git("merge", "--quiet", "schema");
+  await repository.push(agent);
+  assert.equal(await told("ledger"), row([{ x: "a", y: "two", z: "other" }]));
+  await until("nothing differs any more", async () => (await statusOf("schema--ledger")) === 404);
+  await repository.push(agent, "--delete", "schema");
 });
 
 test("a function that only a branch has is there under its label, and a broken one fails alone", async () => {

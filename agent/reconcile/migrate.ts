@@ -93,7 +93,7 @@ function databaseOf({ deps }: Acting, functionId: string, version: Version, { bi
 }
 
 /** Of two functions that bring migrations for one database, neither would know what the other one's do. */
-function refuseForeign(
+export function refuseForeign(
   migrating: Pick<Migrating, "otherBringer">,
   functionId: string,
   database: Database,

@@ -20,6 +20,8 @@ export interface CopyRecord {
 }
 
 export interface AppliedMigration {
+  /** That brought it. */
+  function: string;
   table: string;
   name: string;
   /** SHA-256 of its text, hex. */

@@ -1,7 +1,7 @@
 // The front of the store stage: the registry and the shapes of what it keeps.
 
 export type { CommitRef, CommitStatusRecords, StatusRecord } from "./commit-statuses.js";
-export { COPY_EPOCH, type CopyRecord, type CopyRecords, copyObject } from "./copies.js";
+export { type AppliedMigration, COPY_EPOCH, type CopyRecord, type CopyRecords, copyObject } from "./copies.js";
 export type { BindingsFound, BindingsWanted } from "./database-bindings.js";
 export type { DatabaseRecord, DatabaseRecords, NewDatabase } from "./databases.js";
 export { pinnedByRepository } from "./declared-pins.js";

@@ -45,6 +45,8 @@ function open(t: TestContext) {
   const migrating = { to: async (_file: string, _target: string): Promise<boolean> => false };
   const copying = createCopying(new ContentContext(deps), {
     log: { warn: () => {} },
+    applied: { appliedIn: nothing, appliedNames: nothing },
+    migrateFile: nothing,
     migrating: ({ from, target }) => migrating.to(from ?? "", target),
     mostInAll: MIB,
   });

@@ -7,7 +7,13 @@ import { previewsOf, uncopiedOf } from "../../route/index.js";
 import { COPY_EPOCH, type CopyRecord, copyObject, previewHolder } from "../../store/index.js";
 import { createTurns } from "../turns.js";
 import type { ContentContext } from "./content-context.js";
-import type { CopyMigrating } from "./copy-migrating.js";
+import type { CopyMigrating, FileMigrating } from "./copy-migrating.js";
+import {
+  createPreviewCopying,
+  type PreviewCopies,
+  type PreviewCopyingParts,
+  type PreviewWork,
+} from "./preview-copying.js";
 
 export interface Copying {
   /** Removes what a crash left behind. Before anything may open an object. */
@@ -18,10 +24,10 @@ export interface Copying {
    */
   make(functionId: string, versions: string[]): Promise<Warning[]>;
   /**
-   * Makes those that a preview lacks: `keys` are ids of databases, copied as they are now, or of other things, which begin empty. The
-   * caller records and publishes. @throws WrkstError; what was made for it before stays
+   * Makes those that a preview lacks, of databases as they are now, and applies what is pending there. The caller records and
+   * publishes. @throws WrkstError; what was made for it before stays
    */
-  makeForPreview(previewId: string, keys: Iterable<string>): Promise<Warning[]>;
+  makeForPreview(previewId: string, work: PreviewWork): Promise<PreviewCopies>;
   /** Makes what is missing anywhere, removes what nobody needs. Never rejects. */
   tend(): Promise<void>;
   close(): Promise<void>;
@@ -36,13 +42,16 @@ export interface CopyingOptions {
   log: { warn(fields: object, message: string): void };
   /** Brings a file that nothing has open to the schema that the version wants, as `CopyMigrating` says. */
   migrating: CopyMigrating;
+  /** Reads what is applied. */
+  applied: PreviewCopyingParts["migrating"];
+  migrateFile: FileMigrating;
   /** Bytes. */
   mostInAll?: number;
 }
 
 export function createCopying(
   context: ContentContext,
-  { log, migrating, mostInAll = MOST_IN_ALL }: CopyingOptions,
+  { log, migrating, applied, migrateFile, mostInAll = MOST_IN_ALL }: CopyingOptions,
 ): Copying {
   const { registry, files, dataDir, runtime, publisher } = context.deps;
   const { copies, databases } = registry;
@@ -52,6 +61,7 @@ export function createCopying(
   let isAsked = false;
   let isClosed = false;
 
+  const bringAll = createPreviewCopying(context, { migrating: applied, migrateFile, erase, most: MOST_BYTES });
   const fileOf = (id: string) => objectFile(dataDir, id, COPY_EPOCH);
   const routed = (functionId: string) => registry.routeState().functions.find(({ id }) => id === functionId);
 
@@ -135,26 +145,11 @@ export function createCopying(
     });
   }
 
-  function makeForPreview(previewId: string, keys: Iterable<string>): Promise<Warning[]> {
+  function makeForPreview(previewId: string, work: PreviewWork): Promise<PreviewCopies> {
     const holder = previewHolder(previewId);
     return turns.of(holder, async () => {
-      const there = new Set(copies.all().flatMap((copy) => (copy.version === holder ? [copy.database] : [])));
-      const warnings: Warning[] = [];
-      for (const key of new Set(keys)) {
-        if (there.has(key)) continue;
-        if (isClosed) throw new WrkstError("ERR_SUPERSEDED", "the agent is stopping");
-        const copy = copies.begin({ version: holder, database: key, function: "" });
-        try {
-          const database = databases.byId(key);
-          const told = database ? await copyOne(key, copy, PREVIEW_WORDS) : [];
-          warnings.push(...told.map((message) => ({ message })));
-          copies.ready([copy.id]);
-        } catch (error) {
-          erase(copy);
-          throw error;
-        }
-      }
-      return warnings;
+      if (isClosed) throw new WrkstError("ERR_SUPERSEDED", "the agent is stopping");
+      return bringAll(holder, work);
     });
   }
 
@@ -221,13 +216,33 @@ export function createCopying(
     const wanted = wantedVersions();
     const ready = copies.all().filter(({ state }) => state === "ready");
     const useful = ready.filter((copy) => isWanted(copy, wanted));
-    const unwanted = [...ready.filter((copy) => !useful.includes(copy)), ...overflowing(useful)];
+    const lost = overflowing(useful);
+    const unwanted = [...ready.filter((copy) => !useful.includes(copy)), ...lost];
     if (unwanted.length) copies.leave(unwanted.map(({ id }) => id));
+    for (const holder of new Set(lost.map(({ version }) => version))) tellLost(holder, lost);
     const leaving = copies.all().filter(({ state }) => state === "leaving");
     if (!leaving.length || isClosed) return;
     await publisher.publish();
     await runtime.retire(leaving.map(({ id }) => copyObject(id)));
     for (const copy of leaving) erase(copy);
+  }
+
+  /** Nobody finds out by an error alone that data of theirs is gone. */
+  function tellLost(holder: string, lost: CopyRecord[]): void {
+    const preview = registry.previews.byId(holder.replace(previewHolder(""), ""));
+    const why = `since all copies together are bounded to ${Math.round(mostInAll / 2 ** 20)} MiB`;
+    if (!preview) {
+      const owner = lost.find(({ version }) => version === holder)?.function ?? "";
+      const function_ = routed(owner);
+      if (function_) tell(function_, [`the copies of version ${holder.slice(0, 8)} were removed, ${why}`]);
+      return;
+    }
+    const { id, source, branch, function: name, commit } = preview;
+    const again = branch === null ? "remove the preview and ask again" : "the next push to the branch makes it anew";
+    const message = `the data of the preview was removed, ${why}: ${again}`;
+    const what = branch === null ? `"${name}" at the commit ${commit.slice(0, 12)}` : `the branch "${branch}"`;
+    registry.previews.warn(id, [{ message }]);
+    registry.addEvent({ kind: "preview.data-removed", source, message: `${what}: ${message}` });
   }
 
   /** Of functions that live, by id. */
@@ -265,11 +280,6 @@ interface CopyWords {
   holder: string;
   tooLarge(database: { name: string }): string;
 }
-
-const PREVIEW_WORDS: CopyWords = {
-  holder: "the preview",
-  tooLarge: ({ name }) => `the database "${name}" is larger than 256 MiB: the preview has an empty one in its place`,
-};
 
 function wordsOf({ id }: RoutedVersion): CopyWords {
   const holder = `version ${id.slice(0, 8)}`;

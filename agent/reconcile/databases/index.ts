@@ -4,7 +4,7 @@ import type { Databases } from "../databases.js";
 import type { Closing } from "./closing.js";
 import { type Collecting, createCollecting } from "./collecting.js";
 import { type ContentsDeps, createContents } from "./contents.js";
-import { createCopyMigrating } from "./copy-migrating.js";
+import { createCopyMigrating, createFileMigrating } from "./copy-migrating.js";
 import { type Copying, createCopying } from "./copying.js";
 import { createDetailing } from "./detailing.js";
 import { createKeeping, type KeepingDeps } from "./keeping.js";
@@ -13,6 +13,7 @@ import { createScheduling, type Scheduling } from "./scheduling.js";
 
 export type { Copying } from "./copying.js";
 export type { Migrated, Migrating } from "./migrating.js";
+export type { CopyWanted, PreviewCopies, PreviewWork } from "./preview-copying.js";
 
 export interface DatabasesDeps extends Omit<ContentsDeps, "expect">, MigratingDeps {
   activityOf(database: string): Promise<DatabaseActivity>;
@@ -38,6 +39,7 @@ export function createDatabases(deps: DatabasesDeps): DatabaseParts {
   const { expect, ...kept } = keeping;
   const { contents, context, snapshotting, closing, moving } = createContents({ ...deps, expect });
   const migrating = createMigrating(context, { snapshotting, moving }, deps);
+  const migrateFile = createFileMigrating(context, deps.rehearsals);
   const databases: Databases = {
     ...kept,
     ...contents,
@@ -51,8 +53,8 @@ export function createDatabases(deps: DatabasesDeps): DatabaseParts {
     scheduling: createScheduling(context, snapshotting, deps),
     collecting: createCollecting(context, snapshotting, deps),
     copying: createCopying(context, {
-      log: deps.log,
-      migrating: createCopyMigrating(context, { migrating, rehearsals: deps.rehearsals }),
+      ...{ log: deps.log, applied: migrating, migrateFile },
+      migrating: createCopyMigrating(context, { migrating, migrateFile }),
     }),
     closing,
   };

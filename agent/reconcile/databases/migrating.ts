@@ -64,6 +64,8 @@ export interface Migrating {
   note(notes: { version: string; function: string; database: string; set: MigrationSet }[]): Promise<void>;
   /** The live function, other than this one, whose serving version brings migrations for the database. */
   otherBringer(database: Database, functionId: string): string | undefined;
+  /** Names that are applied in an object, whose file that is. */
+  appliedIn(place: { object: string; file: string }, table: string): Promise<string[]>;
   /** Names that are applied. */
   appliedNames(database: Database, table?: string): Promise<string[]>;
   setOf(note: MigrationsNote): Promise<MigrationSet>;
@@ -88,17 +90,25 @@ export function createMigrating(
   const { runtime, registry, now } = context.deps;
   const { snapshots } = registry;
 
-  async function ask(database: Database, ...statements: D1Statement[]): Promise<QueryResult[]> {
-    const answer = await runtime.call({ object: context.object(database), statements, isOwn: true });
+  const ask = (database: Database, ...statements: D1Statement[]) => askObject(context.object(database), ...statements);
+
+  async function askObject(object: string, ...statements: D1Statement[]): Promise<QueryResult[]> {
+    const answer = await runtime.call({ object, statements, isOwn: true });
     if (answer.ok) return answer.results;
     throw new WrkstError("ERR_SQL", answer.error);
   }
 
-  async function readApplied(database: Database, table: string): Promise<MigrationState["applied"]> {
-    if (sizeOf(context.file(database)) === 0) return [];
-    const [found] = await ask(database, hasTable(table));
+  const readApplied = (database: Database, table: string) =>
+    readIn({ object: context.object(database), file: context.file(database) }, table);
+
+  async function readIn(
+    { object, file }: { object: string; file: string },
+    table: string,
+  ): Promise<MigrationState["applied"]> {
+    if (sizeOf(file) === 0) return [];
+    const [found] = await askObject(object, hasTable(table));
     if (!found?.rows.length) return [];
-    const [rows] = await ask(database, listApplied(table));
+    const [rows] = await askObject(object, listApplied(table));
     return (rows?.rows ?? []).map(([name, at]) => ({ name: String(name), at: String(at) }));
   }
 
@@ -257,6 +267,7 @@ export function createMigrating(
     apply,
     note,
     otherBringer: (database, functionId) => serving(database).find((note) => note.function !== functionId)?.function,
+    appliedIn: async (place, table) => (await readIn(place, table)).map(({ name }) => name),
     appliedNames,
     setOf,
   };

@@ -5,6 +5,7 @@ import { setMaxListeners } from "node:events";
 import { behaviourOf, type ErrorReport, reportOf, WrkstError } from "../../errors.js";
 import { labelsOf, matchesBranch } from "../../plan/branch-labels.js";
 import type { NewEvent, PreviewRecord } from "../../store/index.js";
+import { migrationsOf } from "./migrations.js";
 import { isDifferent, type PreviewPassDeps, type PreviewWanted, runPreview } from "./pass.js";
 
 export interface PreviewLoopDeps extends PreviewPassDeps {
@@ -200,7 +201,10 @@ export class PreviewLoop {
   #production(): IsDifferent {
     const { registry, source } = this.#deps.passes;
     const records = new Map(registry.functions().map((record) => [record.name, record]));
-    return (name, id) => isDifferent(source.name, records.get(name), id);
+    return (name, id, migrates) =>
+      migrates === undefined
+        ? isDifferent(source.name, records.get(name), id)
+        : isDifferent(source.name, records.get(name), id) || migrationsOf(registry, records.get(name)) === migrates;
   }
 
   async #removeGone(wanted: BranchItem[]): Promise<void> {
@@ -240,6 +244,7 @@ export class PreviewLoop {
       await runPreview(this.#deps, wanted, controller.signal);
       await this.#deps.publish();
       this.#deps.onMade();
+      this.#deps.tend();
       this.#attempt = 0;
     } catch (error) {
       if (controller.signal.aborted) return;
@@ -309,7 +314,8 @@ export class PreviewLoop {
   }
 }
 
-type IsDifferent = (name: string, version: string) => boolean;
+/** `migrates`: where only migrations differed, a digest of production's at that time. */
+type IsDifferent = (name: string, version: string, migrates: string | undefined) => boolean;
 
 function isDue({ handled }: PreviewWanted, record: PreviewRecord | undefined, differs: IsDifferent): boolean {
   return record?.handled !== handled || (!record.error && isStale(record, differs));
@@ -319,5 +325,8 @@ function isDue({ handled }: PreviewWanted, record: PreviewRecord | undefined, di
 function isStale({ versions, functions }: PreviewRecord, differs: IsDifferent): boolean {
   const failed = new Set(functions.flatMap(({ name, error }) => (error ? [name] : [])));
   const there = new Set(functions.flatMap(({ name, version }) => (version === null ? [] : [name])));
-  return Object.entries(versions).some(([name, id]) => !failed.has(name) && differs(name, id) !== there.has(name));
+  const migrates = new Map(functions.map((one) => [one.name, one.migrates]));
+  return Object.entries(versions).some(
+    ([name, id]) => !failed.has(name) && differs(name, id, migrates.get(name)) !== there.has(name),
+  );
 }

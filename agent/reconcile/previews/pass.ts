@@ -1,7 +1,7 @@
 // Makes the preview of one revision: observe, plan, build, copy databases, record. Moves nothing of `latest` and removes nothing of
 // production; what fails for one function stops no other one.
-import { reportOf, WrkstError } from "../../errors.js";
-import { formatRevision, type Revision, type Warning } from "../../model.js";
+import { type ErrorReport, reportOf, WrkstError } from "../../errors.js";
+import { formatRevision, type MigrationSet, type Revision } from "../../model.js";
 import { nameTaken } from "../../plan/plan.js";
 import type {
   FunctionRecord,
@@ -13,16 +13,18 @@ import type {
 } from "../../store/index.js";
 import { type Acting, actOn } from "../act.js";
 import type { Built } from "../build.js";
+import type { PreviewCopies, PreviewWork } from "../databases/index.js";
 import { mapLimited } from "../flow.js";
 import type { PassRun } from "../loop.js";
 import { type Observed, observe, type PassDeps, type StepResult } from "../pass.js";
+import { bringsOthers, copiesOf, migrationsOf, readSets } from "./migrations.js";
 
 export interface PreviewPassDeps {
   /** As those of the source's own passes, with a checkout, an installer and kept builds of its own. */
   passes: PassDeps;
   /** Whether previews get the functions' secrets. */
   hasSecrets: boolean;
-  copies: { makeForPreview(previewId: string, keys: Iterable<string>): Promise<Warning[]> };
+  copies: { makeForPreview(previewId: string, work: PreviewWork): Promise<PreviewCopies> };
   /** Settles when nothing that serves is waited for. */
   calm(): Promise<void>;
 }
@@ -57,29 +59,81 @@ export async function runPreview(
   const observed = onlyOf(await observe(passes, revision, snapshot), wanted);
   const acting: Acting = { deps: passes, pass: quietPass(signal), snapshot, observed, told: new Set() };
   const results = (await build(acting, deps.calm)).map((result) => settle(passes, result));
-  const failing = await ownFailures(acting, results);
-  const made = results.flatMap((result) => (result.kind === "switch" ? [result] : []));
+  const all = results.flatMap((result) => (result.kind === "switch" ? [result] : []));
+  const { sets, failing: unreadable } = await readSets(snapshot, all);
+  const made = all.filter(({ step }) => !unreadable.some((one) => one.step === step));
+  const failing = await ownFailures(acting, [...results.filter(({ kind }) => kind === "fail"), ...unreadable]);
   const { records } = observed;
   const differs = ({ version: { id, function: name } }: Switching) => isDifferent(source.name, records.get(name), id);
-  const differing = made.filter((one) => isAsked || differs(one));
+  const brings = ({ version: { function: name } }: Switching) =>
+    sets.has(name) && bringsOthers(registry, records.get(name), sets.get(name)!);
+  const differing = new Set(made.filter((one) => isAsked || differs(one) || brings(one)));
   const preview = openPreview(registry, source.name, wanted);
-  const bound = bind(registry, differing);
-  const keys = bound.flatMap(({ bindings }) => Object.values(bindings));
-  const warnings = await deps.copies.makeForPreview(preview.id, keys);
+  const concerned = made.filter((one) => differing.has(one) || sets.has(one.version.function));
+  const bound = bind(registry, concerned);
+  const shown = bound.filter((_, index) => differing.has(concerned[index]!));
+  const unknown = new Set(results.flatMap(({ kind, step }) => (kind === "fail" ? [step.declaration.name] : [])));
+  const copied = await copy(deps, preview, { bound, shown, sets, unknown, signal });
   signal.throwIfAborted();
+  const migrates = new Map(
+    [...differing]
+      .filter((one) => !isAsked && !differs(one))
+      .map(({ version: { function: name } }) => {
+        return [name, migrationsOf(registry, records.get(name))] as const;
+      }),
+  );
+  const hasSecrets = deps.hasSecrets && !isAsked;
   const functions = [
-    ...bound.map((one) => ({ ...one, hasSecrets: deps.hasSecrets && !isAsked })),
+    ...shown.map((one) => ({
+      ...withError(one, copied.errors.get(one.name)),
+      hasSecrets,
+      ...flag(migrates, one.name),
+    })),
     ...failing.map(failedFunction),
   ];
+  const { warnings } = copied;
   const built = made.flatMap((result) => result.built ?? []);
+  // Production would take what was built already for what it has, and apply nothing.
+  const bringing = new Set(made.filter(brings).map(({ version }) => version.function));
   return registry.previews.record({
     ...{ id: preview.id, commit, label: wanted.label, handled: wanted.handled, account: passes.account },
     versions: Object.fromEntries(made.map(({ version }) => [version.function, version.id])),
     ...{ functions, warnings },
     made: built.map(({ version: { createdAt: _, ...version } }) => version),
-    builds: built.map((one) => buildOf(passes, one)),
+    builds: built.filter((one) => !bringing.has(one.version.function)).map((one) => buildOf(passes, one)),
     events: eventsOf(preview, wanted, revision, functions),
   });
+}
+
+interface Copying {
+  bound: Bound[];
+  /** Those that the preview has. */
+  shown: Bound[];
+  sets: ReadonlyMap<string, MigrationSet[]>;
+  unknown: ReadonlySet<string>;
+  signal: AbortSignal;
+}
+
+/** Copies of what the preview's functions use, with what all of its functions bring; `errors` by function. */
+async function copy(deps: PreviewPassDeps, { id }: PreviewRecord, { bound, shown, sets, unknown, signal }: Copying) {
+  const keys = shown.flatMap(({ bindings }) => Object.values(bindings));
+  const bringing = bound.map(({ name, bindings }) => ({ function: name, bindings, sets: sets.get(name) ?? [] }));
+  const { wanted, errors } = copiesOf(deps.passes, keys, bringing);
+  const copied = await deps.copies.makeForPreview(id, { wanted, unknown, signal });
+  for (const { key, brought } of wanted) {
+    const error = copied.errors.get(key);
+    if (error) for (const one of brought) errors.set(one.function, reportOf(error));
+  }
+  return { warnings: copied.warnings, errors };
+}
+
+function withError(one: Bound, error: ErrorReport | undefined): Bound {
+  return error ? { ...one, version: null, bindings: {}, error } : one;
+}
+
+function flag(migrates: ReadonlyMap<string, string>, name: string): { migrates?: string } {
+  const found = migrates.get(name);
+  return found === undefined ? {} : { migrates: found };
 }
 
 function openPreview(registry: Registry, source: string, { of, commit, label }: PreviewWanted): PreviewRecord {
