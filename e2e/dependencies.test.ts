@@ -80,7 +80,8 @@ test("every production dependency has a licence on the list", () => {
 /** Packages that the built program imports; tests and what only they use are in no image. */
 function importsOf(folder: string): Map<string, string> {
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter(
-    (file) => file.endsWith(".ts") && !/(^|\/)testing[/.]|(^|[./])(test|fake|memory)[.-]|\.(test|d|worker)\.ts$/.test(file),
+    (file) =>
+      file.endsWith(".ts") && !/(^|\/)testing[/.]|(^|[./])(test|fake|memory)[.-]|\.(test|d|worker)\.ts$/.test(file),
   );
   const found = new Map<string, string>();
   for (const file of files) {
