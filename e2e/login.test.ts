@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { Browser } from "../agent/auth/testing/browser.js";
 import { logIn, logInAtProvider, startProvider } from "../agent/auth/testing/provider.js";
+import { WRANGLER } from "../agent/bundle/test-wrangler.js";
 import { createRepository, freePort, functionFiles, startAgent, until } from "./harness.js";
 
 const port = await freePort();
@@ -22,12 +23,11 @@ after(async () => {
   await rm(home, { recursive: true, force: true });
 });
 
-const WRANGLER = new URL("../../node_modules/wrangler/bin/wrangler.js", import.meta.url).pathname;
 const CONFIG = join(home, "config/.wrangler/config/default.toml");
 
 /** The unmodified client, with nothing but addresses in its environment. */
 function wrangler(...args: string[]) {
-  const child = spawn(process.execPath, [WRANGLER, ...args], {
+  const child = spawn(process.execPath, [...WRANGLER, ...args], {
     cwd: home,
     env: {
       PATH: process.env.PATH,

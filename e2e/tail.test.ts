@@ -2,14 +2,12 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { after, before, type TestContext, test } from "node:test";
+import { WRANGLER } from "../agent/bundle/test-wrangler.js";
 import type { KeptLog } from "../agent/model.js";
 import { createRepository, startAgent, type TestAgent, type TestRepository, until } from "./harness.js";
-
-const WRANGLER = join(dirname(createRequire(import.meta.url).resolve("wrangler/package.json")), "bin/wrangler.js");
 
 /** What comes before `greet` must not move: its place is asked for. */
 const TALKER = `interface Person {
@@ -83,7 +81,7 @@ const tails = async () =>
 /** Runs `wrangler tail talker` until it is connected. */
 async function tail(t: TestContext, ...flags: string[]): Promise<Tailing> {
   const known = new Set((await tails()).map(({ id }) => id));
-  const child = spawn(process.execPath, [WRANGLER, "tail", "talker", ...flags], {
+  const child = spawn(process.execPath, [...WRANGLER, "tail", "talker", ...flags], {
     cwd: home,
     env: {
       PATH: process.env.PATH,

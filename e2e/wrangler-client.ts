@@ -4,8 +4,7 @@ import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-
-const WRANGLER = new URL("../../node_modules/wrangler/bin/wrangler.js", import.meta.url).pathname;
+import { WRANGLER } from "../agent/bundle/test-wrangler.js";
 
 export interface Ran {
   code: number | null;
@@ -40,7 +39,7 @@ export async function createProject(
     dir,
     write,
     async run(args, { input, token = server.token, account = "main" } = {}) {
-      const child = spawn(process.execPath, [WRANGLER, ...args], {
+      const child = spawn(process.execPath, [...WRANGLER, ...args], {
         cwd: dir,
         env: {
           ...{ PATH: process.env.PATH, HOME: root, XDG_CONFIG_HOME: join(root, "config"), CI: "1", NO_COLOR: "1" },

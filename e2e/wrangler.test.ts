@@ -57,7 +57,7 @@ test("wrangler deploys functions with all kinds of modules", { concurrency: true
       const form = (await agent.request("localhost", path, { headers })).text;
       assert.ok(form.includes(files["src/index.js"] ?? "") && form.includes(files["src/lib/a.js"] ?? ""), form);
     }),
-    t.test("deploys to exact hosts, and says why a cron is refused", async () => {
+    t.test("deploys to exact hosts, and to none that another function has", async () => {
       const shop = await project(
         helloFiles("shop", "open", 'routes = [{ pattern = "shop.example.com/*", zone_name = "example.com" }]\n'),
       );
@@ -69,9 +69,6 @@ test("wrangler deploys functions with all kinds of modules", { concurrency: true
       const refused = await taken.run(["deploy"]);
       assert.notEqual(refused.code, 0);
       assert.equal(await text("shop.example.com"), "open");
-      await shop.write(helloFiles("shop", "x", '[triggers]\ncrons = ["* * * * *"]\n'));
-      const cron = await shop.run(["triggers", "deploy"]);
-      assert.match(cron.output, /cron triggers are not supported here/);
     }),
     t.test("names the bindings that are not supported, and the place of an error at the top level", async () => {
       const kv = '[[kv_namespaces]]\nbinding = "CACHE"\nid = "1"\n[[services]]\nbinding = "OTHER"\nservice = "hello"\n';
@@ -92,7 +89,7 @@ test("wrangler deploys functions with all kinds of modules", { concurrency: true
   await Promise.all(tests);
 });
 
-test("wrangler uploads, lists, divides and rolls back versions", async () => {
+test("wrangler uploads, divides and rolls back versions", async () => {
   const paged = await project(helloFiles("gradual", "one"));
   const one = idIn(fine(await paged.run(["deploy"])));
   await paged.write(helloFiles("gradual", "two"));
@@ -105,8 +102,6 @@ test("wrangler uploads, lists, divides and rolls back versions", async () => {
     [await text("gradual"), await text("next--gradual"), await text(`${two.slice(0, 8)}--gradual`)],
     ["one", "two", "two"],
   );
-  const listed = JSON.parse(fine(await paged.run(["versions", "list", "--json"])).stdout);
-  assert.deepEqual(listed.map(({ id }: { id: string }) => id).sort(), [one, two].sort());
 
   const split = fine(await paged.run(["versions", "deploy", `${one}@25`, `${two}@75`, "-y", "--message", "slowly"]));
   assert.match(split.output, /at 25%[\s\S]*at 75%/);
@@ -115,9 +110,8 @@ test("wrangler uploads, lists, divides and rolls back versions", async () => {
   const seen = new Set(await Promise.all(Array.from({ length: 60 }, () => text("gradual"))));
   assert.deepEqual([...seen].sort(), ["one", "two"]);
 
-  const [status, list, during] = await Promise.all([
+  const [status, during] = await Promise.all([
     paged.run(["deployments", "status", "--json"]),
-    paged.run(["deployments", "list"]),
     paged.run(["secret", "put", "KEY"], { input: "x" }),
   ]);
   assert.deepEqual(
@@ -126,13 +120,11 @@ test("wrangler uploads, lists, divides and rolls back versions", async () => {
       .sort(),
     [25, 75],
   );
-  assert.match(fine(list).output, /slowly/);
   assert.notEqual(during.code, 0);
   assert.match(during.output, /isn't currently deployed/);
 
   fine(await paged.run(["rollback", one, "-y", "--message", "back"]));
   assert.equal(await text("gradual"), "one");
-  assert.match(fine(await paged.run(["deployments", "list"])).output, /Rollback/);
 });
 
 test("a deploy of wrangler to a function of git is refused in our words, and changes nothing", async (t) => {

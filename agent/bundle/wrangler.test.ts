@@ -13,10 +13,10 @@ import type { Bundle, BundleModule, Manifest, ModuleKind } from "../model.js";
 import { openBundler } from "./bundler.js";
 import { FIXTURES, type Fixture } from "./fixtures.js";
 import { OF_WRANGLER } from "./test-answers.js";
+import { WRANGLER } from "./test-wrangler.js";
 import { manifestOf, temporaryFolder, writeFiles } from "./testing.js";
 
 const require = createRequire(import.meta.url);
-const WRANGLER = join(dirname(require.resolve("wrangler/package.json")), "bin/wrangler.js");
 const { default: workerd } = require("workerd") as { default: string };
 const PACKAGES = dirname(dirname(require.resolve("wrangler/package.json")));
 
@@ -102,7 +102,7 @@ async function runWrangler(cwd: string, out: string, ours: Bundle): Promise<Bund
   const env = { PATH: process.env.PATH, HOME: out, WRANGLER_SEND_METRICS: "false", CI: "1", NO_COLOR: "1" };
   await mkdir(out);
   const outdir = join(out, "modules");
-  await promisify(execFile)(process.execPath, [WRANGLER, "deploy", "--dry-run", "--outdir", outdir], { cwd, env });
+  await promisify(execFile)(process.execPath, [...WRANGLER, "deploy", "--dry-run", "--outdir", outdir], { cwd, env });
   const files = await readdir(outdir, { recursive: true, withFileTypes: true });
   const names = files
     .filter((file) => file.isFile() && file.name !== "README.md" && !file.name.endsWith(".map"))

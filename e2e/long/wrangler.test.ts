@@ -103,6 +103,24 @@ test("wrangler deletes a function, and one that is not there is none", async () 
   assert.match(versions.output, /10007/);
 });
 
+test("wrangler lists versions and deployments, and is told why there is no cron", async () => {
+  const paged = await project(helloFiles("paged", "one"));
+  fine(await paged.run(["deploy"]));
+  await paged.write(helloFiles("paged", "two"));
+  fine(await paged.run(["deploy", "--message", "slowly"]));
+  const [versions, deployments] = await Promise.all([
+    paged.run(["versions", "list", "--json"]),
+    paged.run(["deployments", "list"]),
+  ]);
+  assert.equal(JSON.parse(fine(versions).stdout).length, 2);
+  assert.match(fine(deployments).output, /slowly/);
+  fine(await paged.run(["rollback", "-y", "--message", "back"]));
+  assert.match(fine(await paged.run(["deployments", "list"])).output, /Rollback/);
+  await paged.write(helloFiles("paged", "x", '[triggers]\ncrons = ["* * * * *"]\n'));
+  const cron = await paged.run(["triggers", "deploy"]);
+  assert.match(cron.output, /cron triggers are not supported here/);
+});
+
 test("wrangler lists and describes databases, and is told why one cannot be made or a statement run", async () => {
   const shop = await project(helloFiles("shop", "x"));
   const run = (...args: string[]) => shop.run(["d1", ...args]);
@@ -120,4 +138,13 @@ test("wrangler lists and describes databases, and is told why one cannot be made
   assert.notEqual(wrong.code, 0);
   assert.match(wrong.output, /no such column: nope[\s\S]*SQLITE_ERROR/);
   assert.equal(JSON.parse(fine(described).stdout).num_tables, 1);
+  const bound = await project({
+    ...helloFiles("bound", "x", '[[d1_databases]]\nbinding = "DB"\ndatabase_name = "shop-data"\n'),
+    "migrations/0001_first.sql": "CREATE TABLE t(a);\n",
+  });
+  fine(await bound.run(["deploy"]));
+  assert.match(fine(await bound.run(["d1", "migrations", "list", "shop-data", "--remote"])).output, /0001_first/);
+  const refused = await bound.run(["d1", "delete", "shop-data", "-y"]);
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.output, /bound/);
 });
