@@ -1,6 +1,7 @@
 // The bench: runs the rows that are named, or all, one after the other; prints the table and keeps the figures.
 import { parseArgs } from "node:util";
 import { detailsOf, type RowResult, readResult, tableOf, writeResult } from "./report.js";
+import { asking } from "./rows/asking.js";
 import { cold } from "./rows/cold.js";
 import { d1 } from "./rows/d1.js";
 import { d1Cold, d1Many } from "./rows/d1-many.js";
@@ -22,6 +23,7 @@ const ROWS: Row[] = [
   live(1000),
   webhook,
   thousand,
+  asking,
   switches,
   hang,
   start,

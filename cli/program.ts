@@ -29,7 +29,7 @@ const COMMANDS: [words: string[], load: () => Promise<Declare>][] = [
   [["diff"], async () => (await import("./commands/diff.js")).addDiff],
   [["sync"], async () => (await import("./commands/status.js")).addSync],
   [["source"], async () => (await import("./commands/source.js")).addSource],
-  [["events"], async () => (await import("./commands/status.js")).addEvents],
+  [["events"], async () => (await import("./commands/events.js")).addEvents],
   [["tail"], async () => (await import("./commands/tail.js")).addTail],
   [["logs"], async () => (await import("./commands/tail.js")).addLogs],
   [["open"], async () => (await import("./commands/previews.js")).addOpen],

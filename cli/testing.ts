@@ -13,6 +13,7 @@ export interface Request {
   path: string;
   query: URLSearchParams;
   authorization: string | undefined;
+  lastEventId?: string;
   /** JSON, a form as an object, or undefined. */
   body: unknown;
   form?: FormData;
@@ -21,7 +22,7 @@ export interface Request {
 export interface Reply {
   status?: number;
   body?: unknown;
-  /** Server-sent events instead. */
+  /** Server-sent events instead; a text is a block as it stands. */
   events?: unknown[];
 }
 
@@ -59,7 +60,9 @@ export async function serve(): Promise<TestServer> {
     const { status = 200, body, events } = isReply(reply) ? reply : ({ body: reply } as Reply);
     if (events) {
       res.writeHead(status, { "content-type": "text/event-stream" }).write(": listening\n\n");
-      return res.end(events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join(""));
+      return res.end(
+        events.map((one) => (typeof one === "string" ? one : `data: ${JSON.stringify(one)}\n\n`)).join(""),
+      );
     }
     res.writeHead(status, { "content-type": "application/json" }).end(body === undefined ? "" : JSON.stringify(body));
   });
@@ -91,11 +94,13 @@ async function parseRequest(req: IncomingMessage): Promise<Request> {
   const bytes = Buffer.concat(chunks);
   const { pathname, searchParams } = new URL(req.url ?? "/", "http://server");
   const type = req.headers["content-type"] ?? "";
+  const { "last-event-id": lastEventId } = req.headers;
   const base = {
     method: req.method ?? "",
     path: pathname,
     query: searchParams,
     authorization: req.headers.authorization,
+    ...(typeof lastEventId === "string" ? { lastEventId } : {}),
   };
   if (type.startsWith("multipart/")) {
     const form = await new Response(bytes, { headers: { "content-type": type } }).formData();

@@ -83,6 +83,11 @@ export function viewReport({ source, result, from, to, milliseconds, functions, 
     .join("");
 }
 
+/** One event as a line of its own. */
+export function eventLine({ at, kind, message }: PlatformEvent): string {
+  return `${[new Date(at).toISOString(), kind, message].map(printable).join("  ")}\n`;
+}
+
 export function viewEvents(events: PlatformEvent[]): string {
   const rows = [...events]
     .sort((a, b) => a.id - b.id)

@@ -1,10 +1,11 @@
-// `GET /api/v1/events`: what happened, as pages of JSON or as server-sent events that go on. Invariant: events of functions
-// that the caller may not read are left out, whoever asks and however.
+// `GET /api/v1/events`: what happened, as pages of JSON or as server-sent events that go on. Invariants: events of functions
+// that the caller may not read are left out, whoever asks and however; a listener gets all others in order, or is told that
+// some are kept no longer.
 
 import { type Auth, MAIN, permits } from "../auth/index.js";
 import { WrkstError } from "../errors.js";
 import type { PlatformEvent } from "../model.js";
-import type { EventQuery, Platform } from "./platform.js";
+import type { EventPage, EventQuery, Platform } from "./platform.js";
 import { present, QUERY } from "./requests.js";
 import type { Call, Routes } from "./routes.js";
 
@@ -25,11 +26,13 @@ export function addEventRoutes(routes: Routes, deps: EventRoutesDeps): void {
   const rule = { action: "self", of: "caller" } as const;
   const spec = { method: "GET", path: "/api/v1/events", rule, query: QUERY.events } as const;
   routes.add({ ...spec, summary: "What happened; with Accept: text/event-stream as it happens" }, async (call) => {
-    const { limit, ...query } = call.query;
-    const asked: EventQuery = { limit, ...present(query) };
+    const { limit, kind: kinds, ...query } = call.query;
+    const asked: EventQuery = { limit, ...present({ ...query, kinds }) };
     if (!call.req.headers.accept?.includes("text/event-stream")) {
-      const { events, cursor } = await platform.events(asked);
-      return { events: events.flatMap(shownTo(call)), cursor };
+      const page = await platform.events(asked);
+      const lost = asked.after === undefined ? 0 : (gapAfter(asked.after, page)?.lost ?? 0);
+      const { cursor, newest } = page;
+      return { events: page.events.flatMap(shownTo(call)), cursor, newest, ...(lost ? { lost } : {}) };
     }
     if (streams >= MOST_STREAMS) throw new WrkstError("ERR_RATE_LIMITED", `expected at most ${MOST_STREAMS} listeners`);
     streams += 1;
@@ -67,12 +70,25 @@ export function withoutActor({ actor: _, ...event }: PlatformEvent): PlatformEve
   return event;
 }
 
+interface Gap {
+  /** Events of anybody that came after it and are kept no longer; null: it was never an event of this server. */
+  lost: number | null;
+  /** Id to go on after. */
+  until: number;
+}
+
+/** Undefined where all that came after the id is there. */
+function gapAfter(after: number, { oldest, newest }: Pick<EventPage, "oldest" | "newest">): Gap | undefined {
+  if (after > newest) return { lost: null, until: newest };
+  return oldest > after + 1 ? { lost: oldest - after - 1, until: oldest - 1 } : undefined;
+}
+
 /** Where the client was; somebody new hears what happens from now on. */
 async function firstId(platform: Platform, { req }: Pick<Call, "req">, { after }: EventQuery): Promise<number> {
   const last = req.headers["last-event-id"];
   if (typeof last === "string" && /^\d{1,15}$/.test(last)) return Number(last);
   if (after !== undefined) return after;
-  return (await platform.events({ limit: 1 })).events[0]?.id ?? 0;
+  return (await platform.events({ limit: 1 })).newest;
 }
 
 async function stream(deps: EventRoutesDeps, query: EventQuery & { after: number }, call: Call): Promise<void> {
@@ -83,14 +99,18 @@ async function stream(deps: EventRoutesDeps, query: EventQuery & { after: number
   let { after } = query;
   let said = Date.now();
   while (!signal.aborted) {
-    const { events } = await platform.events({ ...query, after, limit: AT_ONCE });
+    const page = await platform.events({ ...query, after, limit: AT_ONCE });
+    const { events } = page;
+    const gap = gapAfter(after, page);
     const isDue = Date.now() - said >= SIGN;
-    const shown = events.length || isDue ? await shownNow(deps, call) : undefined;
-    if (!shown && (events.length || isDue)) break;
-    const text = shown ? events.flatMap(shown).map(frameOf).join("") : "";
-    after = events.at(-1)?.id ?? after;
-    if (text === "" && isDue) res.write(": still here\n\n");
-    if (text !== "" || isDue) said = Date.now();
+    const isTold = events.length > 0 || gap !== undefined || isDue;
+    const shown = isTold ? await shownNow(deps, call) : undefined;
+    if (isTold && !shown) break;
+    // A page that is not full has all there is: what was not asked for is not looked through again.
+    after = events.length === AT_ONCE ? events[AT_ONCE - 1]!.id : page.newest;
+    const frames = [...(gap ? [frameOfGap(gap)] : []), ...(shown ? events.flatMap(shown).map(frameOf) : [])];
+    const text = frames.length || !isDue ? frames.join("") : `: still here\nid: ${after}\n\n`;
+    if (text !== "") said = Date.now();
     if (text !== "" && !res.write(text)) await settled(res, "drain", signal);
     if (events.length < AT_ONCE) await pause(signal);
   }
@@ -107,6 +127,11 @@ function frameOf(event: PlatformEvent): string {
   return `id: ${event.id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`;
 }
 
+/** Said before what is still there. */
+function frameOfGap({ lost, until }: Gap): string {
+  return `id: ${until}\nevent: gap\ndata: ${JSON.stringify({ lost })}\n\n`;
+}
+
 function pause(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(end, LOOK);
@@ -121,7 +146,12 @@ function pause(signal: AbortSignal): Promise<void> {
 
 function settled(res: Call["res"], event: "drain", signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    res.once(event, resolve);
-    signal.addEventListener("abort", () => resolve(), { once: true });
+    function end() {
+      res.off(event, end);
+      signal.removeEventListener("abort", end);
+      resolve();
+    }
+    res.on(event, end);
+    signal.addEventListener("abort", end);
   });
 }

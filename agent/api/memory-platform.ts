@@ -92,9 +92,13 @@ export function createMemoryPlatform(): MemoryPlatform {
       return entry && ({ ...entry, deployments: [], versions: [] } satisfies FunctionDetail);
     },
     ownerOf: (name) => platform.functionList.find((entry) => entry.name === name)?.account,
-    async events({ after = 0, limit }) {
-      const page = platform.eventList.filter(({ id }) => id > after).slice(0, limit);
-      return { events: page, cursor: page.length === limit ? String(page.at(-1)?.id) : null };
+    async events({ after = 0, limit, kinds, source }) {
+      const wanted = platform.eventList
+        .filter(({ id }) => id > after)
+        .filter((event) => (kinds?.includes(event.kind) ?? true) && (source ?? event.source) === event.source);
+      const events = wanted.slice(0, limit);
+      const [oldest, newest] = [platform.eventList[0]?.id ?? 0, platform.eventList.at(-1)?.id ?? 0];
+      return { events, cursor: events.length === limit ? String(events.at(-1)?.id) : null, oldest, newest };
     },
     lastEvent: (name) => platform.eventList.findLast((event) => event.function === name),
     secondOf: () => [],

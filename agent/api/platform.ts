@@ -42,14 +42,19 @@ export interface EventQuery {
   after?: number;
   before?: number;
   limit: number;
-  kind?: string;
+  /** Whole (`source.synced`), or the noun alone. */
+  kinds?: string[];
   function?: string;
+  source?: string;
 }
 
 export interface EventPage {
   events: PlatformEvent[];
   /** For the `after` or `before` of the next page; null at the end. */
   cursor: string | null;
+  /** Ids of the oldest event that is kept and of the newest, whatever was asked for; 0 where there is none. */
+  oldest: number;
+  newest: number;
 }
 
 export interface History {

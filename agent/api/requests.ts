@@ -20,6 +20,8 @@ const eventId = z
   .regex(/^\d{1,15}$/, "expected the id of an event")
   .transform(Number);
 
+const EVENT_KINDS = /^[a-z0-9-]{1,40}(?:\.[a-z0-9-]{1,40})?(?:,[a-z0-9-]{1,40}(?:\.[a-z0-9-]{1,40})?){0,19}$/;
+
 /** Queries of the routes; anything else in a query is refused, so that a misspelled one is not ignored. */
 export const QUERY = {
   none: z.strictObject({}),
@@ -40,9 +42,12 @@ export const QUERY = {
     limit: count(1000).default(100),
     kind: z
       .string()
-      .regex(/^[a-z-]{1,40}(?:\.[a-z-]{1,40})?$/, "expected a kind such as source.synced")
-      .optional(),
+      .regex(EVENT_KINDS, "expected kinds such as source.synced, or nouns such as source, separated by commas")
+      .transform((raw) => raw.split(","))
+      .optional()
+      .describe("Kinds such as source.synced, or nouns such as source, separated by commas"),
     function: name.optional(),
+    source: name.optional(),
   }),
 };
 

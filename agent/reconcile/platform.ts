@@ -51,6 +51,14 @@ export interface FunctionDetail extends FunctionStatus {
   versions: Pick<Version, "id" | "artifact" | "size" | "entrypoints" | "createdAt">[];
 }
 
+export interface EventPage {
+  events: PlatformEvent[];
+  cursor: string | null;
+  /** Ids of the oldest event that is kept and of the newest, whatever was asked for; 0 where there is none. */
+  oldest: number;
+  newest: number;
+}
+
 export class Platform {
   readonly #deps: PlatformDeps;
   #isStarted = false;
@@ -111,13 +119,14 @@ export class Platform {
     after?: number;
     before?: number;
     limit: number;
-    kind?: string;
+    kinds?: string[];
     function?: string;
-  }): Promise<{ events: PlatformEvent[]; cursor: string | null }> {
-    const { kind, ...rest } = query;
-    const events = this.#deps.registry.events({ ...rest, ...(kind === undefined ? {} : { kinds: [kind] }) });
+    source?: string;
+  }): Promise<EventPage> {
+    const { registry } = this.#deps;
+    const events = registry.events(query);
     const last = events.length === query.limit ? events.at(-1) : undefined;
-    return { events, cursor: last ? String(last.id) : null };
+    return { events, cursor: last ? String(last.id) : null, ...registry.eventIds() };
   }
 
   /** What happened last to the function that has the name now. */

@@ -19,6 +19,7 @@ export interface EventQuery {
   after?: number;
   /** Events with a smaller id. */
   before?: number;
+  /** Whole (`source.synced`), or the noun alone for all of it (`source`). */
   kinds?: string[];
   /** Its name: also of another function that had it. */
   function?: string;
@@ -29,6 +30,8 @@ export interface EventQuery {
 
 export interface Events {
   events(query: EventQuery): PlatformEvent[];
+  /** Ids of the oldest event that is kept and of the newest; 0 where there is none. */
+  eventIds(): { oldest: number; newest: number };
   addEvent(event: NewEvent): PlatformEvent;
   /** Of one function, newest first. */
   deployments(functionId: string, limit?: number): Deployment[];
@@ -79,11 +82,15 @@ export function createEvents(db: Db, now: () => number, maxEvents = MAX_EVENTS):
        WHERE id > coalesce(@after, 0) AND (@before IS NULL OR id < @before)
          AND (@function IS NULL OR function = @function) AND (@functionId IS NULL OR function_id = @functionId)
          AND (@source IS NULL OR source = @source)
-         AND (@kinds IS NULL OR kind IN (SELECT value FROM json_each(@kinds)))
+         AND (@kinds IS NULL OR kind IN (SELECT value FROM json_each(@kinds))
+           OR substr(kind, 1, instr(kind, '.') - 1) IN (SELECT value FROM json_each(@kinds)))
        ORDER BY id ${order} LIMIT @limit`,
     );
   const oldestFirst = select("ASC");
   const newestFirst = select("DESC");
+  const ids = db.prepare<[], { oldest: number; newest: number }>(
+    "SELECT coalesce((SELECT min(id) FROM events), 0) AS oldest, coalesce((SELECT max(id) FROM events), 0) AS newest",
+  );
   const addDeployment = db.prepare(
     `INSERT INTO deployments (id, function_id, function, at, cause, author, revision, from_version, to_version,
        split, message, credential, address)
@@ -116,6 +123,7 @@ export function createEvents(db: Db, now: () => number, maxEvents = MAX_EVENTS):
       const statement = after === null ? newestFirst : oldestFirst;
       return statement.all({ after, before, kinds: toJson(kinds), ...of, source, limit }).map(eventOf);
     },
+    eventIds: () => ids.get()!,
     addEvent: (event) => {
       const at = now();
       const { functionId, account } = belongs(event);

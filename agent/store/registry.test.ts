@@ -160,10 +160,15 @@ test("events are found by kind and function, forward and backward, within a limi
   assert.deepEqual(ids({ kinds: ["a.odd"], limit: 9 }), [5, 3, 1]);
   assert.deepEqual(ids({ kinds: ["a.odd", "a.even"], function: "hello", limit: 9 }), [6, 5, 4]);
   assert.deepEqual(ids({ kinds: [], limit: 9 }), []);
+  assert.deepEqual(ids({ kinds: ["a"], after: 3, limit: 9 }), [4, 5, 6]);
+  assert.deepEqual(ids({ kinds: ["a.odd", "b"], limit: 9 }), [5, 3, 1]);
+  registry.addEvent({ kind: "a.odd", source: "shop", message: "" });
+  assert.deepEqual(ids({ source: "shop", limit: 9 }), [7]);
 });
 
 test("only the newest events are kept, and their ids go on ascending", (t) => {
   const { registry } = newRegistry(t, { maxEvents: 3 });
+  assert.deepEqual(registry.eventIds(), { oldest: 0, newest: 0 });
   const error = { code: "ERR_LOAD" as const, message: "no" };
   for (let n = 0; n < 5; n++) registry.addEvent({ kind: "a.b", message: "", error });
   assert.deepEqual(
@@ -171,6 +176,7 @@ test("only the newest events are kept, and their ids go on ascending", (t) => {
     [5, 4, 3],
   );
   assert.deepEqual(registry.events({ limit: 1 })[0]?.error, error);
+  assert.deepEqual(registry.eventIds(), { oldest: 3, newest: 5 });
 });
 
 test("the state of a function can be set between switches, and its generation raised", (t) => {

@@ -1,11 +1,11 @@
-// `wrkst status`, `sync`, `why`, `events`: what serves, and why.
+// `wrkst status`, `sync`, `why`: what serves, and why.
 
 import { type Command, InvalidArgumentError } from "commander";
-import type { Explanation, PassReport, PlatformEvent, SourceExplanation, Status } from "../../agent/model.js";
+import type { Explanation, PassReport, SourceExplanation, Status } from "../../agent/model.js";
 import { Failure } from "../failure.js";
 import type { Io } from "../io.js";
 import { type Common, functionPath, openSession, type Session } from "../session.js";
-import { type FunctionDetail, notReady, viewEvents, viewFunction, viewReport, viewStatus } from "../views.js";
+import { type FunctionDetail, notReady, viewFunction, viewReport, viewStatus } from "../views.js";
 import { viewWhy, viewWhySource } from "../why.js";
 import { says, TEXT } from "../wording.js";
 import { addAsking } from "./command.js";
@@ -87,19 +87,6 @@ export function addWhy(program: Command, io: Io): void {
 async function nameHere({ folder }: Io): Promise<string | undefined> {
   const { findFunctionFolder, readProject } = await import("../project.js");
   return findFunctionFolder(folder) === undefined ? undefined : (await readProject(folder, undefined)).manifest.name;
-}
-
-export function addEvents(program: Command, io: Io): void {
-  addAsking(program, "events")
-    .option("--limit <number>", TEXT.limit, parseLimit, 20)
-    .option("--function <name>", TEXT.only)
-    .action(async (options: Common & { limit: number; function?: string }) => {
-      const query = new URLSearchParams({ limit: String(options.limit) });
-      if (options.function) query.set("function", options.function);
-      const { client, print } = openSession(options, io);
-      const page = await client.ask<{ events: PlatformEvent[] }>("GET", `/api/v1/events?${query}`);
-      print(page, viewEvents(page.events));
-    });
 }
 
 export function parseLimit(raw: string): number {

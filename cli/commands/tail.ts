@@ -57,8 +57,8 @@ async function tail(wanted: string | undefined, options: TailOptions, io: Io): P
     const path = functionPath(name, `/tail${query.size ? `?${query}` : ""}`);
     const response = await client.open(path, { accept: "text/event-stream" });
     say(says.listening(name));
-    for await (const text of readEvents(response)) {
-      const event = JSON.parse(text) as TailEvent;
+    for await (const { data } of readEvents(response)) {
+      const event = JSON.parse(data) as TailEvent;
       io.out(options.json ? `${formatJson(event)}\n` : viewTailEvent(event, io.colour));
     }
     say(says.tailEnded(name));

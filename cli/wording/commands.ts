@@ -193,7 +193,14 @@ export const COMMANDS = {
     about: "print the address and the secret of a webhook, and where they go",
     examples: ["wrkst source webhook github", "wrkst source webhook gitlab --source shop --rotate"],
   },
-  events: { group: GROUPS.look, about: "show what happened", examples: ["wrkst events --function greet --limit 50"] },
+  events: {
+    group: GROUPS.look,
+    about: "show what happened",
+    examples: [
+      "wrkst events --function greet --limit 50",
+      "wrkst events --follow --source default --kind source --json",
+    ],
+  },
   tail: {
     group: GROUPS.look,
     about: "show requests, logs and exceptions of a function as they happen",

@@ -29,6 +29,11 @@ export const saysOfServer = {
     `token ${id} for account "${account}"; this is the only time it is shown:`,
   tokenRevoked: (id: string) => `revoked ${id}`,
   nobodyToAsk: (question: string) => `nobody to ask: ${question}`,
+  connectionLost: (url: string) => `lost the connection to ${url}, trying again; Ctrl-C ends it`,
+  eventsLost: (lost: number | null) =>
+    lost === null
+      ? "the server has begun a new list of events: what happened in between is not known"
+      : `${count(lost, "event")} in between ${lost === 1 ? "is" : "are"} kept no longer`,
   listening: (name: string) => `listening to "${name}", Ctrl-C ends it`,
   tailEnded: (name: string) => `the server ended the tail of "${name}"`,
   urlSet: (url: string) => `server is ${url}`,
