@@ -28,6 +28,7 @@ export interface AgentApiOptions {
   /** Keeps an audit event. */
   audit: ApiOptions["audit"];
   writes: ApiOptions["writes"];
+  deliveries: ApiOptions["deliveries"];
   /** Origin without trailing slash; known for sure when the runtime listens. */
   publicUrl: () => string;
   /** What functions say. */
@@ -74,6 +75,7 @@ export async function openApi(options: AgentApiOptions): Promise<AgentApi> {
     auth,
     audit: options.audit,
     writes: options.writes,
+    deliveries: options.deliveries,
     publicUrl: options.publicUrl,
     uploads,
     config,

@@ -206,6 +206,7 @@ async function assemble(
     access: registry.access,
     audit: (event) => void registry.addEvent(event),
     writes: registry.writes,
+    deliveries: registry.deliveries,
     publicUrl: () => urls.publicUrl,
   });
   closers.push(() => api.close());

@@ -102,7 +102,7 @@ test("a client that does not read is not read for: what waits for it stays bound
     asked = Math.max(asked, query.after ?? 0);
     return events(query);
   };
-  const socket = connect(served.port, "127.0.0.1");
+  const socket = connect(served.port ?? 0, "127.0.0.1");
   await once(socket, "connect");
   socket.pause();
   const head = ["GET /api/v1/events HTTP/1.1", "host: localhost", "accept: text/event-stream", "last-event-id: 0"];

@@ -14,7 +14,7 @@ import type { Deploys } from "../reconcile/deploys.js";
 import type { CommitPreviews } from "../reconcile/previews.js";
 import type { Sources } from "../reconcile/sources.js";
 import type { Telling } from "../reconcile/telling.js";
-import type { WriteRecords } from "../store/index.js";
+import type { DeliveryRecords, WriteRecords } from "../store/index.js";
 import { addAccessRoutes } from "./access-routes.js";
 import { dropSmallBody } from "./body.js";
 import { type Client, clientOf } from "./client.js";
@@ -68,6 +68,8 @@ export interface ApiOptions {
   audit: Audit;
   /** Writes that carried an `Idempotency-Key`. */
   writes: WriteRecords;
+  /** Webhooks that were handled. */
+  deliveries: DeliveryRecords;
   /** Git over HTTP of the embedded repository; `pathInfo` is what follows `/git`, without query. */
   git?: GitHandler;
   config: Pick<Config, "trustedProxies" | "baseDomain">;
@@ -174,9 +176,9 @@ export function createApi(options: ApiOptions): Api {
   };
 }
 
-function webhooksOf({ platform, auth, sources, now = Date.now }: ApiOptions) {
+function webhooksOf({ platform, auth, sources, deliveries, now = Date.now }: ApiOptions) {
   return createWebhooks({
-    ...{ platform, auth, now, secretOf: sources.webhookSecret, find: sources.find },
+    ...{ platform, auth, now, deliveries, secretOf: sources.webhookSecret, find: sources.find },
     // Counted apart, so that a forge with a wrong secret does not lock out the people behind the same address.
     attempts: createAttempts({ now }),
   });

@@ -105,6 +105,7 @@ export async function serveApi(where: Partial<ListenOptions> = {}, options: Serv
     metrics,
     audit: (event) => void registry.addEvent(event),
     writes: registry.writes,
+    deliveries: registry.deliveries,
     publicUrl: () => publicUrl,
     uploads: join(dir, "uploads"),
     auth: { ...auth, ...given },

@@ -5,6 +5,7 @@ export { type AppliedMigration, COPY_EPOCH, type CopyRecord, type CopyRecords, c
 export type { BindingsFound, BindingsWanted } from "./database-bindings.js";
 export type { DatabaseRecord, DatabaseRecords, NewDatabase } from "./databases.js";
 export { pinnedByRepository } from "./declared-pins.js";
+export type { DeliveryRecords } from "./deliveries.js";
 export { type DirectChange, type DirectResult, refuseSuspended } from "./direct.js";
 export type { EventQuery, NewEvent } from "./events.js";
 export type { FunctionRecord } from "./functions.js";

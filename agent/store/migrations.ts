@@ -7,6 +7,7 @@ import { COMMIT_STATUSES_SCHEMA } from "./commit-statuses.js";
 import { COPIES_SCHEMA } from "./copies-schema.js";
 import { DATABASES_SCHEMA } from "./databases-schema.js";
 import { DECLARED_PINS_SCHEMA } from "./declared-pins.js";
+import { DELIVERIES_SCHEMA } from "./deliveries.js";
 import { PASSES_SCHEMA } from "./passes.js";
 import { PREVIEW_COMMITS_SCHEMA } from "./preview-commits-schema.js";
 import { PREVIEWS_SCHEMA } from "./previews-schema.js";
@@ -215,6 +216,7 @@ export const MIGRATIONS: readonly string[] = [
   COMMIT_STATUSES_SCHEMA,
   DECLARED_PINS_SCHEMA,
   PREVIEW_COMMITS_SCHEMA,
+  DELIVERIES_SCHEMA,
 ];
 
 /**

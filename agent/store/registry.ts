@@ -10,6 +10,7 @@ import { type CopyRecords, createCopies } from "./copies.js";
 import { closeDatabase, guarded, openDatabase } from "./database.js";
 import { createDatabaseRows, createDatabases, type DatabaseRecords } from "./databases.js";
 import { createDeclaredPins, type DeclaredPins } from "./declared-pins.js";
+import { createDeliveries, type DeliveryRecords } from "./deliveries.js";
 import { createDirect, type DirectChange, type DirectResult } from "./direct.js";
 import { createEvents, type Events } from "./events.js";
 import { createFunctions, type Functions } from "./functions.js";
@@ -51,6 +52,8 @@ export interface Registry
   readonly access: AccessRecords;
   /** Writes that carried an `Idempotency-Key`. */
   readonly writes: WriteRecords;
+  /** Webhooks that were handled. */
+  readonly deliveries: DeliveryRecords;
   readonly databases: DatabaseRecords;
   /** What versions that never served have instead of databases. */
   readonly copies: CopyRecords;
@@ -138,7 +141,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
 
   const registry: Omit<
     Registry,
-    "access" | "writes" | "databases" | "copies" | "commitStatuses" | "previews" | "snapshots"
+    "access" | "writes" | "deliveries" | "databases" | "copies" | "commitStatuses" | "previews" | "snapshots"
   > = {
     ...settings,
     ...sources,
@@ -161,6 +164,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
     ...wordingErrors(file, registry),
     access: wordingErrors(file, createAccess(db)),
     writes: wordingErrors(file, createWrites(db, now)),
+    deliveries: wordingErrors(file, createDeliveries(db, now)),
     databases: wordingErrors(file, databases.records),
     copies: wordingErrors(file, createCopies({ db, now, newId, settings })),
     commitStatuses: wordingErrors(file, createCommitStatuses(db, now)),

@@ -6,6 +6,7 @@ import type { Attempts } from "../../auth/attempts.js";
 import { type Auth, MAIN, permits } from "../../auth/index.js";
 import { WrkstError } from "../../errors.js";
 import type { PassReport, SourceStatus } from "../../model.js";
+import type { DeliveryRecords } from "../../store/index.js";
 import { type Budget, declaredSize, expectDeclaredSize, readBody } from "../body.js";
 import type { Job, Platform } from "../platform.js";
 import { concernOf, type Followed } from "./concern.js";
@@ -23,6 +24,8 @@ export interface WebhookOptions {
   /** Knows the tokens of CI jobs. */
   auth: Pick<Auth, "authenticate">;
   attempts: Attempts;
+  /** What was handled before. */
+  deliveries: DeliveryRecords;
   now?: () => number;
 }
 
@@ -49,33 +52,29 @@ const MAX_BODY_OF_SUSPECT = 256 * 2 ** 10;
 const MAX_BODY_OF_JOB = 64 * 2 ** 10;
 const BODY_TIME = 30_000;
 const MEMORY = 128 * 2 ** 20;
-const MOST_DELIVERIES = 10_000;
 const MAX_NAMED = 200;
 
 export type Webhooks = (req: IncomingMessage, call: WebhookCall) => Promise<WebhookResult>;
 
 export function createWebhooks(options: WebhookOptions): Webhooks {
   const budget: Budget = { left: MEMORY };
-  const seen = createReplayCache();
+  const replays = createReplays(options.deliveries);
   return async (req, call) => {
     const { source, provider } = addressee(options, call);
     const { body, author } = await readProven(options, { req, call, source, provider, budget });
     const { headers } = req;
     const { id, event, kind } = provider.delivery(headers);
     const key = id === undefined ? undefined : `${source.name} ${call.provider} ${id}`;
-    if (key !== undefined && !seen.add(key)) {
+    if (key !== undefined && replays.isKnown(key)) {
       return { result: "seen", detail: "already seen: this delivery was handled before" };
     }
-    try {
+    const handle = async (): Promise<WebhookResult> => {
       if (kind === "ping") return { result: "pong", detail: `webhook of source "${source.name}" is set up` };
       if (kind === "other") return { result: "ignored", detail: `event "${event}" means nothing here` };
       const pushes = provider.pushes(body, { headers, event });
-      return await handlePushes(options.platform, { ...call, source, author, pushes });
-    } catch (error) {
-      // What failed may be delivered again.
-      if (key !== undefined) seen.forget(key);
-      throw error;
-    }
+      return handlePushes(options.platform, { ...call, source, author, pushes });
+    };
+    return key === undefined ? handle() : replays.handle(key, handle);
   };
 }
 
@@ -189,20 +188,20 @@ async function handlePushes(
   return "phases" in outcome ? { result: "done", report: outcome } : { result: "accepted", job: outcome };
 }
 
-/** Remembers the newest deliveries. */
-function createReplayCache() {
-  const seen = new Set<string>();
+/** The delivery is noted once it was handled: one that a restart cuts off may come again. */
+function createReplays(deliveries: DeliveryRecords) {
+  const underWay = new Set<string>();
   return {
-    /** Whether the key is new. */
-    add(key: string): boolean {
-      if (seen.has(key)) return false;
-      seen.add(key);
-      const [oldest] = seen;
-      if (seen.size > MOST_DELIVERIES && oldest !== undefined) seen.delete(oldest);
-      return true;
-    },
-    forget(key: string): void {
-      seen.delete(key);
+    isKnown: (key: string) => underWay.has(key) || deliveries.delivered(key),
+    async handle<T>(key: string, work: () => Promise<T>): Promise<T> {
+      underWay.add(key);
+      try {
+        const done = await work();
+        deliveries.addDelivery(key);
+        return done;
+      } finally {
+        underWay.delete(key);
+      }
     },
   };
 }
