@@ -8,7 +8,9 @@ import { d1Cold, d1Many } from "./rows/d1-many.js";
 import { hang } from "./rows/hang.js";
 import { live } from "./rows/live.js";
 import type { Row } from "./rows/row.js";
+import { sources } from "./rows/sources.js";
 import { start } from "./rows/start.js";
+import { storm } from "./rows/storm.js";
 import { switches } from "./rows/switches.js";
 import { thousand } from "./rows/thousand.js";
 import { warm } from "./rows/warm.js";
@@ -22,6 +24,8 @@ const ROWS: Row[] = [
   live(100),
   live(1000),
   webhook,
+  storm,
+  sources,
   thousand,
   asking,
   switches,

@@ -1,21 +1,15 @@
 // From the answer to a webhook to the new version: a repository elsewhere, fetched over HTTP, beside a reference that moves in
 // the embedded repository.
 
-import { execFile } from "node:child_process";
 import { createHmac, randomUUID } from "node:crypto";
-import { once } from "node:events";
-import { createServer } from "node:http";
-import { join } from "node:path";
-import { promisify } from "node:util";
-import { openGitHandler } from "../../agent/source/git-http.js";
 import { startAgent, type TestAgent } from "../../e2e/harness.js";
 import { type Fleet, hostOf, prepareChanges, sendObjects, startFleet, untilAnswered, updateRef } from "../fleet.js";
+import { startForge } from "../forge.js";
 import type { Finding } from "../report.js";
 import type { Scope } from "../scope.js";
 import { summarize } from "../statistics.js";
 import { against, type Row, type RowContext } from "./row.js";
 
-const run = promisify(execFile);
 const SIZE = 100;
 const CHANGES = 25;
 const LIMIT = 250;
@@ -26,7 +20,7 @@ export const webhook: Row = {
   about: `from an accepted webhook to the new answer, with ${SIZE} functions, beside a moved reference`,
   async run({ scope, rounds, say }: RowContext): Promise<Finding[]> {
     const fleet = await startFleet(scope, SIZE);
-    const forge = await startForge(scope, fleet);
+    const forge = await startForge(scope, fleet.repository.dir);
     const follower = await startFollower(scope, forge.url);
     const changes = await prepareChanges(fleet, Math.max(CHANGES, rounds) + 2);
     await sendObjects(fleet);
@@ -55,23 +49,6 @@ export const webhook: Row = {
     ];
   },
 };
-
-/** The fleet's repository once more, over HTTP. */
-async function startForge(scope: Scope, fleet: Fleet): Promise<{ bare: string; url: string }> {
-  const folder = await scope.folder();
-  const bare = join(folder, "remote.git");
-  await run("git", ["clone", "--quiet", "--bare", fleet.repository.dir, bare]);
-  const git = openGitHandler({ dir: bare, hooksDir: folder, onPush: async () => {} });
-  const server = createServer((req, res) => git.handle(req, res, (req.url ?? "").split("?")[0] ?? "", "bench"));
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  scope.defer(async () => {
-    await git.close();
-    server.closeAllConnections();
-    server.close();
-  });
-  return { bare, url: `http://127.0.0.1:${(server.address() as { port: number }).port}/remote.git` };
-}
 
 async function startFollower(scope: Scope, url: string): Promise<TestAgent> {
   const env = { GIT_REPO: url, GIT_POLL_INTERVAL: "0", WEBHOOK_SECRET: SECRET };
