@@ -13,7 +13,16 @@ export function cpuSeconds(pid: number): number {
 
 /** The same of the process and all that it started, as far as it runs. Tells of the work where others have the cores too. */
 export function cpuSecondsOfTree(pid: number): number {
-  return childrenOf(pid).reduce((sum, child) => sum + cpuSecondsOfTree(child), cpuSeconds(pid));
+  return childrenOf(pid).reduce((sum, child) => sum + cpuSecondsWhileThere(child), cpuSeconds(pid));
+}
+
+/** A process that ends meanwhile is counted by its parent the next time. */
+function cpuSecondsWhileThere(pid: number): number {
+  try {
+    return cpuSecondsOfTree(pid);
+  } catch {
+    return 0;
+  }
 }
 
 /** Megabytes (2^20) of resident memory. */
