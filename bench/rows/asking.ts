@@ -110,10 +110,13 @@ async function measurePushes(fleet: Fleet, times: number) {
     const stop = new AbortController();
     const askers = isAsked ? Array.from({ length: ASKERS }, () => askOn(fleet, change.commit, stop.signal)) : [];
     const start = performance.now();
-    await Promise.all([updateRef(fleet, change.commit), untilAnswered(fleet.port, hostOf(0), change.text)]);
-    (isAsked ? asked : calm).push(performance.now() - start);
-    stop.abort();
-    for (const count of await Promise.all(askers)) calls += count;
+    // Whoever still asks is waited for also after a failure, while there is somebody to answer.
+    const answered = Promise.all([updateRef(fleet, change.commit), untilAnswered(fleet.port, hostOf(0), change.text)]);
+    await answered.finally(async () => {
+      (isAsked ? asked : calm).push(performance.now() - start);
+      stop.abort();
+      for (const count of await Promise.all(askers)) calls += count;
+    });
     await untilSettled(fleet, change.commit);
   }
   return { calm: calm.slice(1), asked: asked.slice(1), calls };
