@@ -18,20 +18,22 @@ export interface AgentNotifyOptions {
   sources: () => Pick<FollowedSources, "find" | "sync">;
   /** Origin without trailing slash. */
   publicUrl: () => string;
+  urlOf(name: string): string;
 }
 
 export function openAgentNotify(options: AgentNotifyOptions): RunningTelling {
-  const { config, log, registry, sealing, metrics, sources, publicUrl } = options;
+  const { config, log, registry, sealing, metrics, sources, publicUrl, urlOf } = options;
   return createTelling({
     ...{ registry, sealing, log, isPublic },
     allowed: config.notifyAllowHosts,
     publicUrl: () => openable(publicUrl()),
+    functionPage: (name) => openable(urlOf(name)),
     accountOf: (source) => sources().find(source)?.settings.account,
     lookAt: (source) =>
       void sources()
         .sync(source, { wait: false, force: true })
         .catch((error: unknown) => log.debug({ source, err: error }, "not looked at anew")),
-    count: (kind, result) => metrics.notified(kind, result),
+    count: metrics.notified,
     now: Date.now,
   });
 }

@@ -137,7 +137,7 @@ async function assemble(
   });
   closers.push(() => databases.close());
   const telling = openAgentNotify({
-    ...{ config, log, registry, sealing, metrics },
+    ...{ config, log, registry, sealing, metrics, urlOf },
     sources: () => sources,
     publicUrl: () => urls.publicUrl,
   });

@@ -32,6 +32,7 @@ import { createIdempotency } from "./idempotency.js";
 import type { Handler, ListenOptions } from "./listen.js";
 import { type Audit, addLoginRoutes, isOfLogin, sendLoginError } from "./login.js";
 import { addMetricsRoute } from "./metrics-route.js";
+import { addNotificationRoutes } from "./notification-routes.js";
 import { addOpenApiRoute } from "./openapi.js";
 import type { Platform } from "./platform.js";
 import { addPlatformRoutes } from "./platform-routes.js";
@@ -130,6 +131,7 @@ export function createApi(options: ApiOptions): Api {
   addPlatformRoutes(routes, options);
   addSourceChangeRoutes(routes, options);
   addCommitStatusRoutes(routes, options);
+  addNotificationRoutes(routes, options);
   addEventRoutes(routes, options);
   addLifeRoutes(routes, options);
   addWebhookRoute(routes, webhooksOf(options), options.metrics);

@@ -19,7 +19,7 @@ export interface Metrics {
   /** A call of a webhook; both are of closed lists. */
   webhook(provider: string, result: string): void;
   /** An attempt to tell others; both are of closed lists. */
-  notified(kind: string, result: string): void;
+  notified(kind: string, result: string, times?: number): void;
   /** What happened in databases since the call before. */
   queried(stats: D1Stats): void;
   scrape(format: Format): Promise<Exposition>;

@@ -10,7 +10,7 @@ export interface Occurrences {
   /** Both of closed lists. */
   webhook(provider: string, result: string): void;
   /** An attempt to tell others; both of closed lists. */
-  notified(kind: string, result: string): void;
+  notified(kind: string, result: string, times?: number): void;
   families(): Promise<Family[]>;
 }
 
@@ -33,8 +33,8 @@ export function createOccurrences(): Occurrences {
     webhook(provider, result) {
       webhooks.inc({ provider, result });
     },
-    notified(kind, result) {
-      notifications.inc({ kind, result });
+    notified(kind, result, times = 1) {
+      notifications.inc({ kind, result }, times);
     },
     families: async () => [
       { definition: METRICS.pushToLive, samples: (await pushToLive.get()).values as Sample[] },

@@ -1,6 +1,7 @@
 // The front of what tells others: requests as forges and receivers want them, how they are sent, what an answer means.
 
 export { cut, isShownAlready, letterOf, resolveSettings } from "./forges.js";
+export { type LinkedEvent, MOST_LINES, slackLetter, webhookLetter } from "./messages.js";
 export {
   LONGEST_TRIED,
   MOST_ATTEMPTS,

@@ -66,7 +66,17 @@ interface DeploymentRow extends Omit<Deployment, "split" | "message" | "credenti
   address: string | null;
 }
 
-export function createEvents(db: Db, now: () => number, maxEvents = MAX_EVENTS): Events & EventRows {
+export interface EventOptions {
+  maxEvents?: number | undefined;
+  /** Notes who is to be told of it, in the transaction of the event. */
+  queue?(event: PlatformEvent): void;
+}
+
+export function createEvents(
+  db: Db,
+  now: () => number,
+  { maxEvents = MAX_EVENTS, queue }: EventOptions = {},
+): Events & EventRows {
   const insert = db.prepare(
     `INSERT INTO events (at, kind, source, function, function_id, account, revision, message, error, actor)
      VALUES (@at, @kind, @source, @function, @functionId, @account, @revision, @message, @error, @actor)`,
@@ -124,7 +134,7 @@ export function createEvents(db: Db, now: () => number, maxEvents = MAX_EVENTS):
       return statement.all({ after, before, kinds: toJson(kinds), ...of, source, limit }).map(eventOf);
     },
     eventIds: () => ids.get()!,
-    addEvent: (event) => {
+    addEvent: db.transaction((event: NewEvent) => {
       const at = now();
       const { functionId, account } = belongs(event);
       const name =
@@ -147,8 +157,10 @@ export function createEvents(db: Db, now: () => number, maxEvents = MAX_EVENTS):
         ...(name === undefined ? {} : { function: name }),
         ...(account === undefined ? {} : { account }),
       };
-      return { ...told, ...whose, id, at };
-    },
+      const noted = { ...told, ...whose, id, at };
+      queue?.(noted);
+      return noted;
+    }),
     deploymentsAfter(seq) {
       const last = newestDeployment.get() ?? 0;
       const rows = seq === null ? [] : countByCause.all(seq, last);

@@ -12,6 +12,7 @@ export type { FunctionRecord } from "./functions.js";
 export type { Garbage } from "./garbage.js";
 export { waitingKey } from "./holds.js";
 export type { NotedWrite, WriteRecords, WriteRef } from "./kept-writes.js";
+export { type DeliveryRecord, MOST_WAITING, type NotificationRecords } from "./notifications.js";
 export type { PastCommit } from "./preview-commits.js";
 export {
   type PreviewFunction,

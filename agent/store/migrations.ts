@@ -8,6 +8,7 @@ import { COPIES_SCHEMA } from "./copies-schema.js";
 import { DATABASES_SCHEMA } from "./databases-schema.js";
 import { DECLARED_PINS_SCHEMA } from "./declared-pins.js";
 import { DELIVERIES_SCHEMA } from "./deliveries.js";
+import { NOTIFICATIONS_SCHEMA } from "./notifications.js";
 import { PASSES_SCHEMA } from "./passes.js";
 import { PREVIEW_COMMITS_SCHEMA } from "./preview-commits-schema.js";
 import { PREVIEWS_SCHEMA } from "./previews-schema.js";
@@ -217,6 +218,7 @@ export const MIGRATIONS: readonly string[] = [
   DECLARED_PINS_SCHEMA,
   PREVIEW_COMMITS_SCHEMA,
   DELIVERIES_SCHEMA,
+  NOTIFICATIONS_SCHEMA,
 ];
 
 /**

@@ -17,6 +17,7 @@ import { createFunctions, type Functions } from "./functions.js";
 import { createGarbage, type Garbage, KEPT_DEPLOYMENTS } from "./garbage.js";
 import { createHolds, type Holds } from "./holds.js";
 import { createWrites, type WriteRecords } from "./kept-writes.js";
+import { createNotifications, type NotificationRecords } from "./notifications.js";
 import { createOwn, type Own } from "./own.js";
 import { createPasses, type Passes } from "./passes.js";
 import { createPreviews, type PreviewRecords } from "./previews.js";
@@ -59,6 +60,8 @@ export interface Registry
   readonly copies: CopyRecords;
   /** What forges are told of commits. */
   readonly commitStatuses: CommitStatusRecords;
+  /** Who is told what happens. */
+  readonly notifications: NotificationRecords;
   /** Previews of branches and commits. */
   readonly previews: PreviewRecords;
   /** Copies of databases, and the migrations that versions came with. */
@@ -87,7 +90,8 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
   const { recordRevision, forgetSource, ...sources } = createSources(db, now);
   const { owner, byId, second, save, forget, ...functions } = createFunctions(db, now);
   const { addVersion, saveBuild, ...versions } = createVersions(db, now);
-  const { addDeployment, ...events } = createEvents(db, now, maxEvents);
+  const { queue, ...notifications } = createNotifications(db, now);
+  const { addDeployment, ...events } = createEvents(db, now, { maxEvents, queue });
   const { saveHold, deleteHold, ...holds } = createHolds(db, now);
   const { approach, settleTrial, ...trials } = createTrials({ db, now, settings, versions, events });
   const { savePins, deletePins, ...declaredPins } = createDeclaredPins(db);
@@ -141,7 +145,15 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
 
   const registry: Omit<
     Registry,
-    "access" | "writes" | "deliveries" | "databases" | "copies" | "commitStatuses" | "previews" | "snapshots"
+    | "access"
+    | "writes"
+    | "deliveries"
+    | "databases"
+    | "copies"
+    | "commitStatuses"
+    | "notifications"
+    | "previews"
+    | "snapshots"
   > = {
     ...settings,
     ...sources,
@@ -168,6 +180,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
     databases: wordingErrors(file, databases.records),
     copies: wordingErrors(file, createCopies({ db, now, newId, settings })),
     commitStatuses: wordingErrors(file, createCommitStatuses(db, now)),
+    notifications: wordingErrors(file, notifications),
     previews: wordingErrors(file, createPreviews({ ...rows, databases: databaseRows })),
     snapshots: wordingErrors(file, createSnapshots(db, now)),
   };

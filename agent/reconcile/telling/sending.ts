@@ -30,7 +30,7 @@ export interface Outbox {
 
 export interface SendingDeps {
   outboxes: Outbox[];
-  count(kind: string, result: "sent" | "again" | "refused" | "given-up"): void;
+  count(kind: string, result: "sent" | "again" | "refused" | "given-up" | "dropped", times?: number): void;
   log: { warn(fields: object, message: string): void };
   now(): number;
   random?: () => number;

@@ -44,8 +44,9 @@ function open(
     log: { warn: (fields, message) => logged!.push(`${message} ${JSON.stringify(fields)}`) },
     publicUrl: () => "https://w.example.com",
     accountOf: () => "main",
+    functionPage: (name) => `https://${name}.w.example.com`,
     lookAt: (source) => looked!.push(source),
-    count: (kind, result) => counted!.push(`${kind} ${result}`),
+    count: (kind, result, times = 1) => counted!.push(`${kind} ${result}${times > 1 ? ` ${times}` : ""}`),
     now: () => clock.now,
     random: () => 0.5,
     setTimer: (milliseconds, fire) => {
