@@ -62,6 +62,7 @@ const scenes: Record<string, { token: string; set: (platform: MemoryPlatform) =>
     },
   },
   usage: { token: "wrkst_of-another-server", set: () => undefined },
+  telling: { token: TOKEN, set: () => undefined },
 };
 
 for (const [name, scene] of Object.entries(scenes)) {
@@ -70,8 +71,8 @@ for (const [name, scene] of Object.entries(scenes)) {
     try {
       scene.set(served.platform);
       for (const { command, expected } of parseScript(await readFile(`cli/testdata/${name}.txt`, "utf8"))) {
-        const { args, pick } = parseLine(command);
-        const result = await wrkst(args, { WRKST_URL: served.url, WRKST_TOKEN: scene.token });
+        const { args, input, pick } = parseLine(command);
+        const result = await wrkst(args, { WRKST_URL: served.url, WRKST_TOKEN: scene.token }, { input });
         assert.equal(transcript(result, pick), expected, `$ ${command}`);
       }
     } finally {

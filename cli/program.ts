@@ -29,6 +29,7 @@ const COMMANDS: [words: string[], load: () => Promise<Declare>][] = [
   [["diff"], async () => (await import("./commands/diff.js")).addDiff],
   [["sync"], async () => (await import("./commands/status.js")).addSync],
   [["source"], async () => (await import("./commands/source.js")).addSource],
+  [["notify"], async () => (await import("./commands/notify.js")).addNotify],
   [["events"], async () => (await import("./commands/events.js")).addEvents],
   [["tail"], async () => (await import("./commands/tail.js")).addTail],
   [["logs"], async () => (await import("./commands/tail.js")).addLogs],

@@ -15,10 +15,10 @@ export async function readInput({ input }: Io): Promise<string> {
 }
 
 /** A value that nobody may see: typed without echo, or piped in. */
-export async function askSecret(question: string, io: Io): Promise<string> {
+export async function askSecret(question: string, io: Io, hint: string = TEXT.pipeSecret): Promise<string> {
   const value = io.input.isTTY ? await readLine(question, io, false) : await readInput(io);
   if (value) return value;
-  throw new Failure(TEXT.emptySecret, TEXT.pipeSecret);
+  throw new Failure(TEXT.emptySecret, hint);
 }
 
 /** Whether the person agrees; nobody is there to agree where stdin is no terminal. */

@@ -43,10 +43,15 @@ export function viewSource(source: SourceDetail, { colour, now }: ViewOptions): 
       ],
       ["credentials", source.credentials.join(", ") || undefined],
       ["webhooks", source.webhooks.join(", ") || undefined],
+      ["reported to", reportedTo(source)],
     ]),
     ...(suspension ? [`  ${printable(says.suspendedBy(suspension))}\n`] : []),
     ...(error ? [`  error: ${printable(describeError(error))}\n`] : []),
   ].join("");
+}
+
+function reportedTo({ commitStatus: to }: SourceDetail): string | undefined {
+  return to && `${to.provider} as ${to.context}${to.problem === undefined ? "" : `: ${to.problem}`}`;
 }
 
 function pruneLimit(prune: SourceSettings["prune"]): string {

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import type { PassReport, SourceDetail, SourceStatus } from "../agent/model.js";
+import { listen } from "../agent/notify/testing.js";
 import { openGitHandler } from "../agent/source/git-http.js";
 import { createSshKey, type SshKey } from "../agent/source/signatures/testing.js";
 import { createRepository, functionFiles, startAgent, type TestAgent, type TestRepository, until } from "./harness.js";
@@ -354,7 +355,8 @@ test("sources that people add are followed beside the one of the environment, by
   const dataDir = await temporaryFolder(t);
   const shop = await remoteOf(t, functionFiles("hello", "shop"));
   const blog = await remoteOf(t, { ...functionFiles("hello", "blog"), ...functionFiles("posts", "posts") });
-  const options = { dataDir, env: { GIT_POLL_INTERVAL: "0", GIT_ALLOW_HOSTS: "127.0.0.1", LOG_LEVEL: "trace" } };
+  const own = { GIT_ALLOW_HOSTS: "127.0.0.1", NOTIFY_ALLOW_HOSTS: "127.0.0.1" };
+  const options = { dataDir, env: { GIT_POLL_INTERVAL: "0", ...own, LOG_LEVEL: "trace" } };
   let agent = await startAgent(options);
   t.after(() => agent.stop());
   const credentials = { username: "robot", token: shop.token };
@@ -398,6 +400,45 @@ test("sources that people add are followed beside the one of the environment, by
       );
     });
     assert.equal((await agent.request("hello")).text, "shop");
+  });
+
+  await t.test("its forge and a receiver hear of a push, which a receiver that hangs does not hold up", async () => {
+    const others = await listen();
+    t.after(() => others.close());
+    const { answer } = others;
+    others.answer = (res, heard) => (heard.path === "/hangs" ? undefined : answer(res, heard));
+    const forge = {
+      provider: "gitea",
+      api: `${others.url}/api/v1`,
+      repository: "you/shop",
+      token: "t0ken-of-the-forge",
+    };
+    const shown = await ask(agent, "PUT", "sources/shop/commit-status", forge);
+    assert.equal(shown.status, 200, shown.text);
+    for (const name of ["hangs", "hears"]) {
+      const receiver = {
+        name,
+        kind: "webhook",
+        address: `${others.url}/${name}`,
+        events: ["function.*"],
+        sources: ["shop"],
+      };
+      assert.equal((await ask(agent, "POST", "notifications", receiver)).status, 201);
+    }
+    await shop.repository.commit(functionFiles("hello", "told"));
+    await shop.repository.git("push", "--quiet", shop.bare, "main");
+    const commit = await shop.repository.git("rev-parse", "HEAD");
+    await ask(agent, "POST", "sources/shop/sync?wait=true");
+    await answers(agent, "hello", "told");
+    const bodies = (path: string) =>
+      others.heard.filter((heard) => heard.path === path).map(({ body }) => JSON.parse(body) as Record<string, string>);
+    await until("the forge shows the commit as live, and the receiver knows", async () => {
+      const states = bodies(`/api/v1/repos/you/shop/statuses/${commit}`).map(({ state }) => state);
+      return states.at(-1) === "success" && bodies("/hears").some(({ type }) => type === "function.updated");
+    });
+    const { commitStatus } = await sourceNamed(agent, "shop");
+    assert.deepEqual([commitStatus?.repository, commitStatus?.problem], ["you/shop", undefined]);
+    assert.ok(!agent.output().includes(forge.token) && !JSON.stringify(await agent.events()).includes(forge.token));
   });
 
   await t.test("an edit follows another branch, and a restart keeps settings and credentials", async () => {

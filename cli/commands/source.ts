@@ -10,6 +10,7 @@ import { type Common, openSession } from "../session.js";
 import { listSources, viewSource } from "../source-views.js";
 import { says, TEXT } from "../wording.js";
 import { addAsking, addCommand } from "./command.js";
+import { addSourceReport } from "./source-report.js";
 import { addSourceSettings } from "./source-settings.js";
 import { addSourceWebhook } from "./source-webhook.js";
 import { type SyncOptions, sync } from "./status.js";
@@ -26,6 +27,7 @@ export function addSource(program: Command, io: Io): void {
     .option("--prune", TEXT.prune)
     .action((source: string, options: SyncOptions) => sync(source, options, io));
   addSourceWebhook(program, io);
+  addSourceReport(program, io);
 }
 
 const pathOf = (source: string, rest = "") => `/api/v1/sources/${encodeURIComponent(source)}${rest}`;

@@ -193,6 +193,29 @@ export const COMMANDS = {
     about: "print the address and the secret of a webhook, and where they go",
     examples: ["wrkst source webhook github", "wrkst source webhook gitlab --source shop --rotate"],
   },
+  "source report": {
+    about: "show the state of its commits at the forge: pending, success or failure",
+    examples: [
+      "wrkst source report shop --token-stdin < token",
+      "wrkst source report blog --provider gitea --api https://git.example.com/api/v1 --token-stdin < token",
+    ],
+  },
+  notify: { group: GROUPS.look, about: "who is told what happens (administrators)" },
+  "notify add": {
+    about: "tell a channel or a program what happens; its address is asked for, or read from stdin",
+    examples: [
+      "wrkst notify add ops --kind slack --errors < address",
+      "wrkst notify add audit --kind webhook --events '*' < address      # prints the secret to check signatures with",
+    ],
+  },
+  "notify list": { about: "list who is told" },
+  "notify show": { about: "show what a receiver hears, and whether it takes it" },
+  "notify edit": {
+    about: "change what a receiver hears, and where; what is not named stays",
+    examples: ["wrkst notify edit ops --events 'function.failed,source.failed' --sources shop"],
+  },
+  "notify remove": { about: "tell a receiver no more" },
+  "notify test": { about: "send one now and print what came back; exit 1 when it was not taken" },
   events: {
     group: GROUPS.look,
     about: "show what happened",
