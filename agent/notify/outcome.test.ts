@@ -32,7 +32,7 @@ test("waits longer each time, with jitter, an hour at most unless it is asked fo
 });
 
 test("takes an address that may not be asked for final, and one that does not answer for passing", () => {
-  assert.equal(outcomeOfError(new WrkstError("ERR_FORBIDDEN", "not public")).kind, "refused");
+  assert.equal(outcomeOfError(new WrkstError("ERR_INVALID", "not public")).kind, "refused");
   const error = Object.assign(new Error("connect ECONNREFUSED 10.0.0.1:443"), { code: "ECONNREFUSED" });
   assert.deepEqual(outcomeOfError(error), { kind: "again", message: "it cannot be reached: ECONNREFUSED" });
 });

@@ -39,7 +39,7 @@ export function outcomeOf({ status, headers }: Answer, now: number): Outcome {
 /** What became of a request that had no answer. Never says more of the address than its host. */
 export function outcomeOfError(error: unknown): Outcome {
   const { code, message } = reportOf(error);
-  if (error instanceof WrkstError && code === "ERR_FORBIDDEN") return { kind: "refused", message };
+  if (error instanceof WrkstError && code === "ERR_INVALID") return { kind: "refused", message };
   const errno = (error as NodeJS.ErrnoException | undefined)?.code;
   return { kind: "again", message: typeof errno === "string" ? `it cannot be reached: ${errno}` : message };
 }

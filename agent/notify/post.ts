@@ -22,7 +22,7 @@ export interface Answer {
 }
 
 /**
- * @throws WrkstError ERR_FORBIDDEN for an address that may not be asked; any other error for one that does not answer, or not in time
+ * @throws WrkstError ERR_INVALID for an address that may not be asked; any other error for one that does not answer, or not in time
  */
 export type Post = (letter: Letter, signal: AbortSignal) => Promise<Answer>;
 
@@ -136,7 +136,7 @@ async function addressesOf(host: string): Promise<string[]> {
 }
 
 function refused(message: string): WrkstError {
-  return new WrkstError("ERR_FORBIDDEN", message, {
+  return new WrkstError("ERR_INVALID", message, {
     hint: "the operator allows hosts of the own network, and http to them, with NOTIFY_ALLOW_HOSTS",
   });
 }

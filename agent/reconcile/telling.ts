@@ -15,7 +15,7 @@ import type {
 export interface Telling {
   /**
    * Shows the state of the source's commits at its forge from now on.
-   * @throws WrkstError ERR_INVALID; ERR_FORBIDDEN for an address that may not be asked
+   * @throws WrkstError ERR_INVALID, also for an address that may not be asked
    */
   setCommitStatus(
     source: Pick<SourceDetail, "name" | "settings">,
@@ -30,7 +30,7 @@ export interface Telling {
   notification(name: string): NotificationDetail;
   /**
    * Tells a receiver what happens from now on. The secret to sign with is answered here, and never again.
-   * @throws WrkstError ERR_INVALID; ERR_CONFLICT (name in use); ERR_FORBIDDEN for an address that may not be asked
+   * @throws WrkstError ERR_INVALID, also for an address that may not be asked; ERR_CONFLICT (name in use)
    */
   addNotification(
     name: string,

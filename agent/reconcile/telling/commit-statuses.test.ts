@@ -222,7 +222,7 @@ test("keeps a token only for the host that it was given for, and shows it nowher
   const elsewhere = { provider: "gitea", api: "https://evil.example.com/api/v1" } as const;
   await assert.rejects(telling.setCommitStatus(detailOf("shop"), elsewhere, by), { code: "ERR_INVALID" });
   const inside = { ...elsewhere, api: "http://127.0.0.2/api/v1", token: "t" };
-  await assert.rejects(telling.setCommitStatus(detailOf("shop"), inside, by), { code: "ERR_FORBIDDEN" });
+  await assert.rejects(telling.setCommitStatus(detailOf("shop"), inside, by), { code: "ERR_INVALID" });
   const shown = JSON.stringify([registry.events({ limit: 50 }), registry.commitStatuses.detail("shop"), logged]);
   assert.ok(!shown.includes("t0ken"), shown);
 });
