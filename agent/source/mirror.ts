@@ -75,7 +75,7 @@ const UNCLEAR = new Set<ErrorCode>(["ERR_GIT", "ERR_GIT_UNREACHABLE", "ERR_GIT_N
 /** After so many fetches that brought something, the mirror is made anew: a shallow mirror is cheaper to refetch than to collect. */
 const FETCHES_OF_A_LIFE = 2_000;
 /** Milliseconds without a question after which nobody waits to read objects. */
-const IDLE = 60_000;
+const IDLE = 5_000;
 
 export function openMirror(options: MirrorOptions): Mirror {
   const { follow } = options;
