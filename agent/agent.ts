@@ -32,6 +32,7 @@ import { createPreparation } from "./reconcile/prepare.js";
 import { Publisher } from "./reconcile/publisher.js";
 import { checkKey, hidesSecret } from "./reconcile/secrets.js";
 import type { FollowedSources } from "./reconcile/sources/index.js";
+import { createTrials, type TrialConduct } from "./reconcile/trials/index.js";
 import { createTurns } from "./reconcile/turns.js";
 import { type RouteOptions, refusalOfHost } from "./route/index.js";
 import { type Checker, openChecker } from "./runtime/checker.js";
@@ -107,10 +108,18 @@ async function assemble(
     ...{ registry, dataDir, routes },
     runtime: runningView(runtime),
     closing: { reopen: () => databases.closing.reopen(), close: () => databases.closing.close() },
-    onWritten: () => tail.refresh(),
+    onWritten: () => {
+      tail.refresh();
+      trials.look();
+    },
   });
   const now = () => performance.timeOrigin + performance.now();
-  const platform = new Platform({ registry, publisher, runtime, sources: () => sources, urlOf, now: Date.now });
+  const platform = new Platform({
+    ...{ registry, publisher, runtime, urlOf },
+    sources: () => sources,
+    trialOf: (functionId) => trials.status(functionId),
+    now: Date.now,
+  });
   const metrics: AgentMetrics = openAgentMetrics({
     ...{ registry, runtime, platform: () => platform },
     drain: () => databases.drain(),
@@ -160,6 +169,7 @@ async function assemble(
   });
   const expiry = createExpiry(() => deploys.releaseExpired(), log);
   closers.push(() => expiry.close());
+  const trials: TrialConduct = createTrials({ registry, runtime, moves: deploys, log });
   const upkeep = createUpkeep({
     ...{ dataDir, log, registry, artifacts, publisher, databases, turns, underWay },
     ...{ retention: config.retention, environment: config.environment, signal: closing.signal },
@@ -213,7 +223,7 @@ async function assemble(
   closers.push(() => runtime.stop());
   // Live tails are requests in flight, which the runtime would wait for.
   closers.push(() => tail.hub.close());
-  closers.push(() => sources.close());
+  closers.push(() => Promise.all([sources.close(), trials.close()]));
   closers.push(() => closing.abort());
 
   const started = (async () => {

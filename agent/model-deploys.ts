@@ -4,7 +4,7 @@
 import type { ErrorReport, Position } from "./errors.js";
 import type { Bundle, Drift, FunctionState, PassReport, PlatformEvent, SourceStatus, Warning } from "./model.js";
 import type { BoundDatabase } from "./model-databases.js";
-import type { AutoRollback, Gradual } from "./model-trials.js";
+import type { AutoRollback, Gradual, TrialStatus } from "./model-trials.js";
 
 /** How a version that was not built from git came to be. */
 export interface UploadOrigin {
@@ -79,6 +79,9 @@ export type TrafficSplit = { version: string; percentage: number }[];
 
 /** Secrets by name, each value sealed by itself: only the platform's key opens it, for the one function and name. */
 export type SealedSecrets = Record<string, string>;
+
+/** The author of what the platform does by itself. */
+export const PLATFORM_NAME = "wrkst";
 
 /** In place of an alias: what holds all of them. No alias can have that name. */
 export const EVERY_ALIAS = "*";
@@ -231,6 +234,8 @@ export interface Explanation {
   version: string | null;
   /** Version that git gave last, where another one serves. */
   declared?: string;
+  /** A version has to stand its trial. */
+  trial?: TrialStatus;
   revision: string | null;
   /** What was decided, as a sentence. */
   decision: string;

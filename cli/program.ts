@@ -16,6 +16,7 @@ const COMMANDS: [words: string[], load: () => Promise<Declare>][] = [
   [["versions"], async () => (await import("./commands/versions.js")).addVersions],
   [["deployments"], async () => (await import("./commands/deployments.js")).addDeployments],
   [["rollback"], async () => (await import("./commands/deployments.js")).addRollback],
+  [["promote"], async () => (await import("./commands/functions.js")).addPromote],
   [["alias"], async () => (await import("./commands/alias.js")).addAlias],
   [["pin", "unpin"], async () => (await import("./commands/alias.js")).addPins],
   [["secret"], async () => (await import("./commands/secret.js")).addSecret],

@@ -237,6 +237,7 @@ function addOurs(on: On, kept: Find): void {
     const { to } = body as { to?: string };
     return { id: "d9", function: name, from: idOf(`${name} 2`), to: to ?? idOf(`${name} 1`) };
   });
+  on("POST /api/v1/functions/*/promote", (_, [name]) => ({ id: "d9", function: name, to: idOf(`${name} 2`) }));
   on("PUT /api/v1/functions/*/pins/*", ({ body }, [, alias]) => ({ ...(body as object), alias, kind: "pin" }));
   on("DELETE /api/v1/functions/*/pins/*", () => ({ status: 204 }));
   const token = { id: "t1", name: "ci", account: "ada", scopes: ["deploy"], created: CREATED, lastUsed: null };

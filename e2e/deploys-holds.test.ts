@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
-import type { PassReport } from "../agent/model.js";
+import { AUTO_ROLLBACK, type PassReport } from "../agent/model.js";
 import { ANN, answers, type DirectAgent, failsWith, MAIN, ref, startDirect } from "./direct.js";
-import { createRepository, functionFiles, type TestRepository, until } from "./harness.js";
+import { createRepository, functionFiles, sendRequest, type TestRepository, until } from "./harness.js";
+import { functionOf } from "./traffic.js";
 
 const run = promisify(execFile);
 let direct: DirectAgent;
@@ -275,4 +277,93 @@ test("git takes a function over that was deployed directly on its account, and n
   );
   assert.equal(deploys.versions(ref("theirs", "bob")).length, 1);
   assert.throws(() => deploys.versions(ref("theirs")), failsWith("ERR_NOT_FOUND"));
+});
+
+/** Fails as many of three requests, one after the other. */
+const failing = (count: number, text: string) =>
+  `let n = 0; export default { fetch() { if (n++ % 3 < ${count}) throw new Error("x"); return new Response("${text}"); } };`;
+
+/** Asks again and again until it is so. */
+const askUntil = (name: string, what: string, condition: () => Promise<boolean>) =>
+  until(what, async () => {
+    for (let request = 0; request < 10; request++) await direct.request(name);
+    return condition();
+  });
+
+const eventsOf = async (name: string, kind: string) =>
+  (await direct.agent.platform.events({ function: name, kinds: [kind], limit: 100 })).events;
+
+test("a version that fails two of three requests goes back by itself with its figures as reason, a good one stays", async () => {
+  const { deploys } = direct.agent;
+  const tried = (requests: number) => `[wrkst]\nauto_rollback = { requests = ${requests}, seconds = 3600 }\n`;
+  await push(functionOf("watched", failing(0, "one"), tried(1_000)));
+  const one = (await statusOf("watched")).version!;
+  for (let request = 0; request < 60; request++) await direct.request("watched");
+  await push(functionOf("watched", failing(2, "two"), tried(1_000)));
+  assert.equal((await statusOf("watched")).trial?.before, one);
+  await askUntil("watched", "the bad version is gone", async () => (await statusOf("watched")).state !== "ready");
+  const { state, version, hold, trial, drift } = await statusOf("watched");
+  assert.deepEqual(
+    [state, version, hold?.kind, hold?.author, trial],
+    ["rolled-back", one, "rollback", "wrkst", undefined],
+  );
+  assert.match(hold?.reason ?? "", /^\d+ of \d+ requests failed, 0 of (60|6\d) before$/);
+  assert.ok(drift?.because.includes(hold!.reason!));
+  assert.equal(await direct.text("watched"), "one");
+  assert.deepEqual(
+    [deploys.deployments(ref("watched"))[0]?.cause, (await eventsOf("watched", "trial.passed")).length],
+    ["rollback", 0],
+  );
+  const token = (await readFile(direct.agent.tokenFile!, "utf8")).trim();
+  const headers = { authorization: `Bearer ${token}` };
+  const why = JSON.parse(
+    (await sendRequest(direct.port, "localhost", "/api/v1/functions/watched/why", { headers })).text,
+  );
+  assert.ok(why.decision.includes(hold!.reason), why.decision);
+  const again = outcomeOf(await push({ "watched/README.md": "x" }), "watched");
+  assert.ok(again === undefined || again.version === hold?.rejected);
+  assert.equal(await direct.text("watched"), "one");
+  await push(functionOf("watched", failing(0, "three"), tried(20)));
+  await askUntil("watched", "the trial is over", async () => (await statusOf("watched")).trial === undefined);
+  assert.equal((await eventsOf("watched", "trial.passed")).length, 1);
+  assert.deepEqual([(await statusOf("watched")).state, await direct.text("watched")], ["ready", "three"]);
+});
+
+test("a gradual version gets its shares one after the other, and all traffic by a person's word", async () => {
+  const { deploys } = direct.agent;
+  const tried = (requests: number) => `[wrkst]\ngradual = { requests = ${requests}, seconds = 3600 }\n`;
+  await push(functionOf("gradual", failing(0, "one"), tried(2)));
+  const one = (await statusOf("gradual")).version;
+  const report = await push(functionOf("gradual", failing(0, "two"), tried(2)));
+  assert.deepEqual([outcomeOf(report, "gradual")?.result, outcomeOf(report, "gradual")?.share], ["updated", 5]);
+  await askUntil("gradual", "it has all traffic", async () => (await statusOf("gradual")).state === "ready");
+  assert.equal(await direct.text("gradual"), "two");
+  const shares = deploys.deployments(ref("gradual")).map(({ split }) => split?.[1]?.percentage ?? 100);
+  assert.deepEqual(shares, [100, 25, 5, 100]);
+  const two = (await statusOf("gradual")).version;
+  assert.notEqual(two, one);
+  await push(functionOf("gradual", failing(0, "three"), tried(1_000)));
+  const { state, version, declared, drift, trial } = await statusOf("gradual");
+  assert.deepEqual([state, version, drift?.reason, trial?.steps], ["gradual", two, "gradual", [25, 100]]);
+  assert.equal(outcomeOf(await direct.sync({ force: true }), "gradual")?.result, "unchanged");
+  assert.equal((await deploys.promote(ref("gradual"), ANN)).to, declared);
+  assert.deepEqual([(await statusOf("gradual")).state, await direct.text("gradual")], ["ready", "three"]);
+  await assert.rejects(deploys.promote(ref("gradual"), ANN), failsWith("ERR_CONFLICT"));
+  await push(functionOf("gradual", failing(3, "four"), tried(1_000)));
+  await deploys.rollback(ref("gradual"), {}, ANN);
+  const back = await statusOf("gradual");
+  assert.deepEqual(
+    [back.state, back.version, back.trial, await direct.text("gradual")],
+    ["rolled-back", declared, undefined, "three"],
+  );
+});
+
+test("what is deployed directly is watched too, and goes back without a hold", async () => {
+  const { deploys } = direct.agent;
+  const autoRollback = { ...AUTO_ROLLBACK, seconds: 3_600 };
+  const one = await direct.deploy("by-hand", { code: failing(0, "one"), autoRollback });
+  await direct.deploy("by-hand", { code: failing(3, "two") });
+  await askUntil("by-hand", "the bad version is gone", async () => (await statusOf("by-hand")).version === one.id);
+  assert.deepEqual([await direct.text("by-hand"), deploys.holds(ref("by-hand"))], ["one", []]);
+  assert.match(deploys.deployments(ref("by-hand"))[0]?.message ?? "", /requests failed/);
 });

@@ -36,6 +36,17 @@ const deployment = z.looseObject({
   from: nullable,
   to: nullable,
 });
+const trial = z.looseObject({
+  version: text,
+  before: text.describe("What it is compared with, and goes back to"),
+  percentage: z.number().describe("Of the traffic that the version has now"),
+  steps: z.array(z.number()).describe("Shares still to come"),
+  requests: z.number(),
+  failures: z.number(),
+  baseline: z.looseObject({ requests: z.number(), failures: z.number() }).nullable(),
+  requestsLeft: z.number().describe("Until the next step or the end"),
+  nextAt: at.describe("When that comes at the latest, milliseconds since 1970"),
+});
 const functionStatus = z.looseObject({
   name: text,
   account: text,
@@ -48,6 +59,7 @@ const functionStatus = z.looseObject({
   updatedAt: time.nullable(),
   hold: hold.optional(),
   suspension: suspension.optional(),
+  trial: trial.optional(),
   drift: z.looseObject({ reason: text, because: text }).optional(),
   declared: text.optional().describe("What git gave last, where another version serves"),
   error: error.optional(),
@@ -116,6 +128,7 @@ export const ANSWERS: Readonly<Record<string, z.ZodType>> = {
   "GET /api/v1/functions/:name/pins": z.looseObject({ pins: z.array(hold), cursor }),
   "PUT /api/v1/functions/:name/pins/:alias": hold,
   "POST /api/v1/functions/:name/rollback": deployment,
+  "POST /api/v1/functions/:name/promote": deployment,
   "POST /api/v1/functions/:name/restore": functionStatus,
   "POST /api/v1/functions/:name/suspend": suspension,
   "POST /api/v1/functions/:name/resume": functionStatus,

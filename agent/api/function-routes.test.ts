@@ -28,6 +28,7 @@ test("pins, shows the pin, explains it, and releases it", async () => {
 
 test("rolls back without a body, and with one", async () => {
   assert.equal((await ask(`${F}/rollback`, { method: "POST" })).json.cause, "rollback");
+  assert.equal((await ask(`${F}/promote`, { method: "POST" })).json.cause, "api");
   assert.equal((await ask(`${F}/rollback`, json("POST", { to: version, reason: "x" }))).json.to, version);
   assert.equal((await ask(`${F}/rollback`, json("POST", { to: "ffffffff" }))).status, 404);
 });

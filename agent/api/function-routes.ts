@@ -111,6 +111,10 @@ function addHoldRoutes(routes: Routes, { deploys, platform, now = Date.now }: Fu
       return deploys.rollback(refOf(call), { force, ...present({ to, reason: why }) }, call.actor);
     },
   );
+  const promotion = "Gives the version on trial all the traffic";
+  routes.add({ method: "POST", path: `${F}/promote`, rule: DEPLOY, summary: promotion }, (call) =>
+    deploys.promote(refOf(call), call.actor),
+  );
   routes.add({ method: "GET", path: `${F}/why`, rule: SELF, summary: "Why the function is as it is" }, (call) =>
     explainTo(call, { platform, deploys }),
   );

@@ -111,6 +111,7 @@ export function createMemoryDeploys(): MemoryDeploys {
       const ids = versions.map(({ version }) => versionOf(of, version).id);
       return record(of, { cause: "api", author: by.name, to: ids[0] ?? null });
     },
+    promote: async (of, by) => record(of, { cause: "api", author: by.name, to: find(of).versions[0]?.id ?? null }),
     rollback: async (of, { to = "" }, by) =>
       record(of, { cause: "rollback", author: by.name, to: to === "" ? null : versionOf(of, to).id }),
     aliases: (of) => [...find(of).aliases].map(([name, version]) => aliasDetail(name, version)),

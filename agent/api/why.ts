@@ -6,10 +6,12 @@ import {
   type Explanation,
   type FunctionStatus,
   type Hold,
+  PLATFORM_NAME,
   type PlatformEvent,
   placeOf,
   type SourceExplanation,
   type SourceStatus,
+  type TrialStatus,
 } from "../model.js";
 import type { FunctionDetail, History } from "./platform.js";
 
@@ -29,6 +31,7 @@ export function explain({ function: found, holds, lastEvent, history = {} }: Kno
     lastEvent: lastEvent ?? null,
     lastDeployment: found.deployments[0] ?? null,
     ...(declared === undefined ? {} : { declared }),
+    ...(found.trial ? { trial: found.trial } : {}),
     ...(history.pass ? { pass: history.pass } : {}),
     ...(databases ? { databases } : {}),
     ...(error ? { error } : {}),
@@ -92,12 +95,31 @@ function reasonOfFailure({ code, hint }: NonNullable<SourceStatus["error"]>, sou
 function reasonOf(found: FunctionDetail, holds: Hold[], { retryAt }: History): Reason {
   const on = (alias: string) => holds.find((hold) => hold.alias === alias);
   const hold = found.state === "suspended" ? on(EVERY_ALIAS) : on("latest");
+  if (found.trial && (found.state === "ready" || found.state === "gradual")) return reasonOfTrial(found, found.trial);
   const said = sentencesOf(found, hold);
   const isRetried = found.error !== undefined && behaviourOf(found.error.code).retry === "backoff";
   if (found.state === "failed" && isRetried && retryAt !== undefined) {
     return { ...said, next: "it is tried again by itself", nextAt: retryAt };
   }
   return { ...said, ...(hold?.expiresAt === undefined ? {} : { nextAt: hold.expiresAt }) };
+}
+
+/** The figures so far, and what they lead to. */
+function reasonOfTrial({ name }: FunctionDetail, trial: TrialStatus): Reason {
+  const { version, percentage, steps, requests, failures, baseline, requestsLeft, nextAt } = trial;
+  const before = baseline
+    ? `${baseline.failures} of ${baseline.requests} before`
+    : "nothing is known of the one before";
+  const share = percentage === 100 ? "all" : `${percentage} %`;
+  const what = `version ${version.slice(0, 8)} is on trial with ${share} of the traffic`;
+  const [step] = steps;
+  const goal = step === undefined ? "the trial is over" : `${step} % of the traffic`;
+  return {
+    decision: `${what}: ${failures} of ${requests} requests failed, ${before}`,
+    rule: "a version that is clearly worse than the one before it goes back by itself",
+    next: `${goal} after ${requestsLeft} more requests, or in time; at once: wrkst promote ${name}`,
+    nextAt,
+  };
 }
 
 function sentencesOf(found: FunctionDetail, hold: Hold | undefined): Reason {
@@ -114,7 +136,9 @@ function sentencesOf(found: FunctionDetail, hold: Hold | undefined): Reason {
       return reason(`a person holds it${because(hold)}`, "a pin wins over git", `release it: wrkst unpin ${name}`);
     case "rolled-back":
       return reason(
-        `a person went back${because(hold)}`,
+        hold?.author === PLATFORM_NAME
+          ? `it went back by itself${hold.reason === undefined ? "" : `: ${hold.reason}`}`
+          : `a person went back${because(hold)}`,
         "a rollback lasts until git brings another version than the rejected one",
         `push a mended version, or release it: wrkst unpin ${name}`,
       );

@@ -3,7 +3,7 @@
 import { formatError } from "../errors.js";
 import { type Drift, type FunctionStatus, type Hold, placeOf, type Status, type Suspension } from "../model.js";
 
-type Known = Pick<FunctionStatus, "state" | "source" | "hold" | "suspension" | "error">;
+type Known = Pick<FunctionStatus, "state" | "source" | "hold" | "suspension" | "trial" | "error">;
 
 /** Undefined where the newest revision serves, and for a function that no source declares. */
 export function driftOf(status: Known): Drift | undefined {
@@ -22,7 +22,10 @@ export function countDrift(functions: Known[]): Status["drift"] {
   return counts;
 }
 
-function becauseOf({ state, hold, suspension, error }: Known): string {
+function becauseOf({ state, hold, suspension, trial, error }: Known): string {
+  if (state === "gradual" && trial) {
+    return `version ${trial.version.slice(0, 8)} is on trial with ${trial.percentage} % of the traffic`;
+  }
   if (state === "suspended" && suspension) return withReason(`suspended by ${suspension.author}`, suspension);
   if (state === "pinned" && hold?.declared) return `declared in ${placeOf(hold.declared.position)}`;
   if ((state === "pinned" || state === "rolled-back") && hold) {

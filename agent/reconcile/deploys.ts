@@ -88,6 +88,8 @@ export interface Deploys {
   deploy(of: FunctionRef, request: DeployRequest, by: Actor): Promise<Deployment>;
   /** To the version that served before, or the one named. On a function that git declares a hold that ends by itself. */
   rollback(of: FunctionRef, request: { to?: string; reason?: string; force?: boolean }, by: Actor): Promise<Deployment>;
+  /** Gives the version that is on trial all the traffic, and ends its trial. @throws WrkstError ERR_CONFLICT where none is */
+  promote(of: FunctionRef, by: Actor): Promise<Deployment>;
   aliases(of: FunctionRef): AliasDetail[];
   /** Creates or moves. `latest` is pinned where git declares the function, otherwise deployed at 100 %. A hold on the alias ends. */
   setAlias(of: FunctionRef, alias: string, version: string, by: Actor): Promise<AliasDetail>;

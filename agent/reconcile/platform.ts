@@ -16,6 +16,7 @@ import {
   type SourceStatus,
   type StandingPin,
   type Status,
+  type TrialStatus,
   type Version,
 } from "../model.js";
 import { countDrift, driftOf } from "../plan/drift.js";
@@ -32,6 +33,8 @@ export interface PlatformDeps {
   runtime: { status(): RuntimeStatus };
   sources: () => Pick<FollowedSources, "statuses" | "sync" | "job" | "retryAt" | "diff">;
   urlOf(name: string): string;
+  /** Of a function that has a version on trial, by the function's id. */
+  trialOf?(functionId: string): TrialStatus | undefined;
   now(): number;
 }
 
@@ -275,7 +278,16 @@ export class Platform {
     const isBehind = record.declared !== null && record.declared !== version;
     const hosts = Object.keys(record.hosts).sort();
     const suspension = suspended && { suspension: suspensionOf(suspended) };
-    const drift = driftOf({ state, source, ...(hold ? { hold } : {}), ...suspension, ...(error ? { error } : {}) });
+    const trial = this.#deps.trialOf?.(record.id);
+    const tried = trial ? { trial } : {};
+    const drift = driftOf({
+      state,
+      source,
+      ...tried,
+      ...(hold ? { hold } : {}),
+      ...suspension,
+      ...(error ? { error } : {}),
+    });
     return {
       ...{ name, account, source, folder, version, revision, state },
       url: this.#deps.urlOf(name),
@@ -285,6 +297,7 @@ export class Platform {
       ...suspension,
       ...(drift ? { drift } : {}),
       ...(split ? { split } : {}),
+      ...tried,
       ...(isBehind ? { declared: record.declared! } : {}),
       ...(error ? { error } : {}),
       ...(warnings.length ? { warnings } : {}),

@@ -213,6 +213,7 @@ export function createDirect(deps: DirectDeps): (change: DirectChange) => Direct
   /** A version that is to stand its trial gets the traffic as it says. */
   function approached(change: DirectChange, before: FunctionRecord): DirectChange {
     if (change.latest === undefined || !change.isTried || before.state === "quarantined") return change;
+    if (pins.declaredPin(before.id, "latest")) return change;
     const { latest, split, trial } = trials.approach(before.id, before, change.latest);
     return { ...change, latest, ...(split ? { split } : {}), ...(trial ? { trial } : {}) };
   }

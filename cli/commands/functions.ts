@@ -1,13 +1,13 @@
-// `wrkst delete`, `restore`, `suspend` and `resume`: one function, named.
+// `wrkst delete`, `promote`, `restore`, `suspend` and `resume`: one function, named.
 
 import type { Command } from "commander";
-import type { FunctionStatus, Suspension } from "../../agent/model.js";
+import type { Deployment, FunctionStatus, Suspension } from "../../agent/model.js";
 import { parseExpiry } from "../duration.js";
 import { Failure } from "../failure.js";
 import type { Io } from "../io.js";
 import { confirm } from "../prompt.js";
 import { type Common, functionPath, openSession } from "../session.js";
-import { says, TEXT } from "../wording.js";
+import { printable, says, TEXT } from "../wording.js";
 import { addAsking } from "./command.js";
 
 export function addDelete(program: Command, io: Io): void {
@@ -20,6 +20,17 @@ export function addDelete(program: Command, io: Io): void {
       if (!options.yes && !(await confirm(says.confirmDelete(name), io))) throw new Failure(TEXT.notDeleted);
       await client.ask("DELETE", functionPath(name, options.force ? "?force=true" : ""));
       done({ function: name, deleted: true }, says.deleted(name));
+    });
+}
+
+export function addPromote(program: Command, io: Io): void {
+  addAsking(program, "promote")
+    .argument("<function>", TEXT.function)
+    .action(async (name: string, options: Common) => {
+      const { client, print, warn } = openSession(options, io);
+      const deployment = await client.ask<Deployment>("POST", functionPath(name, "/promote"));
+      for (const { message } of deployment.warnings ?? []) warn(printable(message));
+      print(deployment, says.promoted(name, deployment.to));
     });
 }
 

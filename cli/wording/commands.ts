@@ -42,6 +42,11 @@ export const COMMANDS = {
     about: "go back to the version before, or to one that is named; the next push or deploy ends it",
     examples: ["wrkst rollback", "wrkst rollback 1a2b3c4d --name greet --reason 'wrong prices'"],
   },
+  promote: {
+    group: GROUPS.deploy,
+    about: "give the version that is on trial all the traffic, and end its trial",
+    examples: ["wrkst promote greet"],
+  },
   alias: { group: GROUPS.deploy, about: "names that lead to versions: <alias>.<function>.<base>" },
   "alias list": { about: "list the aliases of a function" },
   "alias set": { about: "make an alias, or move it", examples: ["wrkst alias set test 1a2b3c4d --name greet"] },

@@ -44,6 +44,8 @@ export const saysOfFunctions = {
   neverDeployed: (name: string) => `function "${name}" was never deployed`,
   rolledBack: (name: string, from: string | null, to: string | null) =>
     `${printable(name)}: ${from?.slice(0, 8) ?? "-"} → ${to?.slice(0, 8) ?? "-"}\n`,
+  promoted: (name: string, version: string | null) =>
+    `${printable(name)}: ${version?.slice(0, 8) ?? "-"} has all the traffic\n`,
   aliasSet: (name: string, alias: string, version: string, url: string | undefined) =>
     `${printable(name)}: ${alias} → ${version.slice(0, 8)}${url === undefined ? "" : `  ${printable(url)}`}\n`,
   aliasDeleted: (name: string, alias: string) => `deleted the alias "${alias}" of "${name}"`,

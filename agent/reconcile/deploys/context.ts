@@ -3,7 +3,15 @@ import { randomUUID } from "node:crypto";
 import type { ArtifactStore } from "../../artifact/index.js";
 import { resolveVersion } from "../../deploy/resolve.js";
 import { type ErrorReport, reportOf, WrkstError } from "../../errors.js";
-import type { FunctionRef, Hold, Manifest, Version, Warning } from "../../model.js";
+import {
+  type Actor,
+  type FunctionRef,
+  type Hold,
+  type Manifest,
+  PLATFORM_NAME,
+  type Version,
+  type Warning,
+} from "../../model.js";
 import type { RouteOptions } from "../../route/index.js";
 import type { Sealing } from "../../secrets/sealing.js";
 import {
@@ -17,6 +25,9 @@ import { wantedOf } from "../bind.js";
 import type { LoadChecker } from "../check-load.js";
 import type { Copying } from "../databases/index.js";
 import type { Turns } from "../turns.js";
+
+/** Who does what nobody asked for at that moment: ends holds whose time is over, goes back from a version that is worse. */
+export const PLATFORM: Actor = { name: PLATFORM_NAME, email: null, credential: "platform", address: "" };
 
 export interface DeploysDeps {
   registry: Registry;

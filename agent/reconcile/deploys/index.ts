@@ -7,11 +7,19 @@ import { createOwning } from "./owning.js";
 import { createReading } from "./reading.js";
 import { createReleasing } from "./releasing.js";
 import { createSuspending } from "./suspending.js";
+import { createTrying } from "./trying.js";
 import { createUploading } from "./uploading.js";
 
 export type { DeploysDeps } from "./context.js";
 
-export function createDeploys(deps: DeploysDeps): Deploys & { releaseExpired(): Promise<number | undefined> } {
+export type TrialMoves = Omit<ReturnType<typeof createTrying>, "promote">;
+
+/** What the platform does by itself: ends holds whose time is over, conducts trials. */
+export interface DeploysByItself extends TrialMoves {
+  releaseExpired(): Promise<number | undefined>;
+}
+
+export function createDeploys(deps: DeploysDeps): Deploys & DeploysByItself {
   const context = new DeployContext(deps);
   const reading = createReading(context);
   const uploading = createUploading(context, reading);
@@ -20,6 +28,7 @@ export function createDeploys(deps: DeploysDeps): Deploys & { releaseExpired(): 
   const holding = createHolding(context, { reading, moving, releasing });
   const suspending = createSuspending(context, releasing);
   const owning = createOwning(context, reading);
+  const { promote, ...trialMoves } = createTrying(context, moving);
   const { turns } = deps;
   const { versions, version, bundle, deployments, aliases, holds, secrets, settings } = reading;
   return {
@@ -27,6 +36,8 @@ export function createDeploys(deps: DeploysDeps): Deploys & { releaseExpired(): 
     upload: (of, upload, options, by) => turns.of(of.name, () => uploading.upload(of, upload, options, by)),
     deploy: (of, request, by) => turns.of(of.name, () => moving.deploy(of, request, by)),
     rollback: (of, request, by) => turns.of(of.name, () => moving.rollback(of, request, by)),
+    promote: (of, by) => turns.of(of.name, () => promote(of, by)),
+    ...trialMoves,
     setAlias: (of, alias, to, by) => turns.of(of.name, () => holding.setAlias(of, alias, to, by)),
     deleteAlias: (of, alias, by) => turns.of(of.name, () => holding.deleteAlias(of, alias, by)),
     pin: (of, alias, request, by) => turns.of(of.name, () => holding.pin(of, alias, request, by)),

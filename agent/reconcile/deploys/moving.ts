@@ -11,7 +11,7 @@ import {
   versionBefore,
 } from "../../deploy/traffic.js";
 import { WrkstError } from "../../errors.js";
-import type { Actor, Deployment, FunctionRef, TrafficSplit, Version, Warning } from "../../model.js";
+import type { Actor, Deployment, FunctionRef, TrafficSplit, Trial, Version, Warning } from "../../model.js";
 import type { DirectChange, FunctionRecord } from "../../store/index.js";
 import { withdrawn } from "../databases/withdrawing.js";
 import type { DeployRequest } from "../deploys.js";
@@ -28,6 +28,10 @@ interface Wanted {
   /** Of the hold that it makes. */
   expires?: number | undefined;
   force: boolean;
+  /** A new version has to stand its trial as it says. */
+  isTried?: true;
+  /** How the trial goes on; absent: there is none any more. */
+  trial?: Trial;
   decide(standing: Standing, versions: Version[], isOlder: boolean): Move;
 }
 
@@ -49,6 +53,7 @@ export function createMoving(context: DeployContext) {
         versions,
         message,
         force,
+        isTried: true,
         decide: (standing, to, isOlder) => moveOf(standing, { versions: to, isOlder, force }),
       },
       by,
@@ -61,7 +66,9 @@ export function createMoving(context: DeployContext) {
     by: Actor,
   ): Promise<Deployment> {
     const record = context.expect(of);
-    const to = request.to === undefined ? previousOf(record) : context.resolve(record, request.to).id;
+    const tried = registry.trial(record.id);
+    const to =
+      request.to === undefined ? (tried?.before ?? previousOf(record)) : context.resolve(record, request.to).id;
     const { reason, force = false } = request;
     return move(of, { versions: all(to), message: reason, force, decide: rollbackOf }, by);
   }
@@ -81,7 +88,9 @@ export function createMoving(context: DeployContext) {
     await context.prepare(versions);
     // Nothing is awaited between this decision and its record.
     const { record, move } = decisionOf(of, wanted);
-    const { deployment } = await context.commit(changeOf(record, wanted, move, by));
+    const change = changeOf(record, wanted, move, by);
+    const isNew = wanted.isTried && move.cause === "api" && registry.trial(record.id)?.version !== change.latest;
+    const { deployment } = await context.commit({ ...change, ...(isNew && !change.split ? { isTried: true } : {}) });
     const warnings = [...tellWithdrawn(record, by), ...(await warningsOf(record, versions, by))];
     return { ...deployment!, ...(warnings.length ? { warnings } : {}) };
   }
@@ -162,6 +171,7 @@ function changeOf(record: FunctionRecord, wanted: Wanted, move: Move, by: Actor)
     ...{ account, name, cause: move.cause, by, latest },
     ...(message ? { message } : {}),
     ...(versions.length > 1 ? { split: versions } : {}),
+    ...(wanted.trial ? { trial: wanted.trial } : {}),
     ...(hold ? { holds: [hold] } : {}),
     ...(move.release ? { releases: ["latest"] } : {}),
     events: [{ kind: KIND[move.cause] ?? "function.deployed", message: sentenceOf(name, wanted, move, by) }],
@@ -172,10 +182,12 @@ const KIND: Partial<Record<Move["cause"], string>> = {
   rollback: "function.rolled-back",
   pin: "function.pinned",
   unpin: "function.unpinned",
+  gradual: "trial.advanced",
 };
 
-function sentenceOf(name: string, { versions }: Wanted, { cause }: Move, by: Actor): string {
+function sentenceOf(name: string, { versions, message }: Wanted, { cause }: Move, by: Actor): string {
   const shares = versions.map(({ version, percentage }) => `${version.slice(0, 8)} at ${percentage} %`).join(", ");
   const verb = { rollback: "rolled back", pin: "pinned", unpin: "released" }[cause as string] ?? "deployed";
-  return `"${name}" was ${verb} by ${by.name}: ${shares}`;
+  const reason = cause === "rollback" && message ? `, since ${message}` : "";
+  return `"${name}" was ${verb} by ${by.name}: ${shares}${reason}`;
 }

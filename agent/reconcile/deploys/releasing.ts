@@ -2,11 +2,9 @@
 import type { ErrorReport } from "../../errors.js";
 import { type Actor, EVERY_ALIAS, type FunctionRef, holdsBack } from "../../model.js";
 import { type DirectChange, type FunctionRecord, waitingKey } from "../../store/index.js";
-import type { DeployContext } from "./context.js";
+import { type DeployContext, PLATFORM } from "./context.js";
 
 const LATEST = "latest";
-/** Who ends a hold whose time is over. */
-const CLOCK: Actor = { name: "wrkst", email: null, credential: "platform", address: "" };
 
 /** How a release is told: by the alias that was held. */
 const KINDS: Record<string, string> = { [LATEST]: "function.unpinned", [EVERY_ALIAS]: "function.resumed" };
@@ -23,10 +21,13 @@ export function createReleasing(context: DeployContext) {
       return withdraw(record, by, message);
     }
     const pin = alias === LATEST ? undefined : registry.declaredPin(record.id, alias);
+    // Who releases a rollback wants the version that was rejected, whatever was wrong with it.
+    const isMeant = alias === LATEST && registry.hold(record.id, LATEST)?.kind === "rollback";
+    const tried = isMeant ? {} : { isTried: true as const };
     await context.commit({
       ...{ ...of, cause: "unpin", by, releases: [alias, ...(next.releases ?? [])] },
       ...(pin && !registry.suspension(record.id) ? { aliases: { [alias]: pin.version } } : {}),
-      ...(next.latest === undefined || error ? {} : { latest: next.latest }),
+      ...(next.latest === undefined || error ? {} : { latest: next.latest, ...tried }),
       ...(error ? { error } : {}),
       events: [{ kind: KINDS[alias] ?? "alias.unpinned", message, ...(error ? { error } : {}) }],
     });
@@ -60,6 +61,7 @@ export function createReleasing(context: DeployContext) {
     if (!record || record.source === null || waits(record)) return {};
     const given = context.givenTo(record);
     if (given === null || (given === record.latest && !record.split)) return {};
+    if (registry.trial(record.id)?.version === given) return {};
     if (released === LATEST) return registry.suspension(record.id) ? {} : { latest: given };
     const hold = registry.hold(record.id, LATEST);
     if (holdsBack(hold, given)) return {};
@@ -102,7 +104,7 @@ export function createReleasing(context: DeployContext) {
       const isStillThere = () =>
         registry.expiredHolds().expired.some((hold) => hold.functionId === functionId && hold.alias === alias);
       await inTurn(name, async () => {
-        if (isStillThere()) await release({ account, name }, alias, CLOCK, message);
+        if (isStillThere()) await release({ account, name }, alias, PLATFORM, message);
       });
     }
     return registry.expiredHolds().next;
