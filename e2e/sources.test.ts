@@ -507,6 +507,56 @@ test("sources that people add are followed beside the one of the environment, by
     assert.deepEqual(await Promise.all(texts), ["together", "new", "mended"]);
   });
 
+  await t.test(
+    "branches that fit the pattern are previewed, with secrets where the source says so, commits never with any",
+    async () => {
+      const { repository, bare } = shop;
+      const vault = (label: string) => ({
+        ...functionFiles("vault", label),
+        "vault/index.ts": `export default { fetch: (_: Request, env: { SECRET?: string }) => new Response("${label}:" + (env.SECRET ?? "none")) };\n`,
+      });
+      const syncShop = () => agent.api<PassReport>("/api/v1/sources/shop/sync?wait=true", { method: "POST" });
+      await repository.commit(vault("live"));
+      await repository.git("push", "--quiet", bare, "live");
+      await syncShop();
+      const secret = { name: "SECRET", text: "s3cret", type: "secret_text" };
+      await agent.api("/client/v4/accounts/main/workers/scripts/vault/secrets", {
+        ...{ method: "PUT", body: JSON.stringify(secret), headers: { "content-type": "application/json" } },
+      });
+      await answers(agent, "vault", "live:s3cret");
+      assert.equal((await ask(agent, "PATCH", "sources/shop", { previews: ["feature/*"] })).status, 200);
+      const names = ["feature/one", "feature/two", "other"];
+      for (const name of names) {
+        await repository.git("checkout", "--quiet", "-B", name, "live");
+        await repository.commit(vault(name));
+      }
+      await repository.git("push", "--quiet", bare, ...names);
+      await syncShop();
+      await answers(agent, "feature-one--vault", "feature/one:none");
+      await answers(agent, "feature-two--vault", "feature/two:none");
+      assert.equal((await agent.request("other--vault")).status, 404);
+      assert.equal((await ask(agent, "PATCH", "sources/shop", { previewSecrets: true })).status, 200);
+      await answers(agent, "feature-one--vault", "feature/one:s3cret");
+      const asked = await ask(agent, "POST", "functions/vault/previews?wait=true", { commit: "other" });
+      assert.equal(asked.status, 200, asked.text);
+      const commitHost = `${String(asked.json.commit).slice(0, 7)}--vault`;
+      await answers(agent, commitHost, "other:none");
+
+      await agent.stop();
+      await repository.git("push", "--quiet", bare, "--delete", "feature/one");
+      agent = await startAgent(options);
+      await until("the preview of the branch is gone", async () => {
+        const { branches } = await sourceNamed(agent, "shop");
+        return branches.length === 1 && (await agent.request("feature-one--vault")).status === 404;
+      });
+      await answers(agent, "feature-two--vault", "feature/two:s3cret");
+      await answers(agent, commitHost, "other:none");
+      assert.equal((await ask(agent, "PATCH", "sources/shop", { previews: [] })).status, 200);
+      await until("no branch is previewed", async () => (await sourceNamed(agent, "shop")).branches.length === 0);
+      await repository.git("checkout", "--quiet", "live");
+    },
+  );
+
   await t.test("a removal frees the names, or leaves functions that nobody declares", async () => {
     assert.equal((await ask(agent, "DELETE", "sources/shop")).status, 204);
     await answers(agent, "hello", "blog");
