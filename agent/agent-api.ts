@@ -123,15 +123,16 @@ function createPushGate(): { enter(): () => void; gate(wake: () => void): () => 
 async function followPush(options: Pick<AgentApiOptions, "sources" | "log">, push: Push): Promise<void> {
   const embedded = options.sources.ofEmbedded();
   const following = embedded.filter((one) => updatesOf(one, push).length);
-  const previewed = embedded.flatMap(({ previews }) => previewedOf(previews, push));
+  const previewed = embedded.flatMap((one) => previewedOf(one, push));
   for (const one of following) {
     if (following.length > 1) push.write(`wrkst: source "${one.name}"`);
     await followOne(options, one, push);
   }
   if (!following.length && !previewed.length) tellKept(embedded, push);
   await Promise.all(
-    previewed.map(async ({ previews, branch, commit }) => {
-      for (const line of await previews.follow(branch, commit)) push.write(line);
+    previewed.map(async ({ name, previews, branch, commit }) => {
+      const kept = keptBy(options.sources, name);
+      for (const line of kept === undefined ? await previews.follow(branch, commit) : [kept]) push.write(line);
     }),
   );
 }
@@ -146,15 +147,25 @@ function tellKept(embedded: Following[], push: Push): void {
 
 const HEADS = "refs/heads/";
 
-function previewedOf(previews: Following["previews"], { updates }: Push) {
+function previewedOf({ name, previews }: Following, { updates }: Push) {
   return updates
     .filter(({ ref }) => ref.startsWith(HEADS))
-    .map(({ ref, to }) => ({ previews, branch: ref.slice(HEADS.length), commit: to }))
+    .map(({ ref, to }) => ({ name, previews, branch: ref.slice(HEADS.length), commit: to }))
     .filter(({ branch }) => previews.isPreviewed(branch));
 }
 
 function updatesOf({ source }: Following, push: Push): Push["updates"] {
   return push.updates.filter(({ ref }) => source.follows(ref));
+}
+
+/** What a pusher to a suspended source is told. */
+function keptBy(sources: FollowedSources, name: string): string | undefined {
+  try {
+    sources.refuseSuspended(name);
+    return undefined;
+  } catch (error) {
+    return `wrkst: kept; ${reportOf(error).message}`;
+  }
 }
 
 async function followOne(
@@ -164,11 +175,8 @@ async function followOne(
 ): Promise<void> {
   const { name, loop, source, settings } = following;
   const updates = updatesOf(following, push);
-  try {
-    sources.refuseSuspended(name);
-  } catch (error) {
-    return push.write(`wrkst: kept; ${reportOf(error).message}`);
-  }
+  const kept = keptBy(sources, name);
+  if (kept !== undefined) return push.write(kept);
   const followsTags = "tags" in settings.follow;
   const commit = followsTags ? await newestOf(following, updates, push.signal) : updates[0]?.to;
   if (!followsTags && !commit) {

@@ -1,4 +1,5 @@
 // The front of previews: one loop for each source that has them.
+import type { WrkstError } from "../../errors.js";
 import { createDeclarationReader } from "../../manifest/declarations.js";
 import type { BranchPreview, Declaration, SourceSettings } from "../../model.js";
 import type { Source } from "../../source/follow.js";
@@ -9,7 +10,7 @@ import { PreviewLoop, type PreviewLoopDeps } from "./loop.js";
 import { branchPreview, linesOfPreview, type UrlOf } from "./report.js";
 
 export interface PreviewsDeps
-  extends Pick<PreviewLoopDeps, "followed" | "calm" | "copies" | "tend" | "onMade" | "log"> {
+  extends Pick<PreviewLoopDeps, "followed" | "calm" | "copies" | "tend" | "isSuspended" | "onMade" | "log"> {
   source: Source;
   settings: Pick<SourceSettings, "previews" | "previewSecrets">;
   /** Those of the source's passes. */
@@ -25,6 +26,8 @@ export interface Previews {
   /** By branch. */
   list(): BranchPreview[];
   wake(): void;
+  /** Ends what is under way, and settles when nothing is. */
+  interrupt(reason: WrkstError): Promise<void>;
   readonly isBusy: boolean;
   isPreviewed(branch: string): boolean;
   /** Lines for the pusher, once the push of the branch is worked off; `commit` null: it was deleted. */
@@ -76,6 +79,7 @@ export function openPreviews(deps: PreviewsDeps): Previews {
   return {
     list,
     wake: () => loop.wake(),
+    interrupt: (reason) => loop.interrupt(reason),
     get isBusy() {
       return loop.isBusy;
     },

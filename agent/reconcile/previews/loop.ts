@@ -20,6 +20,8 @@ export interface PreviewLoopDeps extends PreviewPassDeps {
   publish(): Promise<void>;
   /** Brings a commit in, by its 40 digits. @throws WrkstError ERR_NOT_FOUND */
   find(commit: string, signal: AbortSignal): Promise<unknown>;
+  /** Nothing of the source moves: what is there stays, and waits for whoever resumes it. */
+  isSuspended(): boolean;
   /** Copies of what is gone may go. */
   tend(): void;
   /** A preview is there, or is another one. */
@@ -79,6 +81,10 @@ export class PreviewLoop {
   /** Branches, or what production serves, may have changed. Cheap, at any time, any number of times. */
   wake(): void {
     if (this.#closing.signal.aborted) return;
+    if (this.#deps.isSuspended()) {
+      if (!this.#isWorking) this.#release();
+      return;
+    }
     this.#isPending = true;
     if (this.#running) void this.#preempt(this.#running);
     if (!this.#isWorking) this.#idle = this.#work();
@@ -130,9 +136,20 @@ export class PreviewLoop {
     this.#release();
   }
 
+  /** Ends what is under way, and settles when nothing is. */
+  async interrupt(reason: WrkstError): Promise<void> {
+    clearTimeout(this.#retry);
+    this.#running?.controller.abort(reason);
+    await this.#idle;
+  }
+
+  get #isStopped(): boolean {
+    return this.#closing.signal.aborted || this.#deps.isSuspended();
+  }
+
   async #work(): Promise<void> {
     this.#isWorking = true;
-    while (this.#isPending && !this.#closing.signal.aborted) {
+    while (this.#isPending && !this.#isStopped) {
       this.#isPending = false;
       clearTimeout(this.#retry);
       // Two things that happen at once, such as a push and what the watch saw of it, are one look.
@@ -140,13 +157,15 @@ export class PreviewLoop {
       await this.#look().catch((error: unknown) => this.#tellFailure(error));
     }
     this.#isWorking = false;
+    if (this.#isStopped) this.#isPending = false;
     if (!this.#isPending) this.#release();
   }
 
   async #look(): Promise<void> {
     const { signal } = this.#closing;
-    for (const one of this.#asked()) if (!signal.aborted) await this.#runOne(one);
+    for (const one of this.#asked()) if (!this.#isStopped) await this.#runOne(one);
     const wanted = await this.#wanted(signal);
+    if (this.#isStopped) return;
     await this.#removeGone(wanted);
     const [records, production] = [this.#records(), this.#production()];
     const due = wanted.filter((one) => isDue(one, records.get(one.key), production));
@@ -154,7 +173,7 @@ export class PreviewLoop {
     if (due.length === 0) return;
     await this.#deps.bringIn(new Map(due.map(({ key, commit }) => [key, commit])), signal);
     for (const one of this.#inOrder(due)) {
-      if (this.#isPending || signal.aborted) return;
+      if (this.#isPending || this.#isStopped) return;
       await this.#runOne(one);
     }
   }

@@ -48,6 +48,7 @@ export interface FollowingDeps {
   admit: AdmitRemote;
   /** Bounds the git processes that talk to remotes. */
   slots?: GitSlots;
+  isSuspended(source: string): boolean;
   /** Branches of the repository that any source follows: none of them is another one's preview. */
   followedOf(repo: string): string[];
   /** Of the checkout in that folder. */
@@ -220,6 +221,7 @@ function previewsOf(
     ...{ source, settings, copies, log, urlOf, checkout, tend, onMade },
     passes: passDeps,
     installer: deps.openInstaller(checkout.dir),
+    isSuspended: () => deps.isSuspended(source.name),
     followed: () => [...new Set([...branchesOf(settings), ...deps.followedOf(settings.repo)])],
     calm: () => loop.calm(),
   });

@@ -25,7 +25,7 @@ import { createWebhookSecrets } from "./webhooks.js";
 export type { Following, SharedPassDeps } from "./following.js";
 export { FIRST_SOURCE } from "./settings.js";
 
-export interface SourcesDeps extends Omit<FollowingDeps, "followedOf" | "onPreviews"> {
+export interface SourcesDeps extends Omit<FollowingDeps, "followedOf" | "isSuspended" | "onPreviews"> {
   /** The source of the environment. */
   first: Described;
   /** WEBHOOK_SECRET: of the source of the environment. */
@@ -166,9 +166,10 @@ export async function createSources(deps: SourcesDeps): Promise<FollowedSources>
   };
 }
 
-function reporting(deps: Omit<FollowingDeps, "followedOf">, roster: Roster): FollowingDeps {
+function reporting(deps: Omit<FollowingDeps, "followedOf" | "isSuspended">, roster: Roster): FollowingDeps {
   return {
     ...deps,
+    isSuspended: (source) => roster.suspensionOf(source) !== undefined,
     followedOf: (repo) => roster.ofRepository(repo).flatMap(({ settings }) => branchesOf(settings)),
     onReport(report, request) {
       deps.onReport(report, request);

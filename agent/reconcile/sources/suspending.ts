@@ -39,7 +39,7 @@ export function createSuspending({ registry, roster, log }: SuspendingDeps): Sus
   }
 
   async function suspend(name: string, { reason, expires }: { reason?: string; expires?: number }, by: Actor) {
-    const { loop } = roster.expect(name);
+    const { loop, previews } = roster.expect(name);
     const now = Date.now();
     if (expires !== undefined && expires <= now) throw new WrkstError("ERR_INVALID", "expected an end in the future");
     const suspension: Suspension = {
@@ -54,7 +54,8 @@ export function createSuspending({ registry, roster, log }: SuspendingDeps): Sus
       message: `the source "${name}" was suspended by ${by.name}${why}`,
       actor: by,
     });
-    await loop.interrupt(suspended(name, suspension));
+    const error = suspended(name, suspension);
+    await Promise.all([loop.interrupt(error), previews.interrupt(error)]);
     expiry.look();
     return suspension;
   }
