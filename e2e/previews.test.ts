@@ -36,6 +36,15 @@ after(async () => {
   await Promise.all([repository?.remove(), rm(dataDir, { recursive: true, force: true })]);
 });
 
+/** A preview of the function at the commit. */
+async function askFor(name: string, commit: string, query: string) {
+  return agent.request("localhost", `/api/v1/functions/${name}/previews${query}`, {
+    method: "POST",
+    body: JSON.stringify({ commit }),
+    headers: { "content-type": "application/json", authorization: `Bearer ${await agent.token()}` },
+  });
+}
+
 /** `?add=x` adds a row first; tells the label, the rows, and whether there is a secret. */
 const codeOf = (label: string) => `export default {
   async fetch(request, env) {
@@ -104,12 +113,7 @@ test("what is pushed to a branch goes on with the branch's data, also when its h
 });
 
 test("a commit that was never built is built for who may deploy, once, on data of its own and without secrets", async () => {
-  const ask = (commit: string, name = "shop", query = "?wait=true") =>
-    agent.request("localhost", `/api/v1/functions/${name}/previews${query}`, {
-      method: "POST",
-      body: JSON.stringify({ commit }),
-      headers: { "content-type": "application/json", authorization: `Bearer ${admin}` },
-    });
+  const ask = (commit: string, name = "shop", query = "?wait=true") => askFor(name, commit, query);
   const admin = await agent.token();
   await repository.git("checkout", "--quiet", "-B", "past", "main");
   const middle = await repository.commit(shopFiles("middle"));
@@ -129,6 +133,13 @@ test("a commit that was never built is built for who may deploy, once, on data o
   assert.deepEqual(kinds.map(({ kind }) => kind).sort(), ["preview.created", "preview.requested"]);
   const again = await ask(middle, "shop", "");
   assert.equal(again.status, 200, "it is there");
+  const suspended = await agent.api("/api/v1/functions/shop/suspend", {
+    ...{ method: "POST", body: JSON.stringify({ reason: "fair" }), headers: { "content-type": "application/json" } },
+  });
+  assert.ok(suspended);
+  const held = await ask(none);
+  assert.deepEqual([held.status, JSON.parse(held.text).code], [409, "ERR_SUSPENDED"], held.text);
+  await agent.api("/api/v1/functions/shop/resume", { method: "POST" });
 
   assert.equal(JSON.parse((await ask("past")).text).commit, await repository.git("rev-parse", "HEAD"));
   const refusals: [string, string, number, string][] = [
@@ -254,10 +265,15 @@ test("with a branch go its hosts, its data and the functions that it alone had, 
 
   const before = copies().length;
   assert.ok(before > 0);
-  await agent.stop();
+  const asked = await askFor("hello", commit, "");
+  assert.equal(asked.status, 202, asked.text);
+  await agent.kill();
   await run("git", ["--git-dir", join(dataDir, "git/functions.git"), "update-ref", "-d", "refs/heads/Feature/X"]);
   agent = await startAgent({ dataDir, port });
   await until("the preview is gone", async () => (await statusOf("feature-x--shop")) === 404);
+  await until("what was asked for before the kill is there", async () => {
+    return (await told(`${commit.slice(0, 8)}--hello`)) === "hello";
+  });
   await until("its data is gone", () => copies().length < before);
   assert.equal(await told("new--hello"), "changed");
 });
@@ -273,6 +289,22 @@ async function importBranches(branches: { name: string; files: Record<string, st
   child.child.stdin?.end(stream.join(""));
   await child;
 }
+
+test("a suspended source makes no previews: who pushes a branch is told so, and it is there after the resumption", async () => {
+  const ofSource = (verb: string) =>
+    agent.api(`/api/v1/sources/default/${verb}`, {
+      ...{ method: "POST", body: JSON.stringify({ reason: "fair" }), headers: { "content-type": "application/json" } },
+    });
+  await ofSource("suspend");
+  await repository.git("checkout", "--quiet", "-B", "waiting", "main");
+  await repository.commit(functionFiles("hello", "waiting"));
+  const { output, ok } = await repository.push(agent, "HEAD:waiting");
+  assert.ok(ok, output);
+  assert.match(output, /kept; the source "default" is suspended by admin: fair/);
+  assert.equal(await statusOf("waiting--hello"), 404);
+  await ofSource("resume");
+  await until("the preview is there", async () => (await told("waiting--hello")).includes("waiting"));
+});
 
 test("twenty branches of one push are previewed, each with what is its own", async () => {
   const names = Array.from({ length: 20 }, (_, index) => `many/${index}`);
