@@ -4,6 +4,7 @@
 import type { ErrorReport, Position } from "./errors.js";
 import type { Bundle, Drift, FunctionState, PassReport, PlatformEvent, SourceStatus, Warning } from "./model.js";
 import type { BoundDatabase } from "./model-databases.js";
+import type { Suspension } from "./model-sources.js";
 import type { AutoRollback, Gradual, TrialStatus } from "./model-trials.js";
 
 /** How a version that was not built from git came to be. */
@@ -217,6 +218,18 @@ export interface PassSummary extends Pick<PassReport, "phases" | "milliseconds">
   at: number;
   cause: DeploymentCause;
   author: string;
+}
+
+/** What explanations need to know of a source. Times are milliseconds since 1970. */
+export interface SourceHistory {
+  pass?: PassSummary;
+  /** When what failed is tried again. */
+  retryAt?: number;
+  /** When the repository is looked at again by itself. */
+  looksAt?: number;
+  suspension?: Suspension;
+  error?: ErrorReport;
+  lastEvent?: PlatformEvent;
 }
 
 /** `GET /api/v1/sources/:source/why`. */

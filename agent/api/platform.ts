@@ -5,10 +5,10 @@ import type {
   FunctionState,
   FunctionStatus,
   PassReport,
-  PassSummary,
   PlatformEvent,
   RevisionDiff,
   RuntimeStatus,
+  SourceHistory,
   SourceStatus,
   Status,
 } from "../model.js";
@@ -57,13 +57,6 @@ export interface EventPage {
   newest: number;
 }
 
-export interface History {
-  pass?: PassSummary;
-  /** Milliseconds since 1970. */
-  retryAt?: number;
-  lastEvent?: PlatformEvent;
-}
-
 export interface Platform {
   status(): Promise<Status>;
   /** Cheap: asked by health checks. */
@@ -79,7 +72,7 @@ export interface Platform {
   /** Declarations of the name that came second. */
   secondOf(name: string): FunctionStatus[];
   /** What a source did for a revision, or last, its last event, and when it tries again what failed. */
-  history(source: string, revision?: string | null): History;
+  history(source: string, revision?: string | null): SourceHistory;
   sources(): SourceStatus[];
   /** @throws WrkstError ERR_NOT_FOUND */
   sync(source: string, request: SyncRequest): Promise<PassReport | Job>;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FUNCTION_STATES } from "../model.js";
+import { FUNCTION_STATES, type SourceHistory } from "../model.js";
 import { functionStatus } from "./memory-platform.js";
 import { explain, explainSource } from "./why.js";
 
@@ -52,4 +52,30 @@ test("explains a source in each of its states, and one that waits for a person's
   const history = { retryAt: 7 };
   const failed = { ...source, revision: null, state: "failed" as const, error: unreachable };
   assert.equal(explainSource(failed, { functions: [], history }).nextAt, 7);
+});
+
+test("says when a repository is looked at again, and who suspended it until when", () => {
+  const ready = { ...source, revision: null, state: "ready" as const };
+  assert.equal(explainSource(ready, NOTHING).nextAt, undefined, "only pushes, webhooks and syncs");
+  assert.equal(explainSource(ready, { functions: [], history: { looksAt: 5 } }).nextAt, 5);
+  const suspension = { author: "ann", reason: "a fair", createdAt: 1, expiresAt: 9 };
+  const suspended = { ...source, revision: null, state: "suspended" as const };
+  const why = explainSource(suspended, { functions: [], history: { suspension, looksAt: 5 } });
+  assert.equal(why.nextAt, 9);
+  assert.match(why.decision, /ann: a fair/);
+});
+
+test("claims of no function that the newest revision serves while its source is refused, unreachable or suspended", () => {
+  const found = { ...functionStatus("hello", { state: "ready", source: "shop" }), deployments: [], versions: [] };
+  const why = (history: SourceHistory) => explain({ function: found, holds: [], lastEvent: undefined, history });
+  assert.match(why({ looksAt: 5 }).decision, /newest revision serves/);
+  assert.equal(why({ looksAt: 5 }).nextAt, 5);
+  const error = { code: "ERR_GIT_UNVERIFIED" as const, message: "nobody signed it", hint: "sign it" };
+  const refused = why({ error, looksAt: 5 });
+  assert.match(refused.decision, /served before/);
+  assert.match(refused.rule, /"shop" failed \(nobody signed it\)/);
+  assert.equal(refused.next, "sign it");
+  const suspended = why({ suspension: { author: "ann", createdAt: 1, expiresAt: 9 } });
+  assert.match(suspended.rule, /suspended, by ann/);
+  assert.deepEqual([suspended.next, suspended.nextAt], ["resume it: wrkst source resume shop", 9]);
 });

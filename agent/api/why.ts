@@ -1,6 +1,6 @@
 // Why a function or a source is as it is: what happened last, what was decided, by which rule, what comes next. Pure.
 
-import { behaviourOf } from "../errors.js";
+import { behaviourOf, type ErrorReport } from "../errors.js";
 import {
   EVERY_ALIAS,
   type Explanation,
@@ -10,17 +10,18 @@ import {
   type PlatformEvent,
   placeOf,
   type SourceExplanation,
+  type SourceHistory,
   type SourceStatus,
   type TrialStatus,
 } from "../model.js";
-import type { FunctionDetail, History } from "./platform.js";
+import type { FunctionDetail } from "./platform.js";
 
 export interface Known {
   function: FunctionDetail;
   holds: Hold[];
   lastEvent: PlatformEvent | undefined;
   /** Of its source. */
-  history?: History;
+  history?: SourceHistory;
 }
 
 export function explain({ function: found, holds, lastEvent, history = {} }: Known): Explanation {
@@ -41,15 +42,14 @@ export function explain({ function: found, holds, lastEvent, history = {} }: Kno
 /** Whatever is named: a source that follows a repository, with its functions. */
 export function explainSource(
   source: SourceStatus,
-  { functions, history }: { functions: FunctionStatus[]; history: History },
+  { functions, history }: { functions: FunctionStatus[]; history: SourceHistory },
 ): SourceExplanation {
   const { name, state, revision, lastFetch, error } = source;
-  const { pass, retryAt, lastEvent = null } = history;
+  const { pass, lastEvent = null } = history;
   const drifting = functions.flatMap(({ name, drift }) => (drift ? [{ name, drift }] : []));
   return {
     ...{ name, state, revision, lastFetch },
-    ...reasonOfSource(source, drifting.length),
-    ...(error && retryAt !== undefined ? { nextAt: retryAt } : {}),
+    ...reasonOfSource(source, drifting.length, history),
     lastEvent,
     ...(pass ? { pass } : {}),
     drift: drifting,
@@ -59,23 +59,36 @@ export function explainSource(
 
 type Reason = Pick<Explanation, "decision" | "rule" | "next" | "nextAt">;
 
-function reasonOfSource({ name, state, error }: SourceStatus, drifting: number): Reason {
-  if (error) return reasonOfFailure(error, name);
+function reasonOfSource({ name, state, error }: SourceStatus, drifting: number, history: SourceHistory): Reason {
+  const { suspension } = history;
+  if (suspension || state === "suspended") {
+    const by = suspension ? because(suspension) : "";
+    const said = reason(`nothing of it moves${by}`, "a person suspended it", `resume it: wrkst source resume ${name}`);
+    return at(said, suspension?.expiresAt);
+  }
+  if (error) return reasonOfFailure(error, name, history);
   switch (state) {
-    case "suspended":
-      return reason("nothing of it moves", "a person suspended it", `resume it: wrkst source resume ${name}`);
     case "empty":
       return reason("nothing is declared yet", "the followed branch decides", "push to it");
     case "pending":
       return reason("the first pass is not done", "what the repository shows decides", "wait for the pass");
     default:
-      if (drifting === 0)
-        return reason("the newest revision serves", "what serves is what git declares", "nothing to do");
+      if (drifting === 0) return reasonOfCurrent(history);
       return reason("some functions differ from git", "each function has its own reason", "see: wrkst why <function>");
   }
 }
 
-function reasonOfFailure({ code, hint }: NonNullable<SourceStatus["error"]>, source: string): Reason {
+/** All is as git declares: a poll, if there is one, is what comes next. */
+function reasonOfCurrent({ looksAt }: SourceHistory): Reason {
+  const next = looksAt === undefined ? "nothing to do" : "nothing to do; the repository is looked at again by itself";
+  return at(reason("the newest revision serves", "what serves is what git declares", next), looksAt);
+}
+
+function reasonOfFailure(error: ErrorReport, source: string, { retryAt, looksAt }: SourceHistory): Reason {
+  return at(sentencesOfFailure(error, source), retryAt ?? looksAt);
+}
+
+function sentencesOfFailure({ code, hint }: ErrorReport, source: string): Reason {
   const decision = "what served before goes on serving";
   const rule = "an outage or a refusal is never read as a removal";
   if (code === "ERR_PRUNE_LIMIT") {
@@ -92,16 +105,31 @@ function reasonOfFailure({ code, hint }: NonNullable<SourceStatus["error"]>, sou
   return reason(decision, rule, hint ?? "mend it and push");
 }
 
-function reasonOf(found: FunctionDetail, holds: Hold[], { retryAt }: History): Reason {
+function reasonOf(found: FunctionDetail, holds: Hold[], history: SourceHistory): Reason {
+  const { retryAt } = history;
   const on = (alias: string) => holds.find((hold) => hold.alias === alias);
   const hold = found.state === "suspended" ? on(EVERY_ALIAS) : on("latest");
   if (found.trial && (found.state === "ready" || found.state === "gradual")) return reasonOfTrial(found, found.trial);
+  if (found.state === "ready" && found.source !== null) return reasonOfReady(found.source, history);
   const said = sentencesOf(found, hold);
   const isRetried = found.error !== undefined && behaviourOf(found.error.code).retry === "backoff";
   if (found.state === "failed" && isRetried && retryAt !== undefined) {
     return { ...said, next: "it is tried again by itself", nextAt: retryAt };
   }
-  return { ...said, ...(hold?.expiresAt === undefined ? {} : { nextAt: hold.expiresAt }) };
+  return at(said, hold?.expiresAt);
+}
+
+/** The function is well; whether it is what git shows now depends on its source. */
+function reasonOfReady(source: string, history: SourceHistory): Reason {
+  const { suspension, error } = history;
+  if (suspension) {
+    const rule = `its source "${source}" is suspended${because(suspension)}`;
+    const said = reason("what served before goes on serving", rule, `resume it: wrkst source resume ${source}`);
+    return at(said, suspension.expiresAt);
+  }
+  if (!error) return reasonOfCurrent(history);
+  const said = reasonOfFailure(error, source, history);
+  return { ...said, rule: `the source "${source}" failed (${error.message}), and ${said.rule}` };
 }
 
 /** The figures so far, and what they lead to. */
@@ -126,9 +154,7 @@ function sentencesOf(found: FunctionDetail, hold: Hold | undefined): Reason {
   const { name } = found;
   switch (found.state) {
     case "ready":
-      return found.source === null
-        ? reason("the version that was deployed last serves", "no source declares the function", "nothing to do")
-        : reason("the newest revision serves", "what serves is what git declares", "nothing to do");
+      return reason("the version that was deployed last serves", "no source declares the function", "nothing to do");
     case "pending":
       return reason("a version is on its way", "a version must load before it can serve", "wait for the pass");
     case "pinned":
@@ -175,11 +201,15 @@ function reasonOfDeclared({ ref, position }: NonNullable<Hold["declared"]>): Rea
   );
 }
 
-function because(hold: Hold | undefined): string {
+function because(hold: Pick<Hold, "author" | "reason"> | undefined): string {
   if (!hold) return "";
   return hold.reason === undefined ? `, by ${hold.author}` : `, by ${hold.author}: ${hold.reason}`;
 }
 
 function reason(decision: string, rule: string, next: string): Reason {
   return { decision, rule, next };
+}
+
+function at(said: Reason, nextAt: number | undefined): Reason {
+  return nextAt === undefined ? said : { ...said, nextAt };
 }

@@ -7,12 +7,12 @@ import {
   type Hold,
   holdOfPin,
   type PassReport,
-  type PassSummary,
   type PlatformEvent,
   type PreviewEntry,
   type RevisionDiff,
   type RuntimeStatus,
   restingState,
+  type SourceHistory,
   type SourceStatus,
   type StandingPin,
   type Status,
@@ -31,7 +31,7 @@ export interface PlatformDeps {
   registry: Registry;
   publisher: { publish(): Promise<void> };
   runtime: { status(): RuntimeStatus };
-  sources: () => Pick<FollowedSources, "statuses" | "sync" | "job" | "retryAt" | "diff">;
+  sources: () => Pick<FollowedSources, "statuses" | "sync" | "job" | "retryAt" | "looksAt" | "suspensionOf" | "diff">;
   urlOf(name: string): string;
   /** Of a function that has a version on trial, by the function's id. */
   trialOf?(functionId: string): TrialStatus | undefined;
@@ -146,18 +146,21 @@ export class Platform {
       .map((one) => this.#statusOf(one));
   }
 
-  /** What a source did for a revision, or last, and when it tries again what failed. */
-  history(
-    source: string,
-    revision?: string | null,
-  ): { pass?: PassSummary; retryAt?: number; lastEvent?: PlatformEvent } {
+  /** What a source did for a revision, or last, what it failed at, and what comes next. */
+  history(source: string, revision?: string | null): SourceHistory {
     const { registry } = this.#deps;
+    const sources = this.#deps.sources();
     const pass = revision ? registry.passOf(source, revision) : registry.lastPass(source);
-    const retryAt = this.#deps.sources().retryAt(source);
+    const [retryAt, looksAt] = [sources.retryAt(source), sources.looksAt(source)];
+    const suspension = sources.suspensionOf(source);
+    const error = this.sources().find(({ name }) => name === source)?.error;
     const [lastEvent] = registry.events({ source, limit: 1 });
     return {
       ...(pass ? { pass } : {}),
       ...(retryAt === undefined ? {} : { retryAt }),
+      ...(looksAt === undefined ? {} : { looksAt }),
+      ...(suspension ? { suspension } : {}),
+      ...(error ? { error } : {}),
       ...(lastEvent ? { lastEvent } : {}),
     };
   }

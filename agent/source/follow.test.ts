@@ -315,15 +315,19 @@ test("a repository that was away for a moment is watched as before", async (t) =
   }
 });
 
-test("a remote is polled with jitter", async (t) => {
+test("a remote is polled with jitter, and says when next", async (t) => {
   const root = await temporaryFolder(t);
   const source = await follow(t, { repo: "https://localhost/x.git", gitDir: root, pollInterval: 5, random: () => 0.5 });
   let wakes = 0;
+  assert.equal(source.looksAt, undefined);
+  const before = Date.now();
   const watch = await source.watch(() => {
     wakes += 1;
   });
+  assert.ok(source.looksAt !== undefined && source.looksAt >= before + 5);
   await until(() => wakes > 2);
   await watch.close();
+  assert.equal(source.looksAt, undefined);
 });
 
 /** What becomes of a source of tags, read over HTTP and where it lies. */

@@ -54,6 +54,8 @@ export interface Source {
   snapshot(commit: string, branch?: string): Promise<Snapshot>;
   /** The bytes of a commit or tag object that is here. @throws ERR_GIT when it is not. */
   bytes(id: string, type: "commit" | "tag"): Promise<Uint8Array>;
+  /** When it is looked at again by itself, milliseconds since 1970; undefined where nothing but a wake-up does it. */
+  readonly looksAt: number | undefined;
   /** Calls `wake` whenever the source may have moved. */
   watch(wake: () => void): Promise<Watch>;
   close(): Promise<void>;
@@ -125,6 +127,7 @@ export async function openSource(options: SourceOptions): Promise<Source> {
   let label = labelOf(options.lastTag);
   let reader: { objects: Objects; snapshots: ReturnType<typeof openSnapshotReader> } | undefined;
   let last: Promise<unknown> = Promise.resolve();
+  let polling: Poll | undefined;
   let known: string | undefined;
 
   async function fetchUntil({ signal, goal, rank = "followed" }: Parameters<Source["fetch"]>[0]): Promise<Tip> {
@@ -194,12 +197,15 @@ export async function openSource(options: SourceOptions): Promise<Source> {
       if (!COMMIT.test(id)) throw new WrkstError("ERR_GIT_REFUSED", "expected 40 hex digits as name of an object");
       return origin.objects().bytes(id, type);
     },
+    get looksAt() {
+      return polling?.at;
+    },
     async watch(wake) {
+      const polls = options.pollInterval > 0 && typeof options.repo === "string";
+      polling = polls ? poll(wake, options.pollInterval, options.random ?? Math.random) : undefined;
       const watches = [
         ...(origin.local === undefined ? [] : [await watchRefs(origin.local, wake, follow)]),
-        ...(options.pollInterval > 0 && typeof options.repo === "string"
-          ? [poll(wake, options.pollInterval, options.random ?? Math.random)]
-          : []),
+        ...(polling ? [polling] : []),
       ];
       return {
         async close() {
@@ -214,21 +220,34 @@ export async function openSource(options: SourceOptions): Promise<Source> {
   };
 }
 
+interface Poll extends Watch {
+  /** Of the next look, milliseconds since 1970. */
+  readonly at: number | undefined;
+}
+
 /** Wakes about every `interval` milliseconds, a tenth more or less, so that many agents do not ask at once. */
-function poll(wake: () => void, interval: number, random: () => number): Watch {
+function poll(wake: () => void, interval: number, random: () => number): Poll {
   let timer: NodeJS.Timeout;
+  let at: number | undefined;
   const again = () => {
-    timer = setTimeout(
-      () => {
-        again();
-        wake();
-      },
-      interval * (0.9 + 0.2 * random()),
-    );
+    const wait = interval * (0.9 + 0.2 * random());
+    at = Date.now() + wait;
+    timer = setTimeout(() => {
+      again();
+      wake();
+    }, wait);
     timer.unref();
   };
   again();
-  return { close: async () => clearTimeout(timer) };
+  return {
+    get at() {
+      return at;
+    },
+    async close() {
+      clearTimeout(timer);
+      at = undefined;
+    },
+  };
 }
 
 function validateFollow(follow: Follow): Follow {

@@ -2,7 +2,7 @@
 // Invariant: what is followed is what the registry has, and no failure of one source stops another.
 import { rm } from "node:fs/promises";
 import { reportOf, WrkstError } from "../../errors.js";
-import type { SourceDetail, SourceSettings, SourceStatus } from "../../model.js";
+import type { SourceDetail, SourceSettings, SourceStatus, Suspension } from "../../model.js";
 import type { PassRequest } from "../loop.js";
 import { type CommitPreviewsFront, createCommitPreviews } from "../previews/requests.js";
 import type { CommitPreviews } from "../previews.js";
@@ -44,6 +44,9 @@ export interface FollowedSources extends Sources {
   statuses(): SourceStatus[];
   /** When what failed is tried again, milliseconds since 1970. */
   retryAt(name: string): number | undefined;
+  /** When its repository is looked at again by itself; undefined where only pushes, webhooks and syncs wake it. */
+  looksAt(name: string): number | undefined;
+  suspensionOf(name: string): Suspension | undefined;
   /** Those that follow the embedded repository. */
   ofEmbedded(): Following[];
   /** @throws WrkstError ERR_SUSPENDED */
@@ -129,6 +132,8 @@ export async function createSources(deps: SourcesDeps): Promise<FollowedSources>
     job: (id) => jobs.find(id) ?? previews.job(id),
     diff: async (name, ref, signal) => roster.expect(name).diff(ref, signal),
     retryAt: (name) => roster.all.get(name)?.loop.retryAt,
+    looksAt: (name) => roster.all.get(name)?.source.looksAt,
+    suspensionOf: roster.suspensionOf,
     statuses: () => [...roster.all.values()].map(statusOf),
     ofEmbedded: () => [...roster.all.values()].filter(({ settings }) => settings.repo === "embedded"),
     refuseSuspended,
