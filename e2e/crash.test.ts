@@ -91,6 +91,41 @@ test("a restart keeps versions, failures and removed functions, and the generati
   assert.equal(await served("bad"), "mended");
 });
 
+test("pins, rollbacks and suspensions outlive a kill, and one whose time came while the agent was off is over", async () => {
+  const names = ["kept", "back", "still", "brief"];
+  const all = (text: string) => Object.assign({}, ...names.map((name) => functionFiles(name, text)));
+  const texts = () => Promise.all(names.map(served));
+  const states = () => Promise.all(names.map(async (name) => (await agent.functionStatus(name)).state));
+  const send = (path: string, method: string, body: object) =>
+    agent.api(`/api/v1/functions/${path}`, {
+      ...{ method, body: JSON.stringify(body), headers: { "content-type": "application/json" } },
+    });
+  await pushed(all("one"));
+  const version = await repository.git("rev-parse", "HEAD");
+  await pushed(all("two"));
+  await send("kept/pins/latest", "PUT", { version, reason: "two is slow" });
+  await send("back/rollback", "POST", { reason: "two is wrong" });
+  await send("still/suspend", "POST", { reason: "a fair" });
+  const expires = Date.now() + 6_000;
+  await send("brief/pins/latest", "PUT", { version, expires: new Date(expires).toISOString() });
+  await agent.kill();
+  await until("the last pin's time has come", () => Date.now() > expires);
+  agent = await start();
+  await until("the pin that ended lets go", async () => (await served("brief")) === "two");
+  assert.deepEqual(await texts(), ["one", "one", "two", "two"]);
+  assert.deepEqual(await states(), ["pinned", "rolled-back", "suspended", "ready"]);
+  assert.equal((await agent.functionStatus("kept")).hold?.reason, "two is slow");
+  await pushed(all("three"));
+  assert.deepEqual(await texts(), ["one", "three", "two", "three"]);
+  await agent.kill();
+  agent = await start();
+  assert.deepEqual(await texts(), ["one", "three", "two", "three"]);
+  const headers = { authorization: `Bearer ${await agent.token()}` };
+  await agent.request("localhost", "/api/v1/functions/kept/pins/latest", { method: "DELETE", headers });
+  await agent.api("/api/v1/functions/still/resume", { method: "POST" });
+  assert.deepEqual(await texts(), ["three", "three", "three", "three"]);
+});
+
 /** The others are for long/kills.test.ts. */
 const CHOSEN = MOMENTS.filter(({ name }) => ["while bundling", "at the switch"].includes(name));
 
