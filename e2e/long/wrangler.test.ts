@@ -138,8 +138,10 @@ test("wrangler lists and describes databases, and is told why one cannot be made
   assert.notEqual(wrong.code, 0);
   assert.match(wrong.output, /no such column: nope[\s\S]*SQLITE_ERROR/);
   assert.equal(JSON.parse(fine(described).stdout).num_tables, 1);
+  const { uuid } = JSON.parse(described.stdout) as { uuid: string };
+  const binding = `[[d1_databases]]\nbinding = "DB"\ndatabase_name = "shop-data"\ndatabase_id = "${uuid}"\n`;
   const bound = await project({
-    ...helloFiles("bound", "x", '[[d1_databases]]\nbinding = "DB"\ndatabase_name = "shop-data"\n'),
+    ...helloFiles("bound", "x", binding),
     "migrations/0001_first.sql": "CREATE TABLE t(a);\n",
   });
   fine(await bound.run(["deploy"]));
