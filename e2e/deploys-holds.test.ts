@@ -318,6 +318,7 @@ test("a version that fails two of three requests goes back by itself with its fi
     [deploys.deployments(ref("watched"))[0]?.cause, (await eventsOf("watched", "trial.passed")).length],
     ["rollback", 0],
   );
+  assert.match((await eventsOf("watched", "function.returned"))[0]?.message ?? "", /requests failed, 0 of \d+ before/);
   const token = (await readFile(direct.agent.tokenFile!, "utf8")).trim();
   const headers = { authorization: `Bearer ${token}` };
   const why = JSON.parse(
@@ -370,5 +371,6 @@ test("what is deployed directly is watched too, and goes back without a hold", a
   await askUntil("by-hand", "the bad version is gone", async () => (await statusOf("by-hand")).version === one.id);
   await serves("by-hand", "one");
   assert.deepEqual(deploys.holds(ref("by-hand")), []);
+  assert.equal((await eventsOf("by-hand", "function.returned")).length, 1);
   assert.match(deploys.deployments(ref("by-hand"))[0]?.message ?? "", /requests failed/);
 });

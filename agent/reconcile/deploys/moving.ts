@@ -16,7 +16,7 @@ import type { DirectChange, FunctionRecord } from "../../store/index.js";
 import { withdrawn } from "../databases/withdrawing.js";
 import type { DeployRequest } from "../deploys.js";
 import { sealedOf } from "../secrets.js";
-import type { DeployContext } from "./context.js";
+import { type DeployContext, PLATFORM } from "./context.js";
 
 /** Deployments that a rollback looks back at. */
 const LOOK_BACK = 200;
@@ -174,7 +174,7 @@ function changeOf(record: FunctionRecord, wanted: Wanted, move: Move, by: Actor)
     ...(wanted.trial ? { trial: wanted.trial } : {}),
     ...(hold ? { holds: [hold] } : {}),
     ...(move.release ? { releases: ["latest"] } : {}),
-    events: [{ kind: KIND[move.cause] ?? "function.deployed", message: sentenceOf(name, wanted, move, by) }],
+    events: [{ kind: kindOf(move, by), message: sentenceOf(name, wanted, move, by) }],
   };
 }
 
@@ -184,6 +184,12 @@ const KIND: Partial<Record<Move["cause"], string>> = {
   unpin: "function.unpinned",
   gradual: "trial.advanced",
 };
+
+/** What goes back by itself is trouble that somebody wants to hear of; what a person takes back is not. */
+function kindOf({ cause }: Move, by: Actor): string {
+  if (cause === "rollback" && by.credential === PLATFORM.credential) return "function.returned";
+  return KIND[cause] ?? "function.deployed";
+}
 
 function sentenceOf(name: string, { versions, message }: Wanted, { cause }: Move, by: Actor): string {
   const shares = versions.map(({ version, percentage }) => `${version.slice(0, 8)} at ${percentage} %`).join(", ");
