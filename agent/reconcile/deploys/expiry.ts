@@ -29,7 +29,7 @@ export function createExpiry(
 
   function look(): void {
     isWanted = true;
-    if (!isClosed) working ??= work().finally(() => (working = undefined));
+    if (!isClosed) working ??= work();
   }
 
   async function work(): Promise<void> {
@@ -47,6 +47,8 @@ export function createExpiry(
         wait = AFTER_FAILURE;
       }
     }
+    // Nothing is awaited between the last look at what is wanted and this: who comes now begins anew.
+    working = undefined;
     if (wait === undefined || isClosed) return;
     timer = setTimeout(look, wait);
     timer.unref();
