@@ -1,5 +1,5 @@
 // The end of a hold, by a person or by the clock: what git gave last applies at once, unless something else holds it.
-import type { ErrorReport } from "../../errors.js";
+import { behaviourOf, type ErrorReport } from "../../errors.js";
 import { type Actor, EVERY_ALIAS, type FunctionRef, holdsBack } from "../../model.js";
 import { type DirectChange, type FunctionRecord, waitingKey } from "../../store/index.js";
 import { type DeployContext, PLATFORM } from "./context.js";
@@ -32,7 +32,9 @@ export function createReleasing(context: DeployContext) {
       events: [{ kind: KINDS[alias] ?? "alias.unpinned", message, ...(error ? { error } : {}) }],
     });
     const isPinned = registry.declaredPins(record.id).length > 0;
-    if (record.source !== null && (waits(record) || isPinned)) context.deps.wakeSource(record.source);
+    // What the runtime could not load for the moment is for a pass, which tries again until it can.
+    const isPassing = error !== undefined && behaviourOf(error.code).retry === "backoff";
+    if (record.source !== null && (waits(record) || isPinned || isPassing)) context.deps.wakeSource(record.source);
   }
 
   /** Migrations come before the switch, and they are for a pass: it brings the version then, a moment later. */
