@@ -186,6 +186,7 @@ export type DeploymentCause =
   | "rollback"
   | "pin"
   | "unpin"
+  /** A further step of a gradual switch. */
   | "gradual";
 
 export interface Deployment {
