@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { type ArtifactStore, createPositionMapper, decodeSourceMaps } from "./artifact/index.js";
 import type { Log } from "./log.js";
+import type { FunctionSettings } from "./model.js";
 import type { FunctionRecord, Registry } from "./store/index.js";
 import {
   createHub,
@@ -27,7 +28,7 @@ export interface AgentTailOptions {
   /** Milliseconds that logs are kept. */
   retention: number;
   log: Log;
-  registry: Pick<Registry, "functions" | "functionByName" | "functionSettings" | "version">;
+  registry: Pick<Registry, "functions" | "functionByName" | "allFunctionSettings" | "version">;
   artifacts: Pick<ArtifactStore, "get">;
   runtime: { listen(functions: string[]): Promise<void> };
 }
@@ -62,13 +63,11 @@ export function openAgentTail(options: AgentTailOptions): AgentTail {
   kept.prune();
   const pruning = setInterval(() => kept.prune(), HOUR).unref();
   const checking = setInterval(() => void hub.check(), CHECK_INTERVAL).unref();
-  const observe = () =>
-    hub.observe(
-      registry
-        .functions()
-        .filter(isObserved)
-        .map(({ name }) => name),
-    );
+  const observe = () => {
+    const settings = registry.allFunctionSettings();
+    const observed = registry.functions().filter((record) => isObserved(record, settings.get(record.id)));
+    hub.observe(observed.map(({ name }) => name));
+  };
   let refreshing: NodeJS.Immediate | undefined;
   return {
     hub,
@@ -92,7 +91,7 @@ export function openAgentTail(options: AgentTailOptions): AgentTail {
 }
 
 /** Whether a function keeps what it says: by its settings, or by its version, which never changes and is looked up once. */
-function createObservation(registry: AgentTailOptions["registry"]): (record: FunctionRecord) => boolean {
+function createObservation(registry: Pick<AgentTailOptions["registry"], "version">) {
   const known = new Map<string, boolean>();
   const isDeclared = (version: string | null): boolean => {
     if (version === null) return false;
@@ -100,7 +99,8 @@ function createObservation(registry: AgentTailOptions["registry"]): (record: Fun
     known.set(version, isKnown);
     return isKnown;
   };
-  return ({ id, latest }) => registry.functionSettings(id).observability ?? isDeclared(latest);
+  return ({ latest }: FunctionRecord, settings: Partial<FunctionSettings> = {}): boolean =>
+    settings.observability ?? isDeclared(latest);
 }
 
 /** Mappers of the versions that were asked for last. A version without readable source maps keeps its places. */

@@ -15,7 +15,7 @@ const declared = (manifest: Partial<Manifest> = {}): Declaration => ({
 });
 const diff = (step: Step, more: Partial<DiffRequest> = {}) =>
   diffSteps({
-    ...{ steps: [step], removals: [], serving: () => versionOf("1"), version: (id: string) => versionOf(id) },
+    ...{ steps: [step], removals: [], serving: () => "1", version: (id: string) => versionOf(id) },
     ...{ hold: () => undefined, folderOf: () => "a", migrations: new Map(), ...more },
   })[0]!;
 const pin: Hold = { alias: "latest", kind: "pin", version: "1", author: "ann", createdAt: 1 };
@@ -34,7 +34,7 @@ test("what would have to be built is a change of unknown size, and a creation wh
 
 test("configuration and bindings are compared by key and name, and no var's value is told", () => {
   const step: Step = { kind: "build", declaration: declared({ minify: true, vars: { A: "2", C: "secret-ish" } }) };
-  const found = diff(step, { serving: () => versionOf("1", { vars: { A: "1", B: "x" } }) });
+  const found = diff(step, { version: (id) => versionOf(id, { vars: { A: "1", B: "x" } }) });
   assert.deepEqual(found.configuration, [{ key: "minify", from: false, to: true }]);
   assert.deepEqual(found.bindings, { added: ["C"], removed: ["B"], changed: ["A"] });
   assert.doesNotMatch(JSON.stringify(found), /secret-ish/);
@@ -44,7 +44,7 @@ test("what a person holds is told and is no change, also for a removal", () => {
   const held = diff({ kind: "build", declaration: declared() }, { hold: () => pin });
   assert.deepEqual([held.hold?.author, isChange(held)], ["ann", false]);
   const [removed] = diffSteps({
-    ...{ steps: [], removals: ["a"], serving: () => versionOf("1"), version: () => undefined },
+    ...{ steps: [], removals: ["a"], serving: () => "1", version: () => undefined },
     ...{ hold: () => pin, folderOf: () => "a", migrations: new Map() },
   });
   assert.deepEqual([removed?.change, removed?.hold?.kind, isChange(removed!)], ["remove", "pin", false]);

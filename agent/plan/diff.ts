@@ -8,9 +8,9 @@ import type { Step } from "./plan.js";
 export interface DiffRequest {
   steps: Step[];
   removals: string[];
-  /** What serves, by name of the function; absent: nothing does. */
-  serving(name: string): Version | undefined;
-  /** A version that is there already. */
+  /** Id of the version that serves, by name of the function; absent: nothing does. */
+  serving(name: string): string | undefined;
+  /** A version that is there already; asked for only where something differs. */
   version(id: string): Version | undefined;
   hold(name: string): Hold | undefined;
   /** What the revision pins of the function; the step is that of `latest` as it is pinned. */
@@ -26,7 +26,7 @@ export function diffSteps(request: DiffRequest): FunctionDiff[] {
   const removed = request.removals.map((name): FunctionDiff => {
     const hold = request.hold(name);
     const isKept = hold && hold.kind !== "rollback";
-    const size = { from: request.serving(name)?.size ?? null, to: null };
+    const size = { from: servingOf(name, request)?.size ?? null, to: null };
     return { ...bare(name, request.folderOf(name), "remove"), ...(isKept ? { hold } : {}), size };
   });
   return [...declared, ...removed];
@@ -48,23 +48,31 @@ function diffStep(step: Step, request: DiffRequest): FunctionDiff {
   const failed = (error: ErrorReport): FunctionDiff => ({ ...bare(name, folder, "fail"), error });
   if (step.kind === "fail") return failed(step.error);
   if (!manifest) return failed(reportOf(new WrkstError("ERR_MANIFEST", `"${name}" has no configuration`)));
-  const serving = request.serving(name);
-  const next = step.kind === "build" ? undefined : request.version(step.version);
+  const nextId = step.kind === "build" ? undefined : step.version;
   const pins = request.pins?.(name) ?? [];
   const pinned = pins.length ? { pins } : {};
-  if (serving && next?.id === serving.id) return { ...bare(name, folder, "unchanged"), ...pinned };
+  if (nextId !== undefined && nextId === request.serving(name)) {
+    return { ...bare(name, folder, "unchanged"), ...pinned };
+  }
+  const serving = servingOf(name, request);
+  const next = nextId === undefined ? undefined : request.version(nextId);
   const migrations = request.migrations.get(name) ?? [];
   if (!Array.isArray(migrations)) return failed(migrations);
   const hold = request.hold(name);
   return {
     ...bare(name, folder, serving ? "update" : "create"),
     ...pinned,
-    ...(hold && holdsBack(hold, next?.id ?? "") ? { hold } : {}),
+    ...(hold && holdsBack(hold, nextId ?? "") ? { hold } : {}),
     size: { from: serving?.size ?? null, to: next?.size ?? null },
     configuration: configurationDiff(serving?.manifest, manifest),
     bindings: bindingsDiff(serving?.manifest, manifest),
     migrations,
   };
+}
+
+function servingOf(name: string, request: DiffRequest): Version | undefined {
+  const id = request.serving(name);
+  return id === undefined ? undefined : request.version(id);
 }
 
 function bare(name: string, folder: string, change: FunctionDiff["change"]): FunctionDiff {

@@ -34,10 +34,7 @@ export function createDiffing(deps: DiffDeps) {
     const { removals } = observed.plan;
     const functions = diffSteps({
       ...{ steps: given.map(({ step }) => step), removals },
-      serving: (name) => {
-        const id = servingOf(observed, name);
-        return id === undefined ? undefined : registry.version(id);
-      },
+      serving: (name) => servingOf(observed, name),
       version: (id) => registry.version(id),
       hold: (name) => {
         const record = observed.records.get(name);

@@ -31,7 +31,7 @@ import {
 import { readSurroundings } from "../plan/surroundings.js";
 import type { Source } from "../source/follow.js";
 import type { Rank } from "../source/slots.js";
-import { type FunctionRecord, type Registry, waitingKey } from "../store/index.js";
+import type { FunctionRecord, Registry } from "../store/index.js";
 import { type Acting, act } from "./act.js";
 import type { Pinning } from "./act-pins.js";
 import { isKeptBack, keptTogether } from "./atomic.js";
@@ -43,16 +43,7 @@ import { startClock } from "./flow.js";
 import type { KeptBuilds } from "./kept-builds.js";
 import { OWN_AUTHOR, type PassRun } from "./loop.js";
 import { outcomesOf, switchOf } from "./outcome.js";
-import {
-  createPinPlanning,
-  isRepinned,
-  lookAtPins,
-  NO_PINS,
-  type PinPlan,
-  type PlannedPins,
-  plannedHold,
-  rememberPins,
-} from "./pins.js";
+import { createPinPlanning, isRepinned, lookAtPins, NO_PINS, type PinPlan, plannedHold, rememberPins } from "./pins.js";
 import type { Verify } from "./verify.js";
 
 export interface PassDeps extends BuildDeps {
@@ -232,9 +223,7 @@ export async function observe(deps: Planning, revision: Revision, snapshot: Snap
     snapshot,
     candidates.flatMap((candidate) => candidate.pastBuilds),
   );
-  const known = [...records.values()].map((record) => {
-    return knownOf(registry, record, holds.get(record.id), pins.planned.get(record.name));
-  });
+  const known = knownOf(registry, { records, holds, pins });
   const { account, bundlerId: bundler, source } = deps;
   const plan = planRevision({ source: source.name, account, bundler, candidates, known, surroundings });
   return { revision, plan, known, records, holds, pins };
@@ -245,19 +234,18 @@ function refuseWrongPins(candidate: Candidate, { planned }: PinPlan): void {
   if (pins && "error" in pins) candidate.refused ??= pins.error;
 }
 
-function knownOf(
-  registry: Registry,
-  record: FunctionRecord,
-  held: Hold | undefined,
-  pins: PlannedPins | undefined,
-): KnownFunction {
-  const { name, source, folder, account, latest, declared, withdrawn, removedAt } = record;
-  const waits = registry.setting(waitingKey(record.id)) !== undefined;
-  const tried = registry.trial(record.id)?.version;
-  const hold = held ?? plannedHold(pins);
-  const repinned = isRepinned(registry, record, pins);
-  const removed = removedAt !== null;
-  return { name, source, folder, account, latest, tried, declared, hold, withdrawn, waits, repinned, removed };
+/** What few functions have is read for all of them at once. */
+function knownOf(registry: Registry, found: Pick<Observed, "records" | "holds" | "pins">): KnownFunction[] {
+  const [waiting, trials, pinned] = [registry.waitingFunctions(), registry.trials(), registry.pinnedFunctions()];
+  return [...found.records.values()].map((record) => {
+    const { id, name, source, folder, account, latest, declared, withdrawn, removedAt } = record;
+    const pins = found.pins.planned.get(name);
+    const tried = trials.get(id)?.version;
+    const hold = found.holds.get(id) ?? plannedHold(pins);
+    const repinned = (pins !== undefined || pinned.has(id)) && isRepinned(registry, record, pins);
+    const [waits, removed] = [waiting.has(id), removedAt !== null];
+    return { name, source, folder, account, latest, tried, declared, hold, withdrawn, waits, repinned, removed };
+  });
 }
 
 function announce(pass: PassRun, { revision, plan }: Observed, signedBy: Signer | undefined): void {

@@ -64,6 +64,8 @@ export interface EventPage {
 
 export class Platform {
   readonly #deps: PlatformDeps;
+  /** Of functions with nothing beside their record. */
+  readonly #plain = new WeakMap<FunctionRecord, FunctionStatus>();
   #isStarted = false;
   #published = false;
 
@@ -274,14 +276,28 @@ export class Platform {
   }
 
   #statusOf(record: FunctionRecord, holds = this.#holdsOf(record)): FunctionStatus {
-    const { name, account, source, folder, latest: version, split, revision, error, warnings } = record;
     const hold = holdOnLatest(record.id, holds);
     const suspended = holds.suspensions.get(record.id);
+    const trial = this.#deps.trialOf?.(record.id);
+    if (hold || suspended || trial) return this.#describe(record, { hold, suspended, trial });
+    const known = this.#plain.get(record) ?? this.#describe(record);
+    this.#plain.set(record, known);
+    return known;
+  }
+
+  #describe(
+    record: FunctionRecord,
+    {
+      hold,
+      suspended,
+      trial,
+    }: Partial<Record<"hold" | "suspended", Hold | undefined>> & { trial?: TrialStatus | undefined } = {},
+  ): FunctionStatus {
+    const { name, account, source, folder, latest: version, split, revision, error, warnings } = record;
     const state = suspended && record.state !== "quarantined" ? "suspended" : record.state;
     const isBehind = record.declared !== null && record.declared !== version;
     const hosts = Object.keys(record.hosts).sort();
     const suspension = suspended && { suspension: suspensionOf(suspended) };
-    const trial = this.#deps.trialOf?.(record.id);
     const tried = trial ? { trial } : {};
     const drift = driftOf({
       state,

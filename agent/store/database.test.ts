@@ -5,6 +5,8 @@ import { existsSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileS
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { openSqlite } from "../sqlite.js";
+import { openDatabase } from "./database.js";
+import { createFunctions } from "./functions.js";
 import { openRegistry } from "./registry.js";
 import { newFile, newRegistry, push } from "./test-registry.js";
 
@@ -24,6 +26,23 @@ test("what was written is there after the registry was closed and opened again",
   t.after(() => again.close());
   assert.equal(again.functionByName("hello")?.latest, "hello@1");
   assert.equal(again.lastRevision("default")?.seq, 1);
+});
+
+test("functions read inside a transaction that is taken back are as before it", (t) => {
+  const { registry, file } = newRegistry(t);
+  push(registry, "a", { hello: "1" });
+  registry.close();
+  const db = openDatabase(file);
+  t.after(() => db.close());
+  const { functions, save, owner } = createFunctions(db, Date.now);
+  const before = functions();
+  const attempt = db.transaction(() => {
+    save({ ...owner("hello")!, state: "failed" });
+    assert.equal(functions()[0]?.state, "failed");
+    throw new Error("taken back");
+  });
+  assert.throws(attempt, /taken back/);
+  assert.deepEqual(functions(), before);
 });
 
 test("a switch that returned survives the killing of the process", async (t) => {

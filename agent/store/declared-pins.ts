@@ -9,6 +9,8 @@ export interface DeclaredPins {
   /** Of one function, by alias. */
   declaredPins(functionId: string): StandingPin[];
   declaredPin(functionId: string, alias: string): StandingPin | undefined;
+  /** Ids of the functions that have any. */
+  pinnedFunctions(): Set<string>;
   /** Those on `latest` of all functions, by function id. */
   declaredPinsOfLatest(): Map<string, StandingPin>;
 }
@@ -47,6 +49,7 @@ interface PinRow {
 export function createDeclaredPins(db: Db): DeclaredPins & DeclaredPinRows {
   const ofFunction = db.prepare<[string], PinRow>("SELECT * FROM declared_pins WHERE function_id = ? ORDER BY alias");
   const ofLatest = db.prepare<[], PinRow>("SELECT * FROM declared_pins WHERE alias = 'latest'");
+  const owners = db.prepare<[], string>("SELECT DISTINCT function_id FROM declared_pins").pluck();
   const save = db.prepare(
     `INSERT INTO declared_pins (function_id, alias, source, ref, "commit", version_id, position, created_at)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -58,6 +61,7 @@ export function createDeclaredPins(db: Db): DeclaredPins & DeclaredPinRows {
   return {
     declaredPins,
     declaredPin: (functionId, alias) => declaredPins(functionId).find((pin) => pin.alias === alias),
+    pinnedFunctions: () => new Set(owners.all() as string[]),
     declaredPinsOfLatest: () => new Map(ofLatest.all().map((row) => [row.function_id, pinOf(row)])),
     savePins(functionId, source, pins, at) {
       const before = declaredPins(functionId);

@@ -36,7 +36,10 @@ export interface FunctionRecord {
 }
 
 export interface Functions {
-  /** Live functions by name, and after them declarations that came second (`name-taken`, they own nothing). */
+  /**
+   * Live functions by name, and after them declarations that came second (`name-taken`, they own nothing). Those that did not
+   * change are the same objects as in the last answer.
+   */
   functions(): FunctionRecord[];
   /** A live function that owns its name. */
   functionByName(name: string): FunctionRecord | undefined;
@@ -105,13 +108,16 @@ export function createFunctions(db: Db, now: () => number): Functions & Function
   );
   const forget = db.prepare("DELETE FROM functions WHERE id = ?");
 
+  /** Ids of what was written since all were read. */
+  const stale = new Set<string>();
   const record = (row: FunctionRow | undefined) => row && recordOf(row);
   const functionByName = (name: string) => {
     const found = record(byName.get(name));
     return found?.removedAt === null ? found : undefined;
   };
-  const saveRecord = (function_: FunctionRecord) =>
-    void save.run({
+  const saveRecord = (function_: FunctionRecord) => {
+    stale.add(function_.id);
+    save.run({
       ...function_,
       error: toJson(function_.error),
       warnings: toJson(function_.warnings),
@@ -119,9 +125,10 @@ export function createFunctions(db: Db, now: () => number): Functions & Function
       split: function_.split && JSON.stringify(function_.split),
       withdrawn: Number(function_.withdrawn),
     });
+  };
 
   return {
-    functions: () => live.all().map(recordOf),
+    functions: createLive(db, { all: () => live.all().map(recordOf), byId: (id) => record(byId.get(id)), stale }),
     functionByName,
     functionById: (id) => record(byId.get(id)),
     removedFunctions: () => removed.all().map(recordOf),
@@ -138,8 +145,40 @@ export function createFunctions(db: Db, now: () => number): Functions & Function
     byId: (id) => record(byId.get(id)),
     second: (source, folder) => record(bySecond.get(source, folder)),
     save: saveRecord,
-    forget: (id) => void forget.run(id),
+    forget: (id) => {
+      stale.add(id);
+      forget.run(id);
+    },
   };
+}
+
+interface LiveDeps {
+  all(): FunctionRecord[];
+  byId(id: string): FunctionRecord | undefined;
+  stale: Set<string>;
+}
+
+/** Every pass and every status reads all: only what was written is read again. */
+function createLive(db: Db, { all, byId, stale }: LiveDeps): () => FunctionRecord[] {
+  let known: FunctionRecord[] | undefined;
+  return () => {
+    // What an open transaction wrote may be taken back.
+    if (db.inTransaction && (!known || stale.size)) return all();
+    if (known && stale.size) {
+      const again = [...stale].flatMap((id) => byId(id) ?? []).filter(({ removedAt }) => removedAt === null);
+      known = [...known.filter(({ id }) => !stale.has(id)), ...again].sort(inOrder);
+    }
+    known ??= all();
+    stale.clear();
+    return [...known];
+  };
+}
+
+/** As the statement for all of them orders. */
+function inOrder(a: FunctionRecord, b: FunctionRecord): number {
+  const [second, other] = [a.state === "name-taken", b.state === "name-taken"];
+  if (second !== other) return second ? 1 : -1;
+  return a.name < b.name ? -1 : 1;
 }
 
 export function expectFunction(found: FunctionRecord | undefined, name: string): FunctionRecord {

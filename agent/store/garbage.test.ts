@@ -103,6 +103,18 @@ test("versions of the last twenty deployments, of aliases, and the one that serv
   assert.equal(registry.registry.deployments(id).length, 30, "deployments are a record and stay");
 });
 
+test("the build of a version that went is not found any more, though it was asked for before", (t) => {
+  const test = newRegistry(t);
+  const inputs = { folder: "", files: {}, folders: {} };
+  const built = { function: "hello", environment: "", treeId: "tree", bundler: "b", inputs, versionId: "hello@1" };
+  push(test.registry, null, { hello: "1" }, { builds: [built] });
+  const { id } = test.registry.functionByName("hello")!;
+  assert.equal(test.registry.builds(id, "tree", "").length, 1);
+  for (let n = 2; n <= 30; n++) deploy(test, "hello", `${n}`);
+  assert.ok(test.registry.removeExpired(test.clock.now + RETENTION + 1, RETENTION).versions.includes("hello@1"));
+  assert.deepEqual(test.registry.builds(id, "tree", ""), []);
+});
+
 test("a version is as old as its last deployment, not as its making", (t) => {
   const test = newRegistry(t);
   deploy(test, "hello", "first");

@@ -33,7 +33,7 @@ const RECENT = `SELECT from_version, to_version, split FROM
  * Makes `removeExpired(now, retention)`, both in milliseconds. Versions that are not referred to go when they were made, and
  * last deployed or replaced, longer ago than the retention. Must not run beside a pass, which may be about to use a version.
  */
-export function createGarbage(db: Db): (now: number, retention: number) => Garbage {
+export function createGarbage(db: Db, forgetBuilds: () => void): (now: number, retention: number) => Garbage {
   const removed = db.prepare<[number], Garbage["functions"][number]>(
     "DELETE FROM functions WHERE removed_at < ? RETURNING id, account, name",
   );
@@ -106,5 +106,9 @@ export function createGarbage(db: Db): (now: number, retention: number) => Garba
   }
 
   const transaction = db.transaction(removeExpired);
-  return (now, retention) => transaction.immediate(now, retention);
+  return (now, retention) => {
+    const gone = transaction.immediate(now, retention);
+    forgetBuilds();
+    return gone;
+  };
 }

@@ -14,13 +14,17 @@ export interface Holds {
   suspensions(): Map<string, Hold>;
   /** What keeps git from moving `latest`, by function id: a suspension, otherwise a hold on `latest`. */
   holdsOnGit(): Map<string, Hold>;
+  /** Ids of the functions that have the setting of `waitingKey`. */
+  waitingFunctions(): Set<string>;
   /** Holds whose time is over, and the earliest end of the others, in milliseconds since 1970. */
   expiredHolds(): { expired: { functionId: string; alias: string }[]; next: number | undefined };
 }
 
+const WAITING = "migrations.wait.";
+
 /** Setting: a person held back a version of the function that may bring migrations, so that its next pass must look. */
 export function waitingKey(functionId: string): string {
-  return `migrations.wait.${functionId}`;
+  return WAITING + functionId;
 }
 
 export interface HoldRows {
@@ -56,6 +60,7 @@ export function createHolds(db: Db, now: () => number): Holds & HoldRows {
     "SELECT function_id AS functionId, alias FROM holds WHERE expires_at <= ?",
   );
   const next = db.prepare<[number], number | null>("SELECT min(expires_at) FROM holds WHERE expires_at > ?").pluck();
+  const waiting = db.prepare<[], string>(`SELECT key FROM settings WHERE key GLOB '${WAITING}*'`).pluck();
   const save = db.prepare(
     `INSERT OR REPLACE INTO holds (function_id, alias, kind, version_id, rejected, reason, author, created_at, expires_at,
        offline) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -75,6 +80,7 @@ export function createHolds(db: Db, now: () => number): Holds & HoldRows {
     suspension: (functionId) => hold(functionId, EVERY_ALIAS),
     suspensions: () => all(EVERY_ALIAS),
     holdsOnGit: () => new Map([...all("latest"), ...all(EVERY_ALIAS)]),
+    waitingFunctions: () => new Set((waiting.all() as string[]).map((key) => key.slice(WAITING.length))),
     expiredHolds: () => ({ expired: expired.all(now()), next: next.get(now()) ?? undefined }),
     saveHold: (functionId, hold) => {
       const { alias, kind, version, rejected = null, reason = null, author, createdAt, expiresAt = null } = hold;

@@ -7,6 +7,8 @@ import { fromJson } from "./json.js";
 export interface Own {
   /** What was ever set; the rest is for the caller to default. */
   functionSettings(functionId: string): Partial<FunctionSettings>;
+  /** Of the functions that have any, by function id. */
+  allFunctionSettings(): Map<string, Partial<FunctionSettings>>;
   /** Of a function that git declares. */
   functionSecrets(functionId: string): SealedSecrets;
   /** May name hosts that the function has lost since. */
@@ -29,6 +31,9 @@ export function createOwn(db: Db): Own & OwnRows {
   const [readSettings, writeSettings] = [read("settings"), write("settings")];
   const [readSecrets, writeSecrets] = [read("secrets"), write("secrets")];
   const [readHosts, writeHosts] = [read("asked_hosts"), write("asked_hosts")];
+  const allSettings = db.prepare<[], { id: string; settings: string }>(
+    "SELECT id, settings FROM functions WHERE settings <> '{}'",
+  );
   const anySecret = db
     .prepare<[], number>(
       `SELECT EXISTS (SELECT 1 FROM functions WHERE secrets <> '{}') OR EXISTS (SELECT 1 FROM versions WHERE secrets <> '{}')
@@ -40,6 +45,7 @@ export function createOwn(db: Db): Own & OwnRows {
     .pluck();
   return {
     functionSettings: (id) => fromJson(String(readSettings.get(id) ?? "{}")),
+    allFunctionSettings: () => new Map(allSettings.all().map(({ id, settings }) => [id, fromJson(settings)])),
     functionSecrets: (id) => fromJson(String(readSecrets.get(id) ?? "{}")),
     functionAskedHosts: (id) => fromJson(String(readHosts.get(id) ?? "{}")),
     hasSecrets: () => anySecret.get() === 1,

@@ -209,25 +209,31 @@ test("route state tells when versions were replaced, and whether they ever serve
   assert.deepEqual(read()?.[0], ["hello@1", null, true], "a version that serves again is not replaced");
 });
 
-test("route state answers the same objects for functions that did not change", (t) => {
+test("route state and functions answer the same objects for functions that did not change", (t) => {
   const { registry } = newRegistry(t);
   const names = Array.from({ length: 10 }, (_, n) => `f${n}`);
   push(registry, "a", Object.fromEntries(names.map((name) => [name, "1"])));
-  const before = registry.routeState().functions;
+  const read = () => [registry.routeState().functions, registry.functions()];
+  const before = read();
   push(registry, "b", { f3: "2" });
-  const after = registry.routeState().functions;
-  assert.deepEqual(
-    after.filter((entry, index) => entry !== before[index]).map(({ name }) => name),
-    ["f3"],
-  );
+  for (const [which, after] of read().entries()) {
+    const changed = after.filter((entry, index) => entry !== before[which]?.[index]);
+    assert.deepEqual(
+      changed.map(({ name }) => name),
+      ["f3"],
+    );
+  }
 });
 
-test("route state after any series of changes is that of a registry opened afresh", (t) => {
+test("what is kept in memory after any series of changes, refused ones too, is what a registry opened afresh reads", (t) => {
   const name = fc.constantFrom("a", "b", "c", "d", "e", "f");
   const label = fc.constantFrom("1", "2", "3", null);
   const step = fc.oneof(
     fc.record({ kind: fc.constant("push" as const), name, label }),
-    fc.record({ kind: fc.constantFrom("fail", "alias", "unalias", "generation", "quarantine", "restore"), name }),
+    fc.record({
+      kind: fc.constantFrom("fail", "alias", "unalias", "generation", "quarantine", "restore", "refused"),
+      name,
+    }),
     fc.record({ kind: fc.constant("collect" as const), days: fc.integer({ min: 0, max: 40 }) }),
   );
   fc.assert(
@@ -235,17 +241,22 @@ test("route state after any series of changes is that of a registry opened afres
       const { registry, file, clock } = newRegistry(t);
       for (const [index, step] of steps.entries()) {
         take(registry, step, index.toString(16).padStart(6, "a"), clock);
-        registry.routeState();
+        readAll(registry);
       }
-      const kept = registry.routeState();
+      const kept = readAll(registry);
       registry.close();
       const fresh = openRegistry(file);
-      assert.deepEqual(kept, fresh.routeState());
+      assert.deepEqual(kept, readAll(fresh));
       fresh.close();
     }),
     { numRuns: 25 },
   );
 });
+
+function readAll(registry: Registry) {
+  const functions = registry.functions();
+  return [registry.routeState(), functions, functions.map(({ id }) => registry.builds(id, "tree", ""))];
+}
 
 interface Step {
   kind: string;
@@ -254,12 +265,22 @@ interface Step {
   days?: number;
 }
 
+function builtOf(name: string, label: string) {
+  return { ...build(label, "tree", label), function: name, versionId: `${name}@${label}` };
+}
+
 function take(registry: Registry, step: Step, commit: string, clock: { now: number }): void {
   const { kind, name = "", label = null, days = 0 } = step;
   const live = registry.functionByName(name);
   clock.now += days * DAY;
-  if (kind === "push") push(registry, commit, { [name]: label });
-  else if (kind === "fail") push(registry, commit, {}, { functions: [change(name, undefined, { state: "failed" })] });
+  const builds = label === null ? [] : [builtOf(name, label)];
+  if (kind === "push") push(registry, commit, { [name]: label }, { builds });
+  // The version of the second one is not there, so the first one does not change either.
+  else if (kind === "refused") {
+    const functions = [change(name, "1"), change("g", "missing")];
+    const versions = [version(name, "1")];
+    assert.throws(() => push(registry, commit, {}, { functions, versions, builds: [builtOf(name, "1")] }));
+  } else if (kind === "fail") push(registry, commit, {}, { functions: [change(name, undefined, { state: "failed" })] });
   else if (kind === "collect") registry.removeExpired(clock.now, 30 * DAY);
   else if (kind === "restore" && registry.removedFunctions().some((gone) => gone.name === name)) {
     registry.restoreFunction(name, "ann");

@@ -89,7 +89,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
   const settings = createSettings(db);
   const { recordRevision, forgetSource, ...sources } = createSources(db, now);
   const { owner, byId, second, save, forget, ...functions } = createFunctions(db, now);
-  const { addVersion, saveBuild, ...versions } = createVersions(db, now);
+  const { addVersion, saveBuild, forgetBuilds, ...versions } = createVersions(db, now);
   const { queue, ...notifications } = createNotifications(db, now);
   const { addDeployment, ...events } = createEvents(db, now, { maxEvents, queue });
   const { saveHold, deleteHold, ...holds } = createHolds(db, now);
@@ -108,7 +108,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
     bindings: databases.bindings,
     sources: { ...sources, recordRevision, forgetSource },
     functions: { owner, byId, second, save, forget },
-    versions: { ...versions, addVersion, saveBuild },
+    versions: { ...versions, addVersion, saveBuild, forgetBuilds },
     holds: { ...holds, saveHold, deleteHold },
     pins: { ...declaredPins, savePins, deletePins },
     own: { ...own, saveFunctionSettings, saveFunctionSecrets, countUpload },
@@ -169,7 +169,7 @@ export function openRegistry(file: string, options: RegistryOptions = {}): Regis
     applyDirect: createDirect(rows),
     routeState: createRouteState(db, settings, sources),
     restoreFunction,
-    removeExpired: createGarbage(db),
+    removeExpired: createGarbage(db, forgetBuilds),
     close: () => closeDatabase(db),
   };
   return {

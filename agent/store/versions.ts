@@ -59,6 +59,8 @@ export interface VersionRows {
   ): void;
   /** The same inputs again: moved to the version, and counted as used last. */
   saveBuild(build: BuildRecord, at: number): void;
+  /** Builds went with their versions. */
+  forgetBuilds(): void;
 }
 
 interface VersionRow {
@@ -124,6 +126,7 @@ export function createVersions(db: Db, now: () => number): Versions & VersionRow
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT DO UPDATE SET version_id = excluded.version_id, used = excluded.used`,
   );
+  const asked = new Map<string, AskedBuilds>();
   const nextUse = db
     .prepare<[string], number>("SELECT coalesce(max(used), 0) + 1 FROM builds WHERE function_id = ?")
     .pluck();
@@ -158,7 +161,9 @@ export function createVersions(db: Db, now: () => number): Versions & VersionRow
         : (atCommit.get(functionId, String(commit)) ?? undefined);
     },
     versions: (functionId) => ofFunction.all(functionId).map(versionOf),
-    builds: (functionId, treeId, environment) => matching.all(functionId, environment, treeId).map(buildOf),
+    builds: createBuilds(db, asked, (functionId, treeId, environment) => {
+      return matching.all(functionId, environment, treeId).map(buildOf);
+    }),
     lastBuilds: () => new Map(lastUsed.all().map((row) => [row.function_id, buildOf(row)])),
     aliases: (functionId) => [...latest.all(functionId), ...aliases.all(functionId)],
     setAlias: (functionId, name, versionId) => {
@@ -177,8 +182,29 @@ export function createVersions(db: Db, now: () => number): Versions & VersionRow
       const json = inputsJson(inputs);
       const digest = createHash("sha256").update(json).digest("hex");
       const used = nextUse.get(functionId);
+      asked.delete(functionId);
       saveBuild.run(functionId, environment, treeId, bundler, digest, json, versionId, used, at);
     },
+    forgetBuilds: () => asked.clear(),
+  };
+}
+
+/** What was asked for last, and the answer. */
+interface AskedBuilds {
+  treeId: string;
+  environment: string;
+  builds: BuildRecord[];
+}
+
+/** Every pass asks for each function, and most have the tree that they had. `asked` is by function id. */
+function createBuilds(db: Db, asked: Map<string, AskedBuilds>, read: Versions["builds"]): Versions["builds"] {
+  return (functionId, treeId, environment) => {
+    const last = asked.get(functionId);
+    if (last?.treeId === treeId && last.environment === environment) return last.builds;
+    const builds = read(functionId, treeId, environment);
+    // What an open transaction wrote may be taken back.
+    if (!db.inTransaction) asked.set(functionId, { treeId, environment, builds });
+    return builds;
   };
 }
 

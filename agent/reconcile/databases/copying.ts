@@ -213,8 +213,10 @@ export function createCopying(
 
   /** Routes first, then the objects, then their files. */
   async function sweep(): Promise<void> {
+    const all = copies.all();
+    if (!all.length) return;
     const wanted = wantedVersions();
-    const ready = copies.all().filter(({ state }) => state === "ready");
+    const ready = all.filter(({ state }) => state === "ready");
     const useful = ready.filter((copy) => isWanted(copy, wanted));
     const lost = overflowing(useful);
     const unwanted = [...ready.filter((copy) => !useful.includes(copy)), ...lost];
