@@ -244,6 +244,30 @@ test("a change applied to the table before gives the table after", () => {
   );
 });
 
+test("entries that are kept while time, revisions, hosts and options change are those that would be made anew", () => {
+  const history = [1, 2, 3, 4, 5].map((seq) => ({ seq, version: `v${(seq % 3) + 1}` }));
+  const versions = [version("v1"), version("v2", { replacedAt: NOW }), version("v3", { replacedAt: NOW + 2 * DAY })];
+  const hello = routed({ history, versions, hosts: { "x.example": 2 } });
+  const other = [1, 3].map((since) => routed({ name: "other", hosts: { "x.example": since } }));
+  const step = fc.record({
+    day: fc.constantFrom(-1, 6, 8, 12),
+    oldest: fc.nat(6),
+    other: fc.constantFrom(...other),
+    privateEgress: fc.constantFrom<string[]>([], ["main/*"]),
+    previewRetention: fc.constantFrom(0, 7 * DAY),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 1 }), (steps) => {
+      for (const { day, oldest, other, ...change } of steps) {
+        const revisions = [{ seq: oldest, commit: "c" }];
+        const now = { ...options, ...change, now: NOW + day * DAY };
+        const state = { ...stateOf(hello, other), revisions };
+        assert.deepEqual(buildRouteTable(state, now), buildRouteTable(structuredClone(state), now));
+      }
+    }),
+  );
+});
+
 test("a function with workers_dev = false is not served under the base domain, only on its own hosts", () => {
   const table = (workersDev: boolean, settings: RoutedFunction["settings"] = {}) =>
     entryOf(routed({ settings, versions: [version("v1", { manifest: { ...manifest, workersDev } })] }));

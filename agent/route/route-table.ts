@@ -39,7 +39,7 @@ export function buildRouteTable(state: RouteState, options: RouteOptions, previo
   const functions: Record<string, RouteEntry> = {};
   for (const function_ of state.functions) {
     if (!isFunctionName(function_.name) || function_.state === "removed" || function_.state === "name-taken") continue;
-    const entry = routeEntry(function_, hosts.get(function_.name) ?? [], oldestSeq, options);
+    const entry = entryOf(function_, hosts.get(function_.name) ?? [], oldestSeq, options);
     const before = previous?.functions[function_.name];
     functions[function_.name] = before && isEqualJson(before, entry) ? before : entry;
   }
@@ -61,6 +61,46 @@ export function diffRouteTables(before: RouteTable, after: RouteTable): RouteCha
   const revisions = after.revisions.filter(({ seq }) => seq > newest);
   if (!Object.keys(functions).length && !revisions.length) return null;
   return { from: before.generation, to: after.generation, functions, revisions };
+}
+
+/** All that an entry is made from beside the function, which is another object where anything of it changed. */
+interface Made {
+  entry: RouteEntry;
+  hosts: string[];
+  options: RouteOptions;
+  /** Index of the history's last entry that is as old as the oldest revision in reach; 0 where none is. */
+  start: number;
+  /** When a version goes out of reach, in milliseconds since 1970. */
+  until: number;
+}
+
+const made = new WeakMap<RoutedFunction, Made>();
+
+/** The entry as it was made last, if it would be the same: most functions do not change when one of them does. */
+function entryOf(function_: RoutedFunction, hosts: string[], oldestSeq: number, options: RouteOptions): RouteEntry {
+  const last = made.get(function_);
+  const start = Math.max(
+    0,
+    function_.history.findLastIndex(({ seq }) => seq <= oldestSeq),
+  );
+  if (last && isAsMade(last, { hosts, options, start })) return last.entry;
+  const entry = routeEntry(function_, hosts, oldestSeq, options);
+  const ends = function_.versions.map((version) => reachableUntil(version, function_, options.previewRetention));
+  const until = Math.min(...ends.filter((end) => end > options.now), Number.POSITIVE_INFINITY);
+  made.set(function_, { entry, hosts, options, start, until });
+  return entry;
+}
+
+function isAsMade(last: Made, { hosts, options, start }: Pick<Made, "hosts" | "options" | "start">): boolean {
+  const { now, previewRetention, privateEgress } = options;
+  return (
+    now >= last.options.now &&
+    now < last.until &&
+    start === last.start &&
+    previewRetention === last.options.previewRetention &&
+    isEqualJson(privateEgress, last.options.privateEgress) &&
+    isEqualJson(hosts, last.hosts)
+  );
 }
 
 function routeEntry(function_: RoutedFunction, hosts: string[], oldestSeq: number, options: RouteOptions): RouteEntry {
