@@ -1,50 +1,22 @@
-// The settings of the platform: every variable, its default, its check. The only file that names process.env.
+// The settings of the platform, made of the variables that describe them. The only file that names process.env.
 
 import { totalmem } from "node:os";
 import { constrainedMemory, cwd, stdout } from "node:process";
+import { contradictions, warningsOf } from "./config-contradictions.js";
+import type { ListenAddress, PruneLimit } from "./config-values.js";
 import {
-  parseCiRules,
-  parseClientRedirect,
-  parsePersonRules,
-  parseProviderUrl,
-  parseSigningSecret,
-} from "./config-access.js";
-import {
-  Expected,
-  isSshRepository,
-  type ListenAddress,
-  type Parse,
-  type PruneLimit,
-  parseBoolean,
-  parseBranch,
-  parseBranchPatterns,
-  parseDomain,
-  parseDurationOrNone,
-  parseEgress,
-  parseFunctionPattern,
-  parseGitHost,
-  parseInteger,
-  parseKey,
-  parseList,
-  parseListenAddress,
-  parseListenHost,
-  parseMemory,
-  parseNetwork,
-  parseOneOf,
-  parseOnOff,
-  parseOrigin,
-  parsePath,
-  parsePositiveDuration,
-  parsePruneLimit,
-  parseRepository,
-  parseRepositoryFolder,
-  parseSize,
-  parseVersionRange,
-} from "./config-values.js";
+  defaultPublicUrl,
+  documentedVariables,
+  type Environment,
+  parseValues,
+  type Surroundings,
+  type Values,
+} from "./config-variables.js";
 import { WrkstError } from "./errors.js";
-import { type AccessSettings, isLoopbackUrl } from "./model-access.js";
+import type { AccessSettings } from "./model-access.js";
 
-export type { ListenAddress, PruneLimit };
+export type { Environment, ListenAddress, PruneLimit };
+export { defaultPublicUrl, documentedVariables };
 
 export interface Config {
   /** `*` is every interface. */
@@ -144,108 +116,6 @@ export interface DatabasesConfig {
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
 export type LogFormat = "pretty" | "json";
-export type Environment = Record<string, string | undefined>;
-
-/** What defaults depend on, beside the environment. */
-export interface Surroundings {
-  /** Folder that relative paths start from. */
-  folder: string;
-  /** Bytes that this machine or container has. */
-  memory: number;
-  /** Whether the output is read by a person. */
-  terminal: boolean;
-}
-
-interface Variable<T> {
-  parse: Parse<T>;
-  /** Text that stands for an unset variable, in the form a person would write. */
-  fallback?: string;
-  /** The value is never shown. */
-  secret?: true;
-}
-
-const text: Parse<string> = (raw) => raw;
-
-function variable<T>(parse: Parse<T>, fallback: string, options: { secret?: true } = {}) {
-  return { parse, fallback, ...options };
-}
-function optional<T>(parse: Parse<T>, options: { secret?: true } = {}): Variable<T | undefined> {
-  return { parse, ...options };
-}
-
-function variablesOf({ folder, memory, terminal }: Surroundings) {
-  return {
-    PORT: variable(parseInteger(0, 65_535), "8080"),
-    HOST: variable(parseListenHost, "*"),
-    BASE_DOMAIN: variable(parseDomain, "localhost"),
-    PUBLIC_URL: optional(parseOrigin),
-    ADMIN_LISTEN: optional(parseListenAddress),
-    TRUSTED_PROXIES: variable(parseList(parseNetwork), ""),
-    USE_FORWARDED_HOST: variable(parseBoolean, "false"),
-    DATA_DIR: variable(parsePath(folder), "./data"),
-    GIT_REPO: optional(parseRepository(folder), { secret: true }),
-    GIT_BRANCH: variable(parseBranch, "main"),
-    GIT_TAGS: optional(parseVersionRange),
-    GIT_PATH: variable(parseRepositoryFolder, ""),
-    GIT_PREVIEWS: optional(parseBranchPatterns),
-    GIT_POLL_INTERVAL: variable(parseDurationOrNone, "10s"),
-    GIT_USERNAME: optional(text),
-    GIT_TOKEN: optional(text, { secret: true }),
-    GIT_SSH_KEY_FILE: optional(parsePath(folder)),
-    GIT_KNOWN_HOSTS_FILE: optional(parsePath(folder)),
-    GIT_VERIFY_SIGNERS: optional(parsePath(folder)),
-    GIT_VERIFY_KEYRING: optional(parsePath(folder)),
-    GIT_PRUNE_LIMIT: variable(parsePruneLimit, "50%"),
-    GIT_ALLOW_HOSTS: variable(parseList(parseGitHost), ""),
-    NOTIFY_ALLOW_HOSTS: variable(parseList(parseGitHost), ""),
-    PREVIEW_RETENTION: variable(parseDurationOrNone, "7d"),
-    RETENTION: variable(parsePositiveDuration, "30d"),
-    ACCOUNT_MAX_FUNCTIONS: variable(parseInteger(1, 100_000), "5000"),
-    WRANGLER_ENV: optional(text),
-    CLOUDFLARE_ENV: optional(text),
-    WEBHOOK_SECRET: optional(text, { secret: true }),
-    ENCRYPTION_KEY: optional(parseKey, { secret: true }),
-    ADMIN_TOKEN: variable(parseOnOff, "on", { secret: true }),
-    JWT_SECRET: optional(parseSigningSecret, { secret: true }),
-    OIDC_ISSUER: optional(parseProviderUrl),
-    OIDC_CLIENT_ID: optional(text),
-    OIDC_CLIENT_SECRET: optional(text, { secret: true }),
-    OIDC_REDIRECT_URI: optional(parseProviderUrl),
-    OIDC_AUTHORIZATION_ENDPOINT: optional(parseProviderUrl),
-    OIDC_TOKEN_ENDPOINT: optional(parseProviderUrl),
-    OIDC_USERINFO_ENDPOINT: optional(parseProviderUrl),
-    OIDC_JWKS_URI: optional(parseProviderUrl),
-    OIDC_ALLOW: variable(parsePersonRules, ""),
-    OIDC_ADMINS: variable(parsePersonRules, ""),
-    OIDC_CI_RULES: variable(parseCiRules, ""),
-    OIDC_REDIRECTS: variable(parseList(parseClientRedirect), ""),
-    EGRESS_ALLOW: variable(parseList(parseEgress), "public"),
-    EGRESS_DENY: variable(parseList(parseNetwork), ""),
-    EGRESS_PRIVATE: variable(parseList(parseFunctionPattern), ""),
-    RUNTIME_MAX_ISOLATES: variable(parseInteger(1, 4000), "1000"),
-    RUNTIME_HANG_TIMEOUT: variable(parsePositiveDuration, "3s"),
-    RUNTIME_MEMORY_LIMIT: variable(parseMemory(memory), "75%"),
-    D1_BACKUP_INTERVAL: variable(parseDurationOrNone, "24h"),
-    D1_MAX_SIZE: variable(parseSize(2 ** 20, 2 ** 40), "10GiB"),
-    LOG_RETENTION: variable(parsePositiveDuration, "3d"),
-    LOG_LEVEL: variable(parseOneOf("trace", "debug", "info", "warn", "error", "fatal", "silent"), "info"),
-    LOG_FORMAT: variable(parseOneOf("pretty", "json"), terminal ? "pretty" : "json"),
-  };
-}
-
-type Values = {
-  [K in keyof ReturnType<typeof variablesOf>]: Exclude<
-    ReturnType<ReturnType<typeof variablesOf>[K]["parse"]> | UnsetOf<ReturnType<typeof variablesOf>[K]>,
-    Expected
-  >;
-};
-type UnsetOf<V> = V extends { fallback: string } ? never : undefined;
-
-/** Names and default texts of all variables, for the test of `.env.example`. */
-export function documentedVariables(): Record<string, string> {
-  const variables: Record<string, Variable<unknown>> = variablesOf({ folder: "/", memory: 0, terminal: true });
-  return Object.fromEntries(Object.entries(variables).map(([name, { fallback }]) => [name, fallback ?? ""]));
-}
 
 /** The configuration of this process. Throws as `parseConfig` does. */
 export function readConfig(): ProcessConfig {
@@ -301,91 +171,6 @@ export function parseConfig(env: Environment, surroundings: Surroundings): Confi
   };
 }
 
-/** What `PUBLIC_URL` is when nobody says. Also for whoever learns the real port later, with `PORT=0`. */
-export function defaultPublicUrl(baseDomain: string, port: number): string {
-  return port === 80 ? `http://${baseDomain}` : `http://${baseDomain}:${port}`;
-}
-
-function parseValues(env: Environment, surroundings: Surroundings) {
-  const variables: Record<string, Variable<unknown>> = variablesOf(surroundings);
-  const values: Record<string, unknown> = {};
-  const faults: string[] = [];
-  const hints: string[] = [];
-  for (const [name, { parse, fallback, secret }] of Object.entries(variables)) {
-    const given = env[name]?.trim();
-    const raw = given || fallback;
-    const value = raw === undefined ? undefined : parse(raw);
-    if (value instanceof Expected) {
-      faults.push(`${name}: expected ${value.what}, received ${secret ? "something else (not shown)" : `"${raw}"`}`);
-      if (value.hint) hints.push(value.hint);
-    } else values[name] = value;
-  }
-  return { values: values as Partial<Values>, faults, hints };
-}
-
-/** What is wrong though each variable by itself is fine. */
-function contradictions(env: Environment, values: Partial<Values>, hints: string[]): string[] {
-  const faults: string[] = [];
-  if (values.GIT_REPO && isSshRepository(values.GIT_REPO) && !values.GIT_KNOWN_HOSTS_FILE) {
-    faults.push("GIT_KNOWN_HOSTS_FILE: expected a file with the host keys of GIT_REPO, received nothing");
-    hints.push('write one with "ssh-keyscan <host> > known_hosts" and compare its keys with those the host publishes');
-  }
-  if (values.GIT_TAGS !== undefined && env.GIT_BRANCH?.trim()) {
-    faults.push("GIT_TAGS: expected either a branch or a range of tags, received GIT_BRANCH as well");
-  }
-  return [...faults, ...loginContradictions(env, values)];
-}
-
-/** The four endpoints replace discovery together, and cookies of a login need https or loopback. */
-function loginContradictions(env: Environment, v: Partial<Values>): string[] {
-  const faults: string[] = [];
-  const endpoints = [v.OIDC_AUTHORIZATION_ENDPOINT, v.OIDC_TOKEN_ENDPOINT, v.OIDC_USERINFO_ENDPOINT, v.OIDC_JWKS_URI];
-  const given = endpoints.filter((endpoint) => endpoint !== undefined);
-  if (given.length % endpoints.length) {
-    const names = "OIDC_AUTHORIZATION_ENDPOINT, OIDC_TOKEN_ENDPOINT, OIDC_USERINFO_ENDPOINT, OIDC_JWKS_URI";
-    faults.push(`${names}: expected all four or none, received ${given.length}`);
-  }
-  if (!env.OIDC_ISSUER?.trim() && (v.OIDC_CLIENT_ID || given.length)) {
-    faults.push("OIDC_ISSUER: expected the address that ID tokens name as their issuer, received nothing");
-  }
-  if (v.OIDC_ISSUER && !v.OIDC_CLIENT_ID) faults.push("OIDC_CLIENT_ID: expected the id of a client, received nothing");
-  if (v.OIDC_REDIRECT_URI && !v.OIDC_REDIRECT_URI.endsWith("/auth/callback")) {
-    faults.push(
-      `OIDC_REDIRECT_URI: expected an address that ends in "/auth/callback", received "${v.OIDC_REDIRECT_URI}"`,
-    );
-  }
-  const url = v.PUBLIC_URL ?? (v.BASE_DOMAIN && v.PORT !== undefined ? defaultPublicUrl(v.BASE_DOMAIN, v.PORT) : "");
-  if (v.OIDC_ISSUER && url && !url.startsWith("https:") && !isLoopbackUrl(url)) {
-    faults.push(`PUBLIC_URL: expected an https address, since OIDC_ISSUER is set, received "${url}"`);
-  }
-  return faults;
-}
-
-function accessSettings(v: Values): AccessSettings {
-  return {
-    provider: providerSettings(v),
-    allow: v.OIDC_ALLOW,
-    admins: v.OIDC_ADMINS,
-    jwtSecret: v.JWT_SECRET,
-    ciRules: v.OIDC_CI_RULES,
-    redirects: v.OIDC_REDIRECTS,
-  };
-}
-
-function providerSettings(v: Values): AccessSettings["provider"] {
-  const { OIDC_ISSUER: issuer, OIDC_CLIENT_ID: clientId, OIDC_JWKS_URI: jwks } = v;
-  if (!issuer || !clientId) return undefined;
-  const authorization = v.OIDC_AUTHORIZATION_ENDPOINT ?? "";
-  const endpoints = { authorization, token: v.OIDC_TOKEN_ENDPOINT ?? "", userinfo: v.OIDC_USERINFO_ENDPOINT ?? "" };
-  return {
-    issuer,
-    clientId,
-    clientSecret: v.OIDC_CLIENT_SECRET,
-    redirectUri: v.OIDC_REDIRECT_URI,
-    endpoints: jwks === undefined ? undefined : { ...endpoints, jwks },
-  };
-}
-
 function configError(faults: string[], hints: string[]): WrkstError {
   const message =
     faults.length === 1 ? `${faults[0]}` : `${faults.length} settings are wrong:\n  ${faults.join("\n  ")}`;
@@ -412,32 +197,27 @@ function gitConfig(v: Values): GitConfig {
   };
 }
 
-function warningsOf(v: Values): string[] {
-  const networks = v.EGRESS_ALLOW.some((network) => network !== "public");
-  const checks: [boolean, string][] = [
-    [
-      !v.EGRESS_ALLOW.includes("public"),
-      'EGRESS_ALLOW does not list "public", yet the public internet stays reachable: a function keeps off it with egress = "none"',
-    ],
-    [
-      networks && !v.EGRESS_PRIVATE.length,
-      "EGRESS_ALLOW lists networks that no function may use: EGRESS_PRIVATE is empty",
-    ],
-    [!networks && v.EGRESS_PRIVATE.length > 0, "EGRESS_PRIVATE has no effect: EGRESS_ALLOW lists no private network"],
-    [(v.WEBHOOK_SECRET?.length ?? 16) < 16, "WEBHOOK_SECRET is short and can be guessed: use 16 characters or more"],
-    [
-      Boolean(v.WRANGLER_ENV && v.CLOUDFLARE_ENV && v.WRANGLER_ENV !== v.CLOUDFLARE_ENV),
-      "CLOUDFLARE_ENV has no effect: WRANGLER_ENV is set to something else",
-    ],
-    [
-      Boolean(v.OIDC_ISSUER && !v.OIDC_ALLOW.length && !v.OIDC_ADMINS.length),
-      "nobody may log in: OIDC_ALLOW and OIDC_ADMINS are empty",
-    ],
-    [
-      Boolean(!v.OIDC_ISSUER && (v.OIDC_ALLOW.length || v.OIDC_ADMINS.length)),
-      "OIDC_ALLOW and OIDC_ADMINS have no effect: OIDC_ISSUER is not set",
-    ],
-    [Boolean(v.GIT_TOKEN && v.GIT_REPO?.startsWith("http://")), "GIT_TOKEN travels unencrypted: GIT_REPO is not https"],
-  ];
-  return checks.filter(([holds]) => holds).map(([, sentence]) => sentence);
+function accessSettings(v: Values): AccessSettings {
+  return {
+    provider: providerSettings(v),
+    allow: v.OIDC_ALLOW,
+    admins: v.OIDC_ADMINS,
+    jwtSecret: v.JWT_SECRET,
+    ciRules: v.OIDC_CI_RULES,
+    redirects: v.OIDC_REDIRECTS,
+  };
+}
+
+function providerSettings(v: Values): AccessSettings["provider"] {
+  const { OIDC_ISSUER: issuer, OIDC_CLIENT_ID: clientId, OIDC_JWKS_URI: jwks } = v;
+  if (!issuer || !clientId) return undefined;
+  const authorization = v.OIDC_AUTHORIZATION_ENDPOINT ?? "";
+  const endpoints = { authorization, token: v.OIDC_TOKEN_ENDPOINT ?? "", userinfo: v.OIDC_USERINFO_ENDPOINT ?? "" };
+  return {
+    issuer,
+    clientId,
+    clientSecret: v.OIDC_CLIENT_SECRET,
+    redirectUri: v.OIDC_REDIRECT_URI,
+    endpoints: jwks === undefined ? undefined : { ...endpoints, jwks },
+  };
 }

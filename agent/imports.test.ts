@@ -52,7 +52,7 @@ const WORDS = [
   "sqlite",
 ];
 /** Of these a part may know the types, never the code. */
-const SETTINGS = ["config", "config-access", "config-values", "log"];
+const SETTINGS = ["config", "config-access", "config-contradictions", "config-values", "config-variables", "log"];
 /** Each may import what stands after it, and every sibling, which all stand below. */
 const UPPER = ["main", "api", "reconcile"];
 
