@@ -84,7 +84,7 @@ export interface PreviewRecords {
   byId(id: string): PreviewRecord | undefined;
   /** The preview of the branch; made without any function where there is none. */
   open(wanted: Pick<PreviewRecord, "source" | "commit" | "label"> & { branch: string }): PreviewRecord;
-  /** The preview of a function at a commit: noted to be made where there is none, and again where it failed. */
+  /** The preview of a function at a commit: noted to be made where there is none, and again where it failed or lost its copies. */
   ask(wanted: { source: string; commit: string; function: string }, events: NewEvent[]): PreviewRecord;
   /** What branches were before they moved on, the newest first; of all previews where none is given. */
   past(id?: string): PastCommit[];
@@ -164,6 +164,9 @@ export function createPreviews(deps: PreviewDeps): PreviewRecords {
   );
   const askAgain = db.prepare("UPDATE previews SET asked_at = ?, handled = ?, error = ? WHERE id = ?");
   const warnRow = db.prepare("UPDATE previews SET warnings = ? WHERE id = ?");
+  const copiesOf = db
+    .prepare<[string], string>("SELECT database_id FROM version_copies WHERE version_id = ? AND state = 'ready'")
+    .pluck();
   const commits = createPreviewCommits(db);
   const functionsOf = db.prepare<[string], FunctionRow>(
     "SELECT * FROM preview_functions WHERE preview_id = ? ORDER BY name",
@@ -230,13 +233,19 @@ export function createPreviews(deps: PreviewDeps): PreviewRecords {
     const found = row && recordOf(row);
     if (found) {
       const hasFailed = found.error !== undefined || found.functions.some(({ error }) => error);
-      askAgain.run(now(), hasFailed ? "" : found.handled, hasFailed ? null : row.error, found.id);
+      askAgain.run(now(), hasFailed || lacksCopies(found) ? "" : found.handled, hasFailed ? null : row.error, found.id);
       return byId(found.id)!;
     }
     const id = newId();
     addAsked.run({ id, source, commit, function: name, at: now() });
     for (const event of noted) events.addEvent(event);
     return byId(id)!;
+  }
+
+  /** Copies of what is asked for too seldom make room for others. */
+  function lacksCopies({ id, functions: own }: PreviewRecord): boolean {
+    const there = new Set(copiesOf.all(previewHolder(id)));
+    return own.some(({ bindings: bound }) => Object.values(bound).some((key) => !there.has(key)));
   }
 
   /** Asks as a switch would, and takes all back that this has made. */

@@ -6,8 +6,8 @@ import { after, type TestContext, test } from "node:test";
 import { objectFile, openCopier, openSnapshotFiles } from "../../databases/index.js";
 import { newFolder, readDatabase, writeDatabase } from "../../databases/testing.js";
 import { WrkstError } from "../../errors.js";
-import type { Actor } from "../../model.js";
-import { openRegistry } from "../../store/index.js";
+import type { Actor, Warning } from "../../model.js";
+import { openRegistry, type PreviewRecord, previewHolder } from "../../store/index.js";
 import { manifestOf, version } from "../../store/test-registry.js";
 import { createTurns } from "../turns.js";
 import { ContentContext, type ContentDeps } from "./content-context.js";
@@ -103,6 +103,50 @@ test("all copies together are bounded: the oldest go first, and none is made ane
   await copying.tend();
   const kept = ["1", "2", "3"].map((label) => copiesOf(label).filter(({ file }) => existsSync(file)).length);
   assert.deepEqual(kept, [0, 1, 1]);
+});
+
+test("who has a preview is told that its data went, and what brings it back: the next push, or whoever asks again", async (t) => {
+  const { copying, registry, live, upload, functionId, clock } = open(t);
+  writeDatabase(live, `CREATE TABLE t (x); INSERT INTO t VALUES (zeroblob(${0.6 * MIB}))`);
+  const key = registry.databases.byName("main", "orders")!.id;
+  const { previews } = registry;
+  const make = async ({ id, commit, label }: PreviewRecord, warnings: Warning[] = []) => {
+    clock.now += 1;
+    const work = { wanted: [{ key, brought: [] }], unknown: new Set<string>(), signal: AbortSignal.timeout(60_000) };
+    await copying.makeForPreview(id, work);
+    const shop = { name: "shop", folder: "shop", version: "shop@1", bindings: { DB: key }, hasSecrets: false };
+    const made = { made: [], builds: [], events: [], versions: { shop: "shop@1" }, functions: [shop], warnings };
+    previews.record({ id, commit, label, handled: "handled", account: "main", ...made });
+  };
+  const askedFor = { source: "default", commit: "c".repeat(40), function: "shop" };
+  const branch = previews.open({ source: "default", branch: "x", commit: "b".repeat(40), label: "x" });
+  const asked = previews.ask(askedFor, []);
+  await make(branch);
+  await make(asked);
+  assert.equal(previews.ask(askedFor, []).handled, "handled", "it is whole");
+  upload("2");
+  clock.now += 1;
+  await copying.make(functionId, ["shop@2"]);
+  await copying.tend();
+  const told = registry.events({ limit: 10 }).filter(({ kind }) => kind === "preview.data-removed");
+  const lost = "the data of the preview was removed, since all copies together are bounded to 1 MiB";
+  const [ofBranch, ofCommit] = [
+    `${lost}: the next push to the branch makes it anew`,
+    `${lost}: ask for the commit again, and it is made anew`,
+  ];
+  assert.deepEqual(told.map(({ message }) => message).sort(), [
+    `"shop" at the commit cccccccccccc: ${ofCommit}`,
+    `the branch "x": ${ofBranch}`,
+  ]);
+  const warningsOf = ({ id }: PreviewRecord) => previews.byId(id)!.warnings.map(({ message }) => message);
+  assert.deepEqual([warningsOf(branch), warningsOf(asked)], [[ofBranch], [ofCommit]]);
+  for (const one of [branch, asked]) {
+    if (one === asked) assert.equal(previews.ask(askedFor, []).handled, "", "it is to be made");
+    await make(one);
+    const own = registry.copies.all().filter(({ version }) => version === previewHolder(one.id));
+    assert.deepEqual([own.map(({ state }) => state), warningsOf(one)], [["ready"], []]);
+    await copying.tend();
+  }
 });
 
 test("a copy gets the migrations that its version brings, or is made without them, which is said", async (t) => {

@@ -240,7 +240,8 @@ export function createCopying(
       return;
     }
     const { id, source, branch, function: name, commit } = preview;
-    const again = branch === null ? "remove the preview and ask again" : "the next push to the branch makes it anew";
+    const again =
+      branch === null ? "ask for the commit again, and it is made anew" : "the next push to the branch makes it anew";
     const message = `the data of the preview was removed, ${why}: ${again}`;
     const what = branch === null ? `"${name}" at the commit ${commit.slice(0, 12)}` : `the branch "${branch}"`;
     registry.previews.warn(id, [{ message }]);

@@ -12,11 +12,14 @@ import { isWanted, type Previews } from "./index.js";
 import { notDeclared } from "./pass.js";
 import type { UrlOf } from "./report.js";
 
+/** What finds and makes the commits of a source. */
+type Making = Pick<Previews, "look" | "made" | "isMaking" | "drop">;
+
 export interface CommitPreviewsDeps {
   registry: Registry;
   publisher: { publish(): Promise<void> };
   /** Sources that are followed, by name. */
-  sources: ReadonlyMap<string, { previews: Previews; settings: { account: string } }>;
+  sources: ReadonlyMap<string, { previews: Making; settings: { account: string } }>;
   /** @throws WrkstError ERR_SUSPENDED */
   refuseSuspended(source: string): void;
   urlOf: UrlOf;
@@ -36,7 +39,7 @@ export interface CommitPreviewsFront extends CommitPreviews {
 }
 
 /** Commits of one source that wait to be made. */
-const MOST_WAITING = 8;
+export const MOST_WAITING = 8;
 /** Commits of one function that are kept; then those go that were asked for longest ago. */
 export const MOST_ASKED = 10;
 
@@ -44,7 +47,7 @@ export const MOST_ASKED = 10;
 interface Wanted {
   record: FunctionRecord;
   source: string;
-  previews: Previews;
+  previews: Making;
   commit: string;
 }
 
