@@ -1,6 +1,6 @@
 // Asks the server, and turns whatever goes wrong into a sentence. Invariant: the token follows no redirect.
 
-import { Failure } from "./failure.js";
+import { Failure, isCutOff } from "./failure.js";
 import { describeError, HINTS, printable, says, TEXT, VERSION } from "./wording.js";
 
 export interface Ask {
@@ -49,7 +49,9 @@ export function createClient(deps: ClientDeps): Client {
     url: deps.url,
     async ask<T>(method: Method, path: string, options: Ask = {}) {
       const { response, token } = await send(deps, method, path, options);
-      const text = await response.text();
+      const text = await response.text().catch((error) => {
+        throw unreachable(deps, error);
+      });
       const body = parseJson(text);
       if (response.ok && body !== undefined && !isFailedEnvelope(body)) return resultOf(body) as T;
       if (response.ok && text === "") return undefined as T;
@@ -98,8 +100,12 @@ async function sendOnce({ url, signal }: ClientDeps, { method, path, token, opti
     signal: timeout ? AbortSignal.any([signal, AbortSignal.timeout(timeout)]) : signal,
     ...sent,
   }).catch((error) => {
-    throw signal.aborted ? error : new Failure(says.unreachable(url.origin, reasonOf(error)), TEXT.isItRunning);
+    throw unreachable({ url, signal }, error);
   });
+}
+
+function unreachable({ url, signal }: Pick<ClientDeps, "url" | "signal">, error: Unanswered): Error {
+  return signal.aborted ? error : new Failure(says.unreachable(url.origin, reasonOf(error)), TEXT.isItRunning);
 }
 
 /** An object or list of JSON; undefined for anything else. */
@@ -117,9 +123,12 @@ const isEnvelope = (body: object): body is { success: boolean; errors?: unknown;
 const isFailedEnvelope = (body: object) => isEnvelope(body) && !body.success;
 const resultOf = (body: object) => (isEnvelope(body) ? body.result : body);
 
+type Unanswered = Error & { cause?: { code?: string; message?: string } };
+
 /** Why a request got no answer, in few words. */
-export function reasonOf(error: Error & { cause?: { code?: string; message?: string } }): string {
+export function reasonOf(error: Unanswered): string {
   if (error.name === "TimeoutError") return "no answer in time";
+  if (isCutOff(error)) return "the connection ended before the answer";
   return error.cause?.code === "ECONNREFUSED"
     ? "nothing listens there"
     : (error.cause?.message ?? error.cause?.code ?? error.message);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer as createTcpServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -165,4 +165,39 @@ test("shows nothing that a terminal would obey, in JSON neither", async () => {
   } finally {
     await served.close();
   }
+});
+
+test("says that the server cannot be reached, with what to do, where it ends the connection", async () => {
+  const begun = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 900\r\n\r\n{";
+  const endings = [(socket: Socket) => socket.resetAndDestroy(), (socket: Socket) => socket.end(begun)];
+  for (const end of endings) {
+    const other = createTcpServer((socket) => socket.on("error", () => {}).once("data", () => end(socket)));
+    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+    for (const args of [["status"], ["tail", "hello"]]) {
+      const { code, err } = await wrkst(args, { WRKST_URL: url, WRKST_TOKEN: "x" });
+      assert.equal(code, 1);
+      assert.match(err, /error: (?:cannot reach "http|the server ended the connection).*\n.*hint: start it with/, err);
+    }
+    other.close();
+  }
+});
+
+test("wrong usage is answered with the help of the command that was meant", async () => {
+  const cases: [args: string[], command: string][] = [
+    [["suspend", "hello"], "wrkst suspend"],
+    [["source", "suspend", "shop"], "wrkst source suspend"],
+    [["source", "webhook", "svn"], "wrkst source webhook"],
+    [["source", "report", "shop", "--provider", "svn"], "wrkst source report"],
+    [["source", "frobnicate"], "wrkst source"],
+    [["pin", "--expires", "soon", "--name", "hello"], "wrkst pin"],
+    [["frobnicate"], "wrkst"],
+  ];
+  for (const [args, command] of cases) {
+    const { code, err } = await wrkst(args, {});
+    assert.equal(code, 2);
+    assert.ok(err.endsWith(`see: ${command} --help\n`), err);
+  }
+  const { err } = await wrkst(["source", "report", "shop", "--provider", "svn"], {});
+  assert.match(err, /is invalid: expected github, gitlab, gitea, forgejo, bitbucket\n/);
 });

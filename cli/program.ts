@@ -46,14 +46,15 @@ const COMMANDS: [words: string[], load: () => Promise<Declare>][] = [
 
 /** Runs one command. Never throws; the answer is the exit code. */
 export async function run(args: string[], io: Io): Promise<number> {
+  const program = new Command("wrkst");
   try {
-    const program = await createProgram(args, io);
+    await declare(program, args, io);
     await program.parseAsync(args, { from: "user" });
     return 0;
   } catch (error) {
     if (io.signal.aborted || error instanceof Interrupted) return 130;
     if (error instanceof Verdict) return error.exitCode;
-    if (error instanceof InvalidArgumentError) return misused(error.message, io);
+    if (error instanceof InvalidArgumentError) return misused(error.message, commandIn(args, program), io);
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     const { message, hint } = failureOf(error);
     io.err(says.error(message));
@@ -63,26 +64,32 @@ export async function run(args: string[], io: Io): Promise<number> {
 }
 
 /** Declares what the first word names, to start sooner; everything where it names nothing, for help and suggestions. */
-async function createProgram(args: string[], io: Io): Promise<Command> {
-  const program = new Command("wrkst").description(TEXT.program).version(VERSION);
+async function declare(program: Command, args: string[], io: Io): Promise<void> {
+  program.description(TEXT.program).version(VERSION);
   program.addHelpText("after", examples(TEXT.firstSteps));
   program.exitOverride().configureOutput({
     writeOut: io.out,
     writeErr: io.err,
-    outputError: (text) => misused(inOurWords(text), io),
+    outputError: (text) => misused(inOurWords(text), commandIn(args, program), io),
   });
   const named = COMMANDS.filter(([words]) => args[0] !== undefined && words.includes(args[0]));
   for (const [, load] of named.length ? named : COMMANDS) (await load())(program, io);
-  return program;
+}
+
+/** The command that is meant, as far as the first words name one: `wrkst source add`. */
+function commandIn([word, ...rest]: string[], command: Command): string {
+  const below = command.commands.find((one) => one.name() === word);
+  return below ? `${command.name()} ${commandIn(rest, below)}` : command.name();
 }
 
 const inOurWords = (text: string) =>
   text
     .replace(/^error: /, "")
+    .replace(/\. (?:expected|Allowed choices are) (.*?)\.?\n?$/s, ": expected $1")
     .replace(/\n\(Did you mean (.*?)\?\)/, ": did you mean $1?")
     .trimEnd();
 
-function misused(message: string, io: Io): number {
-  io.err(says.error(message) + says.hint(TEXT.seeHelp));
+function misused(message: string, command: string, io: Io): number {
+  io.err(says.error(message) + says.hint(says.seeHelp(command)));
   return 2;
 }

@@ -49,10 +49,10 @@ export function addPins(program: Command, io: Io): void {
     .option("--reason <text>", TEXT.reason)
     .option("--expires <duration>", TEXT.expires)
     .action(async (wanted: string | undefined, { alias, reason, expires, ...options }: PinOptions) => {
+      const until = expires === undefined ? undefined : parseExpiry(expires, io.now());
       const { name, client, print } = await openFunction(options, io);
       const version = wanted ?? (await client.ask<{ version: string | null }>("GET", functionPath(name))).version;
       if (!version) throw new Failure(says.neverDeployed(name));
-      const until = expires === undefined ? undefined : parseExpiry(expires, io.now());
       const body = { version, ...(reason && { reason }), ...(until && { expires: until }) };
       const hold = await client.ask<Hold>("PUT", pinPath(name, alias), { body });
       print(hold, says.pinned(name, alias, hold.version ?? version));

@@ -6,6 +6,7 @@ export const saysOfServer = {
   error: (message: string) => `wrkst: error: ${message}\n`,
   warning: (message: string) => `wrkst: warning: ${message}\n`,
   hint: (message: string) => `wrkst: hint: ${message}\n`,
+  seeHelp: (command: string) => `see: ${command} --help`,
   unreachable: (url: string, reason: string) => `cannot reach "${url}": ${reason}`,
   noApi: (url: string, status: number) => `expected the API of wrkst at "${url}", received something else (${status})`,
   noLogin: (url: string, status: number) => `"${url}" has no login (${status})`,

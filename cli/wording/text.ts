@@ -139,7 +139,6 @@ export const TEXT = {
   tailSearch: "only invocations that say this",
   tailSampling: "share of the invocations, above 0 up to 1",
   // what to do
-  seeHelp: "see: wrkst --help",
   noToken:
     'log in with "wrkst login", or set WRKST_TOKEN; the server\'s own token lies in its data/secrets/admin-token',
   noLogin: 'log in with "wrkst login", or set WRKST_TOKEN or --token-file',
@@ -147,6 +146,7 @@ export const TEXT = {
   loginEnded: 'the login has ended: log in again with "wrkst login"',
   tokenWins: "WRKST_TOKEN is set and goes before a login",
   isItRunning: 'start it with "npm start", or name another with --url, WRKST_URL or "wrkst config set-url"',
+  cutOff: "the server ended the connection before all had arrived",
   isItWrkst: "compare the address with the one that the server printed at its start",
   removeConfig: "mend or remove the file",
   nameFunction: 'name the function with "--name <function>", or go to its folder',
