@@ -252,3 +252,48 @@ test("migrations that a hold kept waiting are applied before the version that ne
   await until("the new version serves", async () => (await agent.request("held", "/version")).text === "2");
   assert.deepEqual(await applied(), ["0001.sql", "0002.sql"]);
 });
+
+test("a pin in the repository brings the migrations of its own commit before that serves, and later ones wait for its end", async () => {
+  const files = (version: string, pin?: string) => ({
+    "dated/wrangler.toml": `${WRANGLER.replaceAll("notes", "dated")}${pin ? `[wrkst]\npin = { latest = "${pin}" }\n` : ""}`,
+    "dated/index.js": code(version),
+  });
+  const migration = (number: number, sql: string) => ({ [`dated/migrations/000${number}.sql`]: sql });
+  const state = async () => {
+    const { applied } = await agent.api<MigrationState>("/api/v1/databases/dated/migrations");
+    return [(await agent.request("dated", "/version")).text, applied.map(({ name }) => name[3]).join("")];
+  };
+  const tagged = async (tag: string, version: string, ...more: Record<string, string>[]) => {
+    await repository.commit(Object.assign(files(version), ...more));
+    await repository.git("tag", tag);
+    return repository.push(agent, tag);
+  };
+  await push({ ...files("1"), ...migration(1, FIRST) });
+  await tagged("dated-2", "2", migration(2, "CREATE TABLE second (x);"));
+  const pinned = await push({ ...files("3", "dated-2"), ...migration(3, "CREATE TABLE third (x);") });
+  assert.deepEqual(await state(), ["2", "12"], pinned);
+  assert.match(pinned, /migrated +dated +"dated": 0002\.sql/);
+
+  const broken = { "dated/migrations/0004.sql": "CREATE TABLE second (x);" };
+  await tagged("dated-4", "4", broken);
+  const failed = await push(files("5", "dated-4"));
+  assert.match(failed, /failed +dated +dated\/wrangler\.toml:8:\d+: .*dated\/migrations\/0004\.sql:1/);
+  assert.deepEqual(await state(), ["2", "12"]);
+
+  await push({ ...files("6"), "dated/migrations/0004.sql": null });
+  assert.deepEqual(await state(), ["6", "123"], "what waited came with the end of the pin");
+
+  const hold = (method: string) =>
+    agent.request("localhost", "/api/v1/functions/dated/pins/latest", {
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      ...{ method, ...(method === "PUT" ? { body: JSON.stringify({ version: "latest", reason: "a fair" }) } : {}) },
+    });
+  const token = await agent.token();
+  assert.equal((await hold("PUT")).status, 200);
+  await tagged("dated-7", "7", migration(4, "CREATE TABLE fourth (x);"));
+  await push({ ...files("8", "dated-7"), ...migration(5, "CREATE TABLE fifth (x);") });
+  assert.deepEqual(await state(), ["6", "123"], "a person's hold keeps both back");
+  assert.equal((await hold("DELETE")).status, 204);
+  await until("what the repository pins serves", async () => (await state())[0] === "7");
+  assert.deepEqual(await state(), ["7", "1234"]);
+});

@@ -3,6 +3,7 @@
 import { type ErrorReport, reportOf } from "../errors.js";
 import type { DeclaredPin } from "../model.js";
 import type { Step } from "../plan/plan.js";
+import { waitingKey } from "../store/index.js";
 import { type Acting, actOn } from "./act.js";
 import { bindDatabases } from "./bind.js";
 import { mapLimited } from "./flow.js";
@@ -80,18 +81,25 @@ async function migratePinsOf(acting: Acting, result: StepResult): Promise<StepRe
   if (result.kind === "keep" || !result.pins) return result;
   const pins: Pinning[] = [];
   for (const pin of result.pins) {
-    const one = pin.isStanding ? pin.result : await migratePin({ ...acting, snapshot: pin.snapshot }, pin);
+    const one = isMigrated(acting, pin) ? pin.result : await migratePin({ ...acting, snapshot: pin.snapshot }, pin);
     if (one.kind === "fail") return { kind: "fail", step: result.step, error: errorOfPin(pin, one.error) };
     if (one.kind === "switch") pins.push({ ...pin, result: one });
   }
   return { ...result, pins };
 }
 
+/** What stands below a hold of a person has not served, and its migrations wait as long. */
+function isMigrated({ deps }: Acting, { alias, isStanding, result: { version } }: Pinning): boolean {
+  return isStanding && (alias !== "latest" || deps.registry.functionByName(version.function)?.latest === version.id);
+}
+
 async function migratePin(acting: Acting, { alias, result }: Pinning): Promise<StepResult> {
   const { registry } = acting.deps;
-  const record = registry.functionByName(result.version.function);
+  const { function: name, manifest } = result.version;
+  const record = registry.functionByName(name);
   const isHeld = record !== undefined && registry.holdsOnGit().has(record.id);
   try {
+    if (alias === "latest" && isHeld && manifest.d1Databases.length) registry.setSetting(waitingKey(record.id), "1");
     if (alias !== "latest" || isHeld) return await noteOnly(acting, result);
     return await migrateOne(acting, result);
   } catch (error) {

@@ -54,7 +54,8 @@ export function outcomesOf(parts: {
     if (result.kind === "keep") {
       return { name, folder, result: "unchanged", version: result.version, url: urlOf(name), warnings: [] };
     }
-    const { created, migrated } = result;
+    const { created } = result;
+    const migrated = [...(result.pins ?? []), { result }].flatMap(({ result: one }) => one.migrated ?? []);
     const databases = created && { databases: created.map(({ id, name }) => ({ id, name })) };
     const made = {
       name,
@@ -63,7 +64,7 @@ export function outcomesOf(parts: {
       url: urlOf(name),
       warnings: result.warnings,
       ...databases,
-      ...(migrated?.length ? { migrations: migrated.map(shownMigration) } : {}),
+      ...(migrated.length ? { migrations: migrated.map(shownMigration) } : {}),
       ...movedPins(result.pins),
     };
     const pin = pinOnLatest(result.pins);
