@@ -25,14 +25,10 @@ export function findFunctionFolder(from: string): string | undefined {
 }
 
 /** @throws Failure, WrkstError */
-export async function readProject(
-  from: string,
-  environment: string | undefined,
-  hint: string = TEXT.startProject,
-): Promise<Project> {
+export async function readProject(from: string, environment: string | undefined): Promise<Project> {
   if (!existsSync(from)) throw new Failure(says.noFolder(from));
   const found = findFunctionFolder(from);
-  if (found === undefined) throw new Failure(says.noProject(from), hint);
+  if (found === undefined) throw new Failure(says.noProject(from), TEXT.startProject);
   const root = repositoryRoot(found);
   const folder = relative(root, found).split(sep).join("/");
   const [declaration] = await createDeclarationReader().read(snapshotOf(root, folder), { environment });

@@ -205,6 +205,11 @@ function whyOf(name: string, position: Position): Explanation {
   };
 }
 
+function noVersion(name: string | undefined, version: string) {
+  const message = `"${name}" has no version "${version}": none has that id, commit, alias or tag`;
+  return problem(404, "ERR_VERSION_NOT_FOUND", message, { hint: `see: wrkst versions list --name ${name}` });
+}
+
 function addOurs(on: On, kept: Find): void {
   on("GET /api/v1/whoami", () => ({
     ...{ subject: "u1", name: "Ada", email: "ada@example.com", role: "deployer", account: "ada" },
@@ -235,10 +240,14 @@ function addOurs(on: On, kept: Find): void {
   });
   on("POST /api/v1/functions/*/rollback", ({ body }: Request, [name]) => {
     const { to } = body as { to?: string };
+    if (to === "nope") return noVersion(name, to);
     return { id: "d9", function: name, from: idOf(`${name} 2`), to: to ?? idOf(`${name} 1`) };
   });
   on("POST /api/v1/functions/*/promote", (_, [name]) => ({ id: "d9", function: name, to: idOf(`${name} 2`) }));
-  on("PUT /api/v1/functions/*/pins/*", ({ body }, [, alias]) => ({ ...(body as object), alias, kind: "pin" }));
+  on("PUT /api/v1/functions/*/pins/*", ({ body }, [name, alias]) => {
+    const { version } = body as { version: string };
+    return version === "nope" ? noVersion(name, version) : { ...(body as object), alias, kind: "pin" };
+  });
   on("DELETE /api/v1/functions/*/pins/*", () => ({ status: 204 }));
   const token = { id: "t1", name: "ci", account: "ada", scopes: ["deploy"], created: CREATED, lastUsed: null };
   on("GET /api/v1/tokens", () => ({

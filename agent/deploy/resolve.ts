@@ -3,6 +3,8 @@ import { WrkstError } from "../errors.js";
 import type { Version } from "../model.js";
 
 export interface Known {
+  /** Of the function. */
+  name: string;
   /** Newest first. */
   versions: Version[];
   /** Alias → version id, `latest` included. */
@@ -15,18 +17,20 @@ const ID_PREFIX = /^[0-9a-f]{8}[0-9a-f-]*$/i;
 const COMMIT_PREFIX = /^[0-9a-f]{7,40}$/i;
 
 /** Alias, then id, then commit, then tag. @throws WrkstError ERR_VERSION_NOT_FOUND, also where several fit */
-export function resolveVersion(text: string, { versions, aliases, versionAtCommit }: Known): Version {
+export function resolveVersion(text: string, { name, versions, aliases, versionAtCommit }: Known): Version {
+  const notFound = (why: string) => notFoundOf(name, text, why);
   const byId = (id: string | undefined) => versions.find((version) => version.id === id);
   const aliased = Object.hasOwn(aliases, text) ? byId(aliases[text]) : undefined;
   if (aliased) return aliased;
   const digits = text.toLowerCase();
   const begun = ID_PREFIX.test(digits) ? versions.filter(({ id }) => hasPrefix(id, digits)) : [];
-  if (begun.length > 1) throw notFound(text, "several versions begin like that");
+  if (begun.length > 1) throw notFound("several versions begin like that");
   const found = begun[0] ?? (COMMIT_PREFIX.test(digits) ? byId(versionAtCommit(digits)) : undefined);
   if (found) return found;
   const tagged = versions.filter(({ upload }) => upload?.tag !== undefined && upload.tag === text);
-  if (tagged.length > 1) throw notFound(text, "several versions have that tag");
-  return tagged[0] ?? notFoundNow(text);
+  if (tagged.length > 1) throw notFound("several versions have that tag");
+  if (!tagged[0]) throw notFound("none has that id, commit, alias or tag");
+  return tagged[0];
 }
 
 /** The digits of a UUID may be written with its hyphens or without. */
@@ -34,12 +38,12 @@ function hasPrefix(id: string, prefix: string): boolean {
   return id.startsWith(prefix) || id.replaceAll("-", "").startsWith(prefix);
 }
 
-function notFoundNow(text: string): never {
-  throw notFound(text, "no version has that id, commit, alias or tag");
-}
-
-function notFound(text: string, why: string): WrkstError {
-  return new WrkstError("ERR_VERSION_NOT_FOUND", `there is no version ${JSON.stringify(text.slice(0, 100))}: ${why}`, {
-    hint: "see: wrkst versions list",
-  });
+function notFoundOf(name: string, text: string, why: string): WrkstError {
+  return new WrkstError(
+    "ERR_VERSION_NOT_FOUND",
+    `"${name}" has no version ${JSON.stringify(text.slice(0, 100))}: ${why}`,
+    {
+      hint: `see: wrkst versions list --name ${name}`,
+    },
+  );
 }

@@ -204,6 +204,7 @@ const version = (id: string, tag?: string): Version => ({
 const [one, two] = ["1a2b3c4d-0000-4000-8000-000000000001", "1a2b3c4d-0000-4000-8000-000000000002"] as const;
 const three = "abcdef01-0000-4000-8000-000000000003";
 const known = {
+  name: "hello",
   versions: [version(one, "v1"), version(two, "same"), version(three, "same")],
   aliases: { latest: two, stable: one },
   versionAtCommit: (prefix: string) => ("fedcba9876".startsWith(prefix) ? three : undefined),
@@ -230,3 +231,8 @@ for (const [text, expected] of found) {
     else assert.throws(() => resolveVersion(text, known), is("ERR_VERSION_NOT_FOUND"));
   });
 }
+
+test("a version that is not found is told with the function that was looked at", () => {
+  const told = { message: /^"hello" has no version "nope": /, hint: "see: wrkst versions list --name hello" };
+  assert.throws(() => resolveVersion("nope", known), told);
+});

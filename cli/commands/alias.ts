@@ -9,7 +9,7 @@ import type { Io } from "../io.js";
 import { listAliases } from "../lists.js";
 import { functionPath } from "../session.js";
 import { says, TEXT } from "../wording.js";
-import { addCommand, addOfFunction, type OfFunction, openFunction } from "./command.js";
+import { addCommand, addOfFunction, explainVersion, type OfFunction, openFunction, openOfVersion } from "./command.js";
 
 export function addAlias(program: Command, io: Io): void {
   addCommand(program, "alias");
@@ -50,11 +50,12 @@ export function addPins(program: Command, io: Io): void {
     .option("--expires <duration>", TEXT.expires)
     .action(async (wanted: string | undefined, { alias, reason, expires, ...options }: PinOptions) => {
       const until = expires === undefined ? undefined : parseExpiry(expires, io.now());
-      const { name, client, print } = await openFunction(options, io);
+      const meant = { command: "pin", version: wanted } as const;
+      const { name, client, print } = await openOfVersion(options, io, meant);
       const version = wanted ?? (await client.ask<{ version: string | null }>("GET", functionPath(name))).version;
       if (!version) throw new Failure(says.neverDeployed(name));
       const body = { version, ...(reason && { reason }), ...(until && { expires: until }) };
-      const hold = await client.ask<Hold>("PUT", pinPath(name, alias), { body });
+      const hold = await explainVersion(client.ask<Hold>("PUT", pinPath(name, alias), { body }), { ...meant, name });
       print(hold, says.pinned(name, alias, hold.version ?? version));
     });
   addOfFunction(program, "unpin")

@@ -8,7 +8,7 @@ import type { Io } from "../io.js";
 import { listDeployments, viewDeployment } from "../lists.js";
 import { functionPath } from "../session.js";
 import { printable, says, TEXT } from "../wording.js";
-import { addCommand, addOfFunction, type OfFunction, openFunction } from "./command.js";
+import { addCommand, addOfFunction, explainVersion, type OfFunction, openFunction, openOfVersion } from "./command.js";
 
 export function addDeployments(program: Command, io: Io): void {
   addCommand(program, "deployments");
@@ -37,10 +37,12 @@ export function addRollback(program: Command, io: Io): void {
     .option("--reason <text>", TEXT.reason)
     .option("--force", TEXT.forceRollback)
     .action(async (to: string | undefined, { reason, force, ...options }: RollbackOptions) => {
-      const { name, client, print, warn } = await openFunction(options, io);
+      const meant = { command: "rollback", version: to } as const;
+      const { name, client, print, warn } = await openOfVersion(options, io, meant);
       const body = { ...(to === undefined ? {} : { to }), ...(reason === undefined ? {} : { reason }) };
       const path = functionPath(name, `/rollback${force ? "?force=true" : ""}`);
-      const deployment = await client.ask<Deployment>("POST", path, { body });
+      const asked = client.ask<Deployment>("POST", path, { body });
+      const deployment = await explainVersion(asked, { ...meant, name });
       for (const { message } of deployment.warnings ?? []) warn(printable(message));
       print(deployment, says.rolledBack(name, deployment.from, deployment.to));
     });

@@ -45,12 +45,12 @@ export function addSuspend(program: Command, io: Io): void {
     .option("--expires <duration>", TEXT.expires)
     .option("--offline", TEXT.offline)
     .action(async (name: string, options: Common & { reason: string; expires?: string; offline?: boolean }) => {
-      const { client, print } = openSession(options, io);
+      const { client, confirm: done } = openSession(options, io);
       const { reason, expires, offline } = options;
       const until = expires === undefined ? {} : { expires: parseExpiry(expires, io.now()) };
       const body = { reason, ...until, ...(offline ? { offline } : {}) };
       const suspension = await client.ask<Suspension>("POST", functionPath(name, "/suspend"), { body });
-      print(suspension, says.suspended(name, suspension));
+      done(suspension, says.suspended(name, suspension));
     });
 }
 

@@ -22,7 +22,7 @@ export function addOpen(program: Command, io: Io): void {
     .option("--commit <ref>", TEXT.commit)
     .option("--print", TEXT.print)
     .action(async (wanted: string | undefined, { commit, ...options }: OpenOptions) => {
-      const session = await openFunction(options, io, wanted);
+      const session = await openFunction(options, io, wanted, says.nameFunction("open"));
       const { name, client, print } = session;
       const found =
         commit === undefined

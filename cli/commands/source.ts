@@ -67,16 +67,16 @@ function addSuspending(program: Command, io: Io): void {
     .requiredOption("--reason <text>", TEXT.reason)
     .option("--expires <duration>", TEXT.expires)
     .action(async (source: string, { reason, expires, ...options }: Common & { reason: string; expires?: string }) => {
-      const { client, print } = openSession(options, io);
+      const { client, confirm: done } = openSession(options, io);
       const body = { reason, ...(expires === undefined ? {} : { expires: parseExpiry(expires, io.now()) }) };
       const suspension = await client.ask<Suspension>("POST", pathOf(source, "/suspend"), { body });
-      print(suspension, says.suspended(source, suspension));
+      done(suspension, says.suspended(source, suspension));
     });
   addAsking(program, "source resume")
     .argument("<source>", TEXT.source)
     .action(async (source: string, options: Common) => {
-      const { client, print } = openSession(options, io);
+      const { client, confirm: done } = openSession(options, io);
       const detail = await client.ask<SourceDetail>("POST", pathOf(source, "/resume"));
-      print(detail, viewSource(detail, { colour: io.colour, now: io.now() }));
+      done(detail, says.sourceResumed(source, detail.state));
     });
 }

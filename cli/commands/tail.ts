@@ -47,7 +47,7 @@ function parseRate(raw: string): string {
 
 /** Until Ctrl-C, which is its regular end. */
 async function tail(wanted: string | undefined, options: TailOptions, io: Io): Promise<void> {
-  const { name, client, say } = await openFunction(options, io, wanted);
+  const { name, client, say } = await openFunction(options, io, wanted, says.nameFunction("tail"));
   const { status, method, ip, header, search, sampling } = options;
   const query = new URLSearchParams();
   for (const [key, value] of Object.entries({ status, method, ip, header, search, sampling })) {
@@ -80,7 +80,7 @@ export function addLogs(program: Command, io: Io): void {
     .addOption(new Option("--level <level>", TEXT.level).choices(["debug", "info", "log", "warn", "error"]))
     .addOption(new Option("--kind <kind>", TEXT.kind).choices(["exception", "log"]))
     .action(async (wanted: string | undefined, { limit, level, kind, ...options }: LogOptions) => {
-      const { name, client, print } = await openFunction(options, io, wanted);
+      const { name, client, print } = await openFunction(options, io, wanted, says.nameFunction("logs"));
       const query = new URLSearchParams({ limit: String(limit), ...(level && { level }), ...(kind && { kind }) });
       const page = await client.ask<{ logs: KeptLog[] }>("GET", functionPath(name, `/logs?${query}`));
       print(page, viewLogs(page.logs, io.colour));

@@ -12,6 +12,16 @@ export const saysOfFunctions = {
   previewRemoved: (name: string, commit: string) => `removed the preview of "${name}" at ${commit}`,
   noFolder: (folder: string) => `there is no folder "${folder}"`,
   noProject: (folder: string) => `no wrangler file in "${folder}" or above it: expected wrangler.toml, .json or .jsonc`,
+  noFunctionNamed: (folder: string) => `no function is named, and there is no wrangler file in "${folder}" or above it`,
+  nameFunction: (command: string) => `name the function: wrkst ${command} <function>; or go to its folder`,
+  /** Where no function is known; the word, if there is one, was taken for a version. */
+  nameBeside: (command: string, word: string | undefined) =>
+    word === undefined
+      ? `name the function: wrkst ${command} --name <function>; or go to its folder`
+      : `name the function: wrkst ${command} ${word} --name <function>, where "${word}" is the version; or is it the function? wrkst ${command} --name ${word}`,
+  /** Where the function is known and has no such version. */
+  isVersion: (command: string, word: string, name: string) =>
+    `the argument is a version, see: wrkst versions list --name ${name}; or is "${word}" a function? wrkst ${command} --name ${word}`,
   fileThere: (file: string) => `"${file}" is already there`,
   written: (file: string) => `wrote ${file}`,
   nextOfRepository: (folder: string, url: string) =>
@@ -55,7 +65,7 @@ export const saysOfFunctions = {
   suspended: (name: string, { offline, expiresAt }: { offline?: boolean; expiresAt?: number }) => {
     const what = offline ? "is suspended and refuses requests" : "is suspended, what serves goes on serving";
     const until = expiresAt === undefined ? "" : `, until ${new Date(expiresAt).toISOString()}`;
-    return `${printable(name)} ${what}${until}\n`;
+    return `${printable(name)} ${what}${until}`;
   },
   suspendedBy: ({ author, reason, offline, expiresAt }: Suspension) => {
     const until = expiresAt === undefined ? "" : `, until ${new Date(expiresAt).toISOString()}`;

@@ -2,6 +2,9 @@
 
 import { count, printable, span } from "./printing.js";
 
+/** What events are about. */
+const NOUNS = "source, function, alias, version, database, preview, runtime, secret, token or user";
+
 export const saysOfServer = {
   error: (message: string) => `wrkst: error: ${message}\n`,
   warning: (message: string) => `wrkst: warning: ${message}\n`,
@@ -35,6 +38,11 @@ export const saysOfServer = {
     lost === null
       ? "the server has begun a new list of events: what happened in between is not known"
       : `${count(lost, "event")} in between ${lost === 1 ? "is" : "are"} kept no longer`,
+  badKind: (raw: string) =>
+    `expected kinds such as source.synced or function.updated, or nouns such as ${NOUNS}, separated by commas, received "${raw}".`,
+  noEvents: (kinds: string | undefined) =>
+    `nothing that was asked for has happened${kinds === undefined ? "" : `; kinds begin with nouns such as ${NOUNS}`}`,
+  notYet: (reason: string) => `${reason}: what happens is shown from when there is`,
   listening: (name: string) => `listening to "${name}", Ctrl-C ends it`,
   tailEnded: (name: string) => `the server ended the tail of "${name}"`,
   urlSet: (url: string) => `server is ${url}`,

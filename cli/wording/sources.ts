@@ -9,6 +9,7 @@ export const saysOfSources = {
   confirmRemoval: (name: string) => `remove the source "${name}"?`,
   sourceRemoved: (name: string, kept: boolean) =>
     `removed the source "${name}"; its functions ${kept ? "stay" : 'are removed: "wrkst restore <function>" brings one back'}`,
+  sourceResumed: (name: string, state: string) => `resumed the source "${name}", which is ${printable(state)}`,
   badInterval: (raw: string) => `expected a span such as "30s" or "5m", or "off", received "${raw}".`,
   badPruneLimit: (raw: string) => `expected a share such as "50%", a number, or "never", received "${raw}".`,
   webhookMade: (rotated: boolean) =>

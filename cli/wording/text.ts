@@ -14,7 +14,7 @@ export const TEXT = {
   sourceName: "name for it: lower case letters, digits and -",
   repo: 'address (https or ssh) without credentials, or "embedded"',
   branch: "branch that is followed (default: main)",
-  tags: 'follow the newest tag in this range of versions instead, e.g. "^1.2" (not supported yet)',
+  tags: 'follow the newest tag in this range of versions instead, e.g. "^1.2"',
   path: "folder of the repository that is read",
   interval: 'how often it is asked for news, e.g. "30s", "5m"; "off": only webhooks, pushes and syncs',
   pruneLimit: 'removals of one pass that need no word of yours: "50%", a number, or "never"',

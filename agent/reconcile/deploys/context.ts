@@ -105,6 +105,7 @@ export class DeployContext {
   resolve(record: FunctionRecord, text: string): Version {
     const { registry } = this.deps;
     return resolveVersion(text, {
+      name: record.name,
       versions: registry.versions(record.id),
       aliases: this.aliasesOf(record),
       versionAtCommit: (prefix) => registry.versionAtCommit(record.id, prefix),

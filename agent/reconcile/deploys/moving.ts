@@ -78,7 +78,7 @@ export function createMoving(context: DeployContext) {
     const found = versionBefore(record.latest, kept);
     if (found !== undefined) return found;
     throw new WrkstError("ERR_VERSION_NOT_FOUND", `no version of "${record.name}" served before this one`, {
-      hint: "name the version: wrkst versions list",
+      hint: `name the version; see: wrkst versions list --name ${record.name}`,
     });
   }
 

@@ -8,6 +8,7 @@ import type { Sources } from "../sources.js";
 import type { Turns } from "../turns.js";
 import { type ClearCredentials, mergeCredentials, openCredentials, sealCredentials } from "./credentials.js";
 import type { Following } from "./following.js";
+import { refuseEdit, refuseRemoval } from "./of-environment.js";
 import type { Roster } from "./roster.js";
 import { checkSettings, checkSourceName } from "./settings.js";
 
@@ -71,7 +72,9 @@ export function createChanging(deps: ChangingDeps): Pick<Sources, "add" | "edit"
 
   async function edit(name: string, changes: Partial<SourceSettings>, given: SourceCredentials, by: Actor) {
     return turns.of(name, async () => {
-      const before = roster.expectAdded(name);
+      const before = roster.expectAdded(name, ({ settings: { repo } }) =>
+        refuseEdit(name, repo, { ...changes, ...given }),
+      );
       const settings = checkSettings({ ...before.settings, ...changes });
       if (settings.account !== before.settings.account) throw fixedAccount();
       const sealed = registry.source(name)?.credentials ?? {};
@@ -90,7 +93,7 @@ export function createChanging(deps: ChangingDeps): Pick<Sources, "add" | "edit"
 
   async function remove(name: string, { keepFunctions }: { keepFunctions: boolean }, by: Actor): Promise<void> {
     await turns.of(name, async () => {
-      const following = roster.expectAdded(name);
+      const following = roster.expectAdded(name, () => refuseRemoval(name));
       await following.close();
       const { account, repo } = following.settings;
       for (const { id } of registry.previews.all(name)) registry.previews.remove(id, []);

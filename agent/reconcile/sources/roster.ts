@@ -15,8 +15,8 @@ export interface Roster {
   readonly all: Map<string, Following>;
   /** @throws WrkstError ERR_NOT_FOUND */
   expect(name: string): Following;
-  /** @throws WrkstError ERR_NOT_FOUND; ERR_CONFLICT for the source of the environment */
-  expectAdded(name: string): Following;
+  /** @throws WrkstError ERR_NOT_FOUND; for the source of the environment what `refuse` says */
+  expectAdded(name: string, refuse: (found: Following) => WrkstError): Following;
   /** That of a source which is not over. */
   suspensionOf(name: string): Suspension | undefined;
   /** All that follow that repository. */
@@ -49,12 +49,10 @@ export function createRoster({ registry, log }: RosterDeps): Roster {
     throw new WrkstError("ERR_NOT_FOUND", `there is no source "${name}"`, { hint });
   }
 
-  function expectAdded(name: string): Following {
+  function expectAdded(name: string, refuse: (found: Following) => WrkstError): Following {
     const found = expect(name);
     if (!found.isOfEnvironment) return found;
-    throw new WrkstError("ERR_CONFLICT", `the source "${name}" is described by the environment`, {
-      hint: "set GIT_REPO, GIT_BRANCH and the others, and start again",
-    });
+    throw refuse(found);
   }
 
   function suspensionOf(name: string): Suspension | undefined {
