@@ -13,14 +13,10 @@ export type { Garbage } from "./garbage.js";
 export { waitingKey } from "./holds.js";
 export type { NotedWrite, WriteRecords, WriteRef } from "./kept-writes.js";
 export { type DeliveryRecord, MOST_WAITING, type NotificationRecords } from "./notifications.js";
+export type { WouldBind } from "./preview-bindings.js";
 export type { PastCommit } from "./preview-commits.js";
-export {
-  type PreviewFunction,
-  type PreviewRecord,
-  type PreviewRecords,
-  previewHolder,
-  type WouldBind,
-} from "./previews.js";
+export type { PreviewFunction, PreviewRecord } from "./preview-rows.js";
+export { type PreviewRecords, previewHolder } from "./previews.js";
 export { openRegistry, type Registry, type RegistryOptions } from "./registry.js";
 export type { MigrationsNote, SnapshotRecord, SnapshotRecords } from "./snapshots.js";
 export type { RevisionRecord, SourceRecord } from "./sources.js";

@@ -2,7 +2,7 @@
 
 import type { Db } from "./database.js";
 import { fromJson } from "./json.js";
-import type { PreviewFunction, PreviewRecord } from "./previews.js";
+import type { PreviewFunction, PreviewRecord } from "./preview-rows.js";
 
 /** Commits of one branch that keep their hosts. */
 export const MOST_COMMITS = 10;

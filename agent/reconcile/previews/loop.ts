@@ -1,20 +1,24 @@
 // Runs the previews of one source: level-triggered, one branch at a time, after what production waits for. A branch that moved on
 // pre-empts its older commit. Never decides what a preview is made of.
-import { createHash } from "node:crypto";
+
 import { setMaxListeners } from "node:events";
 import { behaviourOf, type ErrorReport, reportOf, WrkstError } from "../../errors.js";
-import { labelsOf, matchesBranch } from "../../plan/branch-labels.js";
 import type { NewEvent, PreviewRecord } from "../../store/index.js";
-import { migrationsOf } from "./migrations.js";
-import { isDifferent, type PreviewPassDeps, type PreviewWanted, runPreview } from "./pass.js";
+import { type PreviewWanted, runPreview } from "./pass.js";
+import { type Waiter, Waiting } from "./waiting.js";
+import {
+  type BranchItem,
+  branchesWanted,
+  commitsAsked,
+  dueOf,
+  type Item,
+  isPreviewed,
+  keyOfAsked,
+  recordsOf,
+  type WantedDeps,
+} from "./wanted.js";
 
-export interface PreviewLoopDeps extends PreviewPassDeps {
-  /** Branches that get previews, as globs. */
-  patterns: string[];
-  /** Branches that sources follow in the same repository. */
-  followed(): string[];
-  /** All branches as they are: name → commit. */
-  branches(signal: AbortSignal): Promise<Map<string, string>>;
+export interface PreviewLoopDeps extends WantedDeps {
   /** Makes the commits readable. */
   bringIn(branches: ReadonlyMap<string, string>, signal: AbortSignal): Promise<void>;
   publish(): Promise<void>;
@@ -29,14 +33,6 @@ export interface PreviewLoopDeps extends PreviewPassDeps {
   log: { warn(fields: object, message: string): void; debug(fields: object, message: string): void };
 }
 
-interface Waiter {
-  key: string;
-  /** Null: that it is gone. */
-  commit: string | null;
-  /** Undefined where there is no preview of the branch. */
-  resolve(record: PreviewRecord | undefined): void;
-}
-
 interface Running {
   key: string;
   /** Null where only a person ends it. */
@@ -45,25 +41,15 @@ interface Running {
   controller: AbortController;
 }
 
-/** What is to be made, by the key under which somebody waits for it: a branch, or what no branch can be called. */
-interface Item extends PreviewWanted {
-  key: string;
-}
-type BranchItem = Item & { of: { branch: string } };
-
-const keyOfAsked = (id: string) => `commit:${id}`;
-/** Nothing makes it anew but somebody who asks again. */
-const HANDLED = "handled";
-
 const FIRST_RETRY = 5_000;
 const LAST_RETRY = 300_000;
 
 export class PreviewLoop {
   readonly #deps: PreviewLoopDeps;
   readonly #closing = new AbortController();
+  readonly #waiting = new Waiting();
   #isPending = false;
   #isWorking = false;
-  #waiters: Waiter[] = [];
   #running: Running | undefined;
   #idle: Promise<void> = Promise.resolve();
   #retry: NodeJS.Timeout | undefined;
@@ -91,7 +77,7 @@ export class PreviewLoop {
   }
 
   isPreviewed(branch: string): boolean {
-    return matchesBranch(this.#deps.patterns, branch) && !this.#deps.followed().includes(branch);
+    return isPreviewed(this.#deps, branch);
   }
 
   /** The preview of a branch that was pushed: as it is when that commit, or a newer one, was worked off. */
@@ -118,11 +104,11 @@ export class PreviewLoop {
     const key = keyOfAsked(id);
     if (this.#running?.key === key)
       this.#running.controller.abort(new WrkstError("ERR_SUPERSEDED", "the preview was removed"));
-    this.#resolve((waiter) => waiter.key === key, undefined);
+    this.#waiting.resolve((waiter) => waiter.key === key);
   }
 
   #wait(waiter: Waiter): void {
-    this.#waiters.push(waiter);
+    this.#waiting.add(waiter);
     if (this.#closing.signal.aborted) this.#release();
     else this.wake();
   }
@@ -163,12 +149,11 @@ export class PreviewLoop {
 
   async #look(): Promise<void> {
     const { signal } = this.#closing;
-    for (const one of this.#asked()) if (!this.#isStopped) await this.#runOne(one);
-    const wanted = await this.#wanted(signal);
+    for (const one of commitsAsked(this.#deps.passes)) if (!this.#isStopped) await this.#runOne(one);
+    const wanted = await branchesWanted(this.#deps, signal);
     if (this.#isStopped) return;
     await this.#removeGone(wanted);
-    const [records, production] = [this.#records(), this.#production()];
-    const due = wanted.filter((one) => isDue(one, records.get(one.key), production));
+    const due = dueOf(this.#deps.passes, wanted);
     for (const one of wanted) if (!due.includes(one)) this.#answer(one);
     if (due.length === 0) return;
     await this.#deps.bringIn(new Map(due.map(({ key, commit }) => [key, commit])), signal);
@@ -178,58 +163,10 @@ export class PreviewLoop {
     }
   }
 
-  /** In the order of their names, with their labels. */
-  async #wanted(signal: AbortSignal): Promise<BranchItem[]> {
-    const { patterns, followed, passes } = this.#deps;
-    if (patterns.length === 0) return [];
-    const all = await this.#deps.branches(signal);
-    const branches = [...all.keys()].filter((branch) => this.isPreviewed(branch)).sort();
-    const labels = labelsOf(branches, followed());
-    return branches.map((branch) => {
-      const [commit, label] = [all.get(branch)!, labels.get(branch)!];
-      const handled = this.#digest([commit, label, passes.source.path]);
-      return { key: branch, of: { branch }, commit, label, handled };
-    });
-  }
-
-  /** Commits that somebody asked for and that are not made, in the order in which they were. */
-  #asked(): Item[] {
-    const { registry, source } = this.#deps.passes;
-    const waiting = registry.previews
-      .all(source.name)
-      .filter(({ branch, handled }) => branch === null && handled === "");
-    return waiting
-      .sort((a, b) => a.createdAt - b.createdAt)
-      .map(({ id, commit, label, function: name }) => {
-        return { key: keyOfAsked(id), of: { asked: id, function: name ?? "" }, commit, label, handled: HANDLED };
-      });
-  }
-
-  #digest(parts: string[]): string {
-    const { passes, hasSecrets } = this.#deps;
-    const all = [...parts, passes.environment ?? "", passes.bundlerId, hasSecrets];
-    return createHash("sha256").update(JSON.stringify(all)).digest("hex");
-  }
-
-  #records(): Map<string, PreviewRecord> {
-    const { registry, source } = this.#deps.passes;
-    return new Map(registry.previews.all(source.name).map((one) => [one.branch ?? keyOfAsked(one.id), one]));
-  }
-
-  /** Whether a version differs from production as it is now. */
-  #production(): IsDifferent {
-    const { registry, source } = this.#deps.passes;
-    const records = new Map(registry.functions().map((record) => [record.name, record]));
-    return (name, id, migrates) =>
-      migrates === undefined
-        ? isDifferent(source.name, records.get(name), id)
-        : isDifferent(source.name, records.get(name), id) || migrationsOf(registry, records.get(name)) === migrates;
-  }
-
   async #removeGone(wanted: BranchItem[]): Promise<void> {
     const { passes, publish, tend } = this.#deps;
     const there = new Set(wanted.map(({ key }) => key));
-    const gone = [...this.#records()].filter(([key, { branch }]) => branch !== null && !there.has(key));
+    const gone = [...recordsOf(passes)].filter(([key, { branch }]) => branch !== null && !there.has(key));
     for (const [branch, { id }] of gone) {
       const message = `the preview of the branch "${branch}" was removed`;
       passes.registry.previews.remove(id, [{ kind: "preview.removed", source: passes.source.name, message }]);
@@ -239,15 +176,15 @@ export class PreviewLoop {
       tend();
     }
     // A look that began while git was still moving the references of a push has not seen all of them.
-    const asked = new Set([...this.#records()].flatMap(([key, { branch }]) => (branch === null ? [key] : [])));
+    const asked = new Set([...recordsOf(passes)].flatMap(([key, { branch }]) => (branch === null ? [key] : [])));
     const isGone = ({ key, commit }: Waiter) =>
       !there.has(key) && !asked.has(key) && (commit === null || !this.#isPending);
-    this.#resolve(isGone, undefined);
+    this.#waiting.resolve(isGone);
   }
 
   /** What somebody waits for comes first. */
   #inOrder(due: BranchItem[]): BranchItem[] {
-    const awaited = new Set(this.#waiters.map(({ key }) => key));
+    const awaited = this.#waiting.keys();
     return [...due].sort((a, b) => Number(awaited.has(b.key)) - Number(awaited.has(a.key)));
   }
 
@@ -317,35 +254,11 @@ export class PreviewLoop {
   /** Another commit than the one that was waited for will do, unless there is to be another look. */
   #answer({ key, commit }: Item): void {
     const isFit = (waiter: Waiter) => waiter.key === key && (waiter.commit === commit || !this.#isPending);
-    if (this.#waiters.some(isFit)) this.#resolve(isFit, this.#records().get(key));
-  }
-
-  #resolve(fits: (waiter: Waiter) => boolean, record: PreviewRecord | undefined): void {
-    const done = this.#waiters.filter(fits);
-    this.#waiters = this.#waiters.filter((waiter) => !done.includes(waiter));
-    for (const { resolve } of done) resolve(record);
+    this.#waiting.resolve(isFit, () => recordsOf(this.#deps.passes).get(key));
   }
 
   /** Whoever still waits when all is done waits for something that is no more. */
   #release(): void {
-    const records = this.#closing.signal.aborted ? new Map<string, PreviewRecord>() : this.#records();
-    for (const { key, resolve } of this.#waiters.splice(0)) resolve(records.get(key));
+    this.#waiting.release(this.#closing.signal.aborted ? new Map() : recordsOf(this.#deps.passes));
   }
-}
-
-/** `migrates`: where only migrations differed, a digest of production's at that time. */
-type IsDifferent = (name: string, version: string, migrates: string | undefined) => boolean;
-
-function isDue({ handled }: PreviewWanted, record: PreviewRecord | undefined, differs: IsDifferent): boolean {
-  return record?.handled !== handled || (!record.error && isStale(record, differs));
-}
-
-/** Production has moved, so that another set of functions differs from it. */
-function isStale({ versions, functions }: PreviewRecord, differs: IsDifferent): boolean {
-  const failed = new Set(functions.flatMap(({ name, error }) => (error ? [name] : [])));
-  const there = new Set(functions.flatMap(({ name, version }) => (version === null ? [] : [name])));
-  const migrates = new Map(functions.map((one) => [one.name, one.migrates]));
-  return Object.entries(versions).some(
-    ([name, id]) => !failed.has(name) && differs(name, id, migrates.get(name)) !== there.has(name),
-  );
 }
