@@ -48,6 +48,7 @@ const WORDS = [
   "model-status",
   "model-tail",
   "model-trials",
+  "constant-time",
   "errors",
   "sqlite",
 ];

@@ -1,9 +1,10 @@
 // Files that clients send and fetch without a credential, as Cloudflare's do: the address holds a secret. Invariant: an
 // address works once, for one file, until its time is over; nothing of it stays on disk then.
 
-import { randomBytes, timingSafeEqual } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
+import { isSameSecret } from "../constant-time.js";
 import { WrkstError } from "../errors.js";
 import type { Budget } from "./body.js";
 import { type Arrived, receiveFile, type Sent } from "./files.js";
@@ -44,7 +45,7 @@ interface Held {
   id: string;
   owner: string;
   /** As it stands in the address; compared as text, since base64 has several spellings of the same bytes. */
-  key: Buffer;
+  key: string;
   expiresAt: number;
   timer: NodeJS.Timeout;
   upload?: { md5: string; limit: number };
@@ -73,15 +74,13 @@ export function createTransfers({ folder, publicUrl, now, life = LIFE }: Transfe
     if (open >= MOST_PER_ACCOUNT) throw new WrkstError("ERR_RATE_LIMITED", "too many transfers at once");
     const [id, key] = [randomBytes(16).toString("hex"), randomBytes(32).toString("base64url")];
     const timer = setTimeout(() => end(one), life).unref();
-    const one: Held = { ...what, id, owner, key: Buffer.from(key), expiresAt: now() + life, isTaken: false, timer };
+    const one: Held = { ...what, id, owner, key, expiresAt: now() + life, isTaken: false, timer };
     held.set(id, one);
     return { id, url: `${publicUrl()}${TRANSFERS}/${id}?key=${key}` };
   };
   const find = (id: string, given: string): Held => {
     const one = held.get(id);
-    const key = Buffer.from(given);
-    const isRight = one && key.length === one.key.length && timingSafeEqual(key, one.key);
-    if (isRight && !one.isTaken && one.expiresAt > now()) return one;
+    if (one && isSameSecret(given, one.key) && !one.isTaken && one.expiresAt > now()) return one;
     throw new WrkstError("ERR_NOT_FOUND", "there is no such transfer", {
       hint: "an address works once and for an hour: ask for a new one",
     });

@@ -1,9 +1,10 @@
 // The break-glass token: made at the first start, kept in a file that only its owner reads. Invariant: its value is
 // never logged, and is compared in constant time.
 
-import { createHash, randomBytes as nodeRandomBytes, timingSafeEqual } from "node:crypto";
+import { createHash, randomBytes as nodeRandomBytes } from "node:crypto";
 import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { isSameSecret } from "../constant-time.js";
 import { WrkstError } from "../errors.js";
 import { readSecretFile, writeSecretFile } from "./secret-file.js";
 
@@ -35,7 +36,7 @@ export async function openAdminToken(options: AdminTokenOptions): Promise<AdminT
   if (kept !== undefined) refuseOdd(kept, file);
   const token = kept ?? (await writeSecretFile(file, `wrkst_${randomBytes(32).toString("base64url")}`));
   const expected = digestOf(token);
-  return { file, matches: (presented) => timingSafeEqual(digestOf(presented), expected) };
+  return { file, matches: (presented) => isSameSecret(digestOf(presented), expected) };
 }
 
 function refuseOdd(token: string, file: string): void {

@@ -1,7 +1,8 @@
 // Tails as Cloudflare's clients have them: made by a call, then opened by a WebSocket whose address holds a secret, gone when
 // the socket closes, or never opened, or too old.
 
-import { randomBytes, timingSafeEqual } from "node:crypto";
+import { randomBytes } from "node:crypto";
+import { isSameSecret } from "../constant-time.js";
 import type { TailEvent } from "../model.js";
 import type { Hub, Listener } from "./hub.js";
 
@@ -92,15 +93,10 @@ export function createTails({ hub, now, patience = PATIENCE, life = LIFE }: Tail
     },
     open(id, secret, open) {
       const tail = tails.get(id);
-      if (!tail || !isSame(tail.secret, secret) || tail.socket) return undefined;
+      if (!tail || !isSameSecret(tail.secret, secret) || tail.socket) return undefined;
       tail.socket = open();
       endIn(tail, tail.expiresAt - now());
       return () => end(tail);
     },
   };
-}
-
-function isSame(one: string, other: string): boolean {
-  const [a, b] = [Buffer.from(one), Buffer.from(other)];
-  return a.length === b.length && timingSafeEqual(a, b);
 }

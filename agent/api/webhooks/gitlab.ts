@@ -3,13 +3,13 @@
 
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { isSameSecret } from "../../constant-time.js";
 import {
   announced,
   COMMIT,
   eventIn,
   headerOf,
   idIn,
-  isSame,
   missingProof,
   type OpenVerifier,
   type Provider,
@@ -31,7 +31,7 @@ const verifier: OpenVerifier = (headers, secret, now) => {
   if (headers["webhook-signature"] !== undefined) return verifyStandard(headers, secret, now);
   const token = headerOf(headers, "X-Gitlab-Token");
   if (!token) throw missingProof('"X-Gitlab-Token", or a "webhook-signature"', token);
-  return { update: () => undefined, isRight: () => isSame(digestOf(token), digestOf(secret)) };
+  return { update: () => undefined, isRight: () => isSameSecret(digestOf(token), digestOf(secret)) };
 };
 
 const digestOf = (text: string) => createHash("sha256").update(text).digest();

@@ -1,9 +1,10 @@
 // What a provider of webhooks knows: how a request proves who sent it, what it is, and which references it speaks of; with
 // the pieces that they share. Pure.
 
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { z } from "zod";
+import { isSameSecret } from "../../constant-time.js";
 import { WrkstError } from "../../errors.js";
 
 export interface Provider {
@@ -88,11 +89,7 @@ export function hexSignature(name: string, prefix = ""): OpenVerifier {
 
 export function hmacVerifier(algorithm: "sha256" | "sha512", key: string, signature: Buffer): Verifier {
   const hmac = createHmac(algorithm, key);
-  return { update: (chunk) => void hmac.update(chunk), isRight: () => isSame(hmac.digest(), signature) };
-}
-
-export function isSame(one: Buffer, other: Buffer): boolean {
-  return one.length === other.length && timingSafeEqual(one, other);
+  return { update: (chunk) => void hmac.update(chunk), isRight: () => isSameSecret(hmac.digest(), signature) };
 }
 
 /** Never says what was received: it may be the secret. */

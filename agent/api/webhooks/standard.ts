@@ -2,9 +2,10 @@
 // https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 
 import { createHmac } from "node:crypto";
+import { isSameSecret } from "../../constant-time.js";
 import { WrkstError } from "../../errors.js";
 import { generic } from "./generic.js";
-import { headerOf, isSame, missingProof, type OpenVerifier, type Provider, requiredIdIn } from "./provider.js";
+import { headerOf, missingProof, type OpenVerifier, type Provider, requiredIdIn } from "./provider.js";
 
 /** Milliseconds that the clocks of the two sides may differ. */
 const MAX_SKEW = 5 * 60_000;
@@ -31,7 +32,7 @@ export const verifyStandard: OpenVerifier = (headers, secret, now) => {
     update: (chunk) => void hmac.update(chunk),
     isRight() {
       const digest = hmac.digest();
-      return signatures.filter((signature) => isSame(digest, signature)).length > 0;
+      return signatures.filter((signature) => isSameSecret(digest, signature)).length > 0;
     },
   };
 };
