@@ -541,6 +541,12 @@ test("sources that people add are followed beside the one of the environment, by
       assert.equal(asked.status, 200, asked.text);
       const commitHost = `${String(asked.json.commit).slice(0, 7)}--vault`;
       await answers(agent, commitHost, "other:none");
+      await repository.git("checkout", "--quiet", "-B", "stranger", "live");
+      const pulled = await repository.commit(vault("pulled"));
+      await repository.git("push", "--quiet", bare, "stranger:refs/pull/1/head");
+      const refused = await ask(agent, "POST", "functions/vault/previews?wait=true", { commit: pulled });
+      assert.deepEqual([refused.status, refused.json.code], [404, "ERR_NOT_FOUND"], refused.text);
+      assert.match(refused.text, /no branch and no tag of/);
 
       await agent.stop();
       await repository.git("push", "--quiet", bare, "--delete", "feature/one");

@@ -3,9 +3,8 @@
 import { appendFile, mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { WrkstError } from "../errors.js";
-import { type BaseEnvironment, gitEnvironment, gitError, openGit, runGit } from "./git.js";
+import { type BaseEnvironment, createBare, gitEnvironment, gitError, openGit, runGit } from "./git.js";
 import { removeStaleLocks } from "./locks.js";
-import { createBare } from "./mirror.js";
 
 export interface EmbeddedOptions {
   /** Folder of the bare repository, e.g. `<gitDir>/functions.git`. */

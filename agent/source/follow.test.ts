@@ -427,6 +427,22 @@ async function forge(t: TestContext, token?: string): Promise<Forge> {
   };
 }
 
+test("whether a commit is published is asked with the token, and without files where the forge can leave them out", async (t) => {
+  const { url, repo } = await forge(t, "canary-token");
+  await git(repo, ["config", "uploadpack.allowFilter", "true"]);
+  const gitDir = await temporaryFolder(t);
+  const source = await follow(t, { repo: url, gitDir, credentials: { token: "canary-token" } });
+  const first = await commit(repo, { x: "1" });
+  await commit(repo, { x: "2" });
+  assert.equal(await source.contains(first, signal), true);
+  assert.equal(await source.contains("1".repeat(40), signal), false);
+  const all = ["cat-file", "--batch-all-objects", "--batch-check=%(objecttype)"];
+  assert.deepEqual((await git(join(gitDir, "default.git.history"), all)).stdout.trim().split("\n"), [
+    "commit",
+    "commit",
+  ]);
+});
+
 test("follows a remote with a token, shallow, and fetches only when the branch has moved", async (t) => {
   const { url, repo, requests } = await forge(t, "canary-token");
   const gitDir = await temporaryFolder(t);

@@ -44,6 +44,13 @@ export interface Source {
    * @throws ERR_NOT_FOUND, and as `fetch`
    */
   resolve(ref: string, signal: AbortSignal): Promise<string>;
+  /**
+   * Whether a branch or a tag leads to the commit now: a forge may also hand out what strangers have sent, such as pull requests.
+   * Of the embedded repository always, since nobody sends to it who may not deploy.
+   *
+   * @throws as `fetch`
+   */
+  contains(commit: string, signal: AbortSignal): Promise<boolean>;
   /** What tags and commits lead to as they are now; brings in nothing. @throws as `fetch` */
   pinned(refs: string[], signal: AbortSignal): Promise<Map<string, Pinned>>;
   /** Makes the commit readable that the tag leads to, or that is named by its digits. @throws as `resolve` */
@@ -105,6 +112,7 @@ interface Origin {
   showed(id: string): boolean;
   branches(signal: AbortSignal): Promise<Map<string, string>>;
   resolve(ref: string, signal: AbortSignal): Promise<string | undefined>;
+  contains(commit: string, signal: AbortSignal): Promise<boolean>;
   listed(names: string[], signal: AbortSignal): Promise<Map<string, string>>;
   look(signal: AbortSignal): Promise<Tip>;
   bringIn(branches: ReadonlyMap<string, string>, signal: AbortSignal): Promise<void>;
@@ -171,6 +179,11 @@ export async function openSource(options: SourceOptions): Promise<Source> {
     look: origin.look,
     branches: (signal) => origin.branches(signal),
     resolve,
+    contains(commit, signal) {
+      const turn = last.then(() => origin.contains(commit, signal));
+      last = turn.catch(() => {});
+      return turn;
+    },
     async pinned(refs, signal) {
       const names = namesOfPinned(refs);
       return readPinned(refs, names.length ? await origin.listed(names, signal) : new Map());
@@ -280,6 +293,7 @@ function remoteOrigin(options: SourceOptions, address: string, follow: Follow): 
     },
     showed: mirror.showed,
     resolve: mirror.resolve,
+    contains: mirror.contains,
     listed: mirror.listed,
     look: (signal) => mirror.list({ signal, rank: "asked" }),
     branches: mirror.heads,
@@ -310,6 +324,7 @@ function embeddedOrigin({ environment }: SourceOptions, dir: string, follow: Fol
     // What is here is all there is.
     showed: () => "tags" in follow,
     branches: () => listHeads(dir, environment),
+    contains: async () => true,
     resolve: (ref, signal) => resolveHere(dir, ref, { environment, signal }),
     bringIn: async () => {},
     objects: () => objects,

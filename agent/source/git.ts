@@ -1,6 +1,8 @@
 // Every git process of the agent is started here or with the constants of this file. Never a shell, never a prompt, no configuration but ours.
 
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
 import { type SimpleGit, type SimpleGitOptions, simpleGit } from "simple-git";
 import { type ErrorCode, WrkstError } from "../errors.js";
 import { printable } from "./remote.js";
@@ -82,6 +84,17 @@ export function openGit(dir: string, base?: BaseEnvironment, extra?: Record<stri
     timeout: { block: 60_000 },
     completion: { onClose: true, onExit: false },
   }).env(gitEnvironment(base, extra));
+}
+
+/** Creates an empty bare repository, without the hooks and examples of git's templates. */
+export async function createBare(dir: string, environment: BaseEnvironment | undefined): Promise<void> {
+  await mkdir(dirname(dir), { recursive: true });
+  const args = ["init", "--quiet", "--bare", "--template=", "--initial-branch=main", dir];
+  await openGit(dirname(dir), environment)
+    .raw(args)
+    .catch((error: unknown) => {
+      throw gitError("creating a mirror", error);
+    });
 }
 
 /** Arguments before the command: repository and settings. */

@@ -1,38 +1,24 @@
 // A bare repository of the agent's own that holds what is followed of a remote, shallow. Can be thrown away at any time: it is rebuilt from the remote.
 
-import { mkdir, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { type ErrorCode, WrkstError } from "../errors.js";
-import { type BaseEnvironment, gitEnvironment, gitError, openGit, type RunOptions, redact, runGit } from "./git.js";
+import { type Call, type Connection, fetchRemote, listRemote } from "./connection.js";
+import { createBare } from "./git.js";
+import { isInHistory } from "./history.js";
 import { type Follow, type Listing, noCommit, parseListing, referenceOf, type Tip, tipOf } from "./listing.js";
 import { removeStaleLocks } from "./locks.js";
 import { type Objects, openObjects } from "./objects.js";
 import { readListed } from "./pinned.js";
-import { type Access, hostOf, type Remote, validateBranch } from "./remote.js";
+import { validateBranch } from "./remote.js";
 import { COMMIT, candidatesOf, resolveHere } from "./resolve.js";
-import type { GitSlots, Rank } from "./slots.js";
 
-export interface MirrorOptions {
+export interface MirrorOptions extends Connection {
   /** Folder of the mirror, `<name>.git`. */
   dir: string;
-  remote: Remote;
-  access: Access;
   follow: Follow;
-  /** Asked before each connection; it rejects where none may be made. */
-  admit?: () => Promise<void>;
-  /** Waited for before each connection. */
-  slots?: GitSlots | undefined;
   /** Every look asks for all branches, so that those of previews need no look of their own. */
   seesAll?: boolean;
-  environment?: BaseEnvironment | undefined;
-  /** Milliseconds. */
-  timeouts: { list: number; fetch: number };
-}
-
-/** How the remote is asked. */
-export interface Call {
-  signal: AbortSignal;
-  rank: Rank;
 }
 
 export interface Mirror {
@@ -55,6 +41,8 @@ export interface Mirror {
   fetchAtOnce(call: Call): Promise<Tip | undefined>;
   /** What was brought in last, undefined when there is nothing or the mirror is not to be trusted. */
   current(): Promise<Here | undefined>;
+  /** Whether a branch or a tag of the remote leads to the commit now. Must not run beside another one. */
+  contains(commit: string, signal: AbortSignal): Promise<boolean>;
   /** The commit that the remote, or the mirror, knows by the name, brought in. Must not run beside a fetch. */
   resolve(ref: string, signal: AbortSignal): Promise<string | undefined>;
   objects(): Objects;
@@ -87,17 +75,11 @@ export function openMirror(options: MirrorOptions): Mirror {
   let heads: Map<string, string> | undefined;
 
   async function look(call: Call, kinds: { heads: boolean; tags: boolean }): Promise<Listing> {
-    await ensureSettings(options);
     const branch = "branch" in follow && !options.seesAll ? follow.branch : "*";
     // By the options the server is asked for branches or tags alone, by the pattern git leaves out all others.
-    const args = [
-      ...["ls-remote", ...(kinds.heads ? ["--heads"] : []), ...(kinds.tags ? ["--tags"] : ["--refs"])],
-      ...["--end-of-options", options.remote.url],
-      ...[...(kinds.heads ? [`refs/heads/${branch}`] : []), ...(kinds.tags ? ["refs/tags/*"] : [])],
-    ];
-    // No repository is needed, so that a broken mirror does not stand in the way.
-    const run = { ...runOptions(options, "/dev/null", call.signal), timeout: options.timeouts.list };
-    return parseListing(await talk(options, args, run, call.rank));
+    const flags = [...(kinds.heads ? ["--heads"] : []), ...(kinds.tags ? ["--tags"] : ["--refs"])];
+    const names = [...(kinds.heads ? [`refs/heads/${branch}`] : []), ...(kinds.tags ? ["refs/tags/*"] : [])];
+    return parseListing(await listRemote(options, names, call, flags));
   }
 
   const open = () => {
@@ -165,12 +147,7 @@ export function openMirror(options: MirrorOptions): Mirror {
       heads ??= (await look({ signal, rank: "preview" }, { heads: true, tags: false })).heads;
       return heads;
     },
-    async listed(names, signal) {
-      await ensureSettings(options);
-      const args = ["ls-remote", "--end-of-options", options.remote.url, ...names];
-      const run = { ...runOptions(options, "/dev/null", signal), timeout: options.timeouts.list };
-      return readListed(await talk(options, args, run, "followed"));
-    },
+    listed: async (names, signal) => readListed(await listRemote(options, names, { signal, rank: "followed" })),
     async fetchBranches(branches, signal) {
       const specs = branches.map((branch) => `+refs/heads/${validateBranch(branch)}:refs/wrkst/branches/${branch}`);
       await fetchInto(options.dir, options, { signal, rank: "preview" }, specs);
@@ -223,6 +200,11 @@ export function openMirror(options: MirrorOptions): Mirror {
       const header = await open().header(`${ASKED}^{commit}`);
       return header?.type === "commit" ? header.id : undefined;
     },
+    async contains(commit, signal) {
+      const call: Call = { signal, rank: "asked" };
+      const tips = readListed(await listRemote(options, ["refs/heads/*", "refs/tags/*"], call));
+      return [...tips.values()].includes(commit) || isInHistory(`${options.dir}.history`, options, commit, call);
+    },
     objects: open,
     close() {
       objects?.close();
@@ -238,80 +220,17 @@ async function readHere(objects: Objects): Promise<Here | undefined> {
   return commit?.type === "commit" ? { id: named.id, commit: commit.id } : undefined;
 }
 
-/** Creates an empty bare repository, without the hooks and examples of git's templates. */
-export async function createBare(dir: string, environment: BaseEnvironment | undefined): Promise<void> {
-  await mkdir(dirname(dir), { recursive: true });
-  const args = ["init", "--quiet", "--bare", "--template=", "--initial-branch=main", dir];
-  await openGit(dirname(dir), environment)
-    .raw(args)
-    .catch((error: unknown) => {
-      throw gitError("creating a mirror", error);
-    });
-}
-
 /** What the remote calls it: a full reference, or the commit itself, which it may refuse to give. */
 async function findRemote(options: MirrorOptions, ref: string, call: Call): Promise<string | undefined> {
-  await ensureSettings(options);
   const candidates = candidatesOf(ref);
-  const args = ["ls-remote", "--refs", "--end-of-options", options.remote.url, ...candidates];
-  const run = { ...runOptions(options, "/dev/null", call.signal), timeout: options.timeouts.list };
-  const listed = await talk(options, args, run, call.rank);
+  const listed = await listRemote(options, candidates, call, ["--refs"]);
   const found = candidates.find((name) => listed.split("\n").some((line) => line.endsWith(`\t${name}`)));
   return found ?? (COMMIT.test(ref) ? ref : undefined);
 }
 
-async function fetchInto(dir: string, options: MirrorOptions, call: Call, specs: string[]): Promise<void> {
-  await ensureSettings(options);
-  const flags = [
-    "--quiet",
-    "--depth=1",
-    "--update-shallow",
-    "--no-tags",
-    "--no-show-forced-updates",
-    "--no-write-fetch-head",
-    "--no-auto-maintenance",
-  ];
-  const run = { ...runOptions(options, dir, call.signal), timeout: options.timeouts.fetch };
-  await talk(options, ["fetch", ...flags, "--end-of-options", options.remote.url, ...specs], run, call.rank);
-}
-
-/** The one way to the remote. */
-async function talk(options: MirrorOptions, args: string[], run: RunOptions, rank: Rank): Promise<string> {
-  const work = async () => {
-    await options.admit?.();
-    return runGit(args, run);
-  };
-  const { slots, remote } = options;
-  return slots ? slots.run({ rank, host: hostOf(remote), signal: run.signal! }, work) : work();
-}
-
-function runOptions(options: MirrorOptions, gitDir: string, signal: AbortSignal): RunOptions {
-  const local = options.remote.kind === "local" ? { GIT_CONFIG_GLOBAL: settingsFile(options) } : {};
-  return {
-    gitDir,
-    what: `fetching "${redact(options.remote.url, options.access.secrets)}"`,
-    environment: gitEnvironment(options.environment, { ...options.access.environment, ...local }),
-    config: options.access.config,
-    secrets: options.access.secrets,
-    signal,
-  };
-}
-
-function settingsFile({ dir }: MirrorOptions): string {
-  return `${dir}.settings`;
-}
-
-/**
- * git refuses a repository of another user unless its path is named in the user's own settings, and arguments do not reach
- * the process that serves a local path: a settings file with nothing else in it does. The operator named the path.
- */
-async function ensureSettings(options: MirrorOptions): Promise<void> {
-  if (options.remote.kind !== "local") return;
-  const real = await realpath(options.remote.url).catch(() => options.remote.url);
-  const paths = [...new Set([options.remote.url, real])].flatMap((path) => [path, join(path, ".git")]);
-  const lines = paths.map((path) => `\tdirectory = "${path.replace(/[\\"]/g, "\\$&")}"\n`);
-  await mkdir(dirname(options.dir), { recursive: true });
-  await writeFile(settingsFile(options), `[safe]\n${lines.join("")}`, { mode: 0o600 });
+function fetchInto(gitDir: string, options: MirrorOptions, call: Call, specs: string[]): Promise<void> {
+  const flags = ["--depth=1", "--no-tags", "--no-show-forced-updates"];
+  return fetchRemote(options, { gitDir, flags, specs }, call);
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 // The front of previews: one loop for each source that has them.
-import type { WrkstError } from "../../errors.js";
+import { WrkstError } from "../../errors.js";
 import { createDeclarationReader } from "../../manifest/declarations.js";
 import type { BranchPreview, Declaration, SourceSettings } from "../../model.js";
 import type { Source } from "../../source/follow.js";
@@ -41,6 +41,8 @@ export interface Previews {
     name: string,
     signal: AbortSignal,
   ): Promise<{ commit: string; declaration: Declaration | undefined }>;
+  /** Refuses what no branch and no tag of the repository has. @throws ERR_NOT_FOUND, and as `Source` */
+  expectPublished(commit: string, signal: AbortSignal): Promise<void>;
   /** What became of a commit that was asked for; as it is where that may still take long. */
   made(asked: PreviewRecord): Promise<PreviewRecord | undefined>;
   /** It is worked on, and not served yet, whatever is recorded. */
@@ -97,11 +99,21 @@ export function openPreviews(deps: PreviewsDeps): Previews {
       const all = await declarations.read(snapshot, environment === undefined ? {} : { environment });
       return { commit, declaration: all.find((one) => one.name === name) };
     },
+    async expectPublished(commit, signal) {
+      if (!(await source.contains(commit, signal))) throw notPublished(commit, source.repo);
+    },
     made: (asked) => loop.made(asked),
     isMaking: (id) => loop.isMaking(id),
     drop: (id) => loop.drop(id),
     close: () => loop.close(),
   };
+}
+
+/** A forge hands out pull requests of strangers by their commits. They are not run on anybody's data. */
+function notPublished(commit: string, repo: string): WrkstError {
+  return new WrkstError("ERR_NOT_FOUND", `no branch and no tag of "${repo}" has the commit ${commit.slice(0, 12)}`, {
+    hint: "look at it, push it to a branch of the repository, and ask again",
+  });
 }
 
 /** `[wrkst] preview = false` and `preview_urls = false` switch it off for a function. */

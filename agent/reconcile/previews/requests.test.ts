@@ -43,6 +43,7 @@ function open(t: TestContext, { retention = RETENTION } = {}) {
     },
     made: ({ id }: PreviewRecord) => new Promise<PreviewRecord | undefined>((resolve) => waiters.push({ id, resolve })),
     isMaking: () => false,
+    expectPublished: async () => {},
     drop: settle,
   };
   const sources = new Map(["default", "second"].map((name) => [name, { previews, settings: { account: "main" } }]));

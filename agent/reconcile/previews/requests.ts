@@ -13,7 +13,7 @@ import { notDeclared } from "./pass.js";
 import type { UrlOf } from "./report.js";
 
 /** What finds and makes the commits of a source. */
-type Making = Pick<Previews, "look" | "made" | "isMaking" | "drop">;
+type Making = Pick<Previews, "look" | "expectPublished" | "made" | "isMaking" | "drop">;
 
 export interface CommitPreviewsDeps {
   registry: Registry;
@@ -63,7 +63,10 @@ export function createCommitPreviews(deps: CommitPreviewsDeps): CommitPreviewsFr
     const { commit, declaration } = await previews.look(ref, record.name, signal);
     refuseUnwanted(record, declaration, commit);
     const wanted = { record, source, previews, commit };
-    return deployed(wanted) ?? ofBranch(wanted) ?? (await ask(wanted, { wait, signal }, by));
+    const made = deployed(wanted) ?? ofBranch(wanted);
+    if (made) return made;
+    await previews.expectPublished(commit, signal);
+    return ask(wanted, { wait, signal }, by);
   }
 
   /** Also one that was removed: what it was can be looked at. */

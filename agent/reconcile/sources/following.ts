@@ -157,7 +157,14 @@ export async function openFollowing(deps: FollowingDeps, described: Described): 
     },
     async removeFiles() {
       const mirror = join(folders.git, `${name}.git`);
-      const paths = [mirror, `${mirror}.new`, `${mirror}.settings`, folders.work, `${folders.work}.previews`];
+      const paths = [
+        mirror,
+        `${mirror}.new`,
+        `${mirror}.history`,
+        `${mirror}.settings`,
+        folders.work,
+        `${folders.work}.previews`,
+      ];
       await Promise.all(paths.map((path) => rm(path, { recursive: true, force: true })));
     },
   };
