@@ -1,10 +1,7 @@
 // The function of all comparisons of databases, and who serves it: the agent, plain workerd with its own D1 server behind
 // static bindings, and Miniflare. All run the same code.
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { Miniflare } from "miniflare";
-import workerd from "workerd";
-import { freePort } from "../e2e/harness.js";
+import { startBundledD1 } from "../d1/testing/bundled-d1.js";
 import { openClient } from "./client.js";
 import { startFleet } from "./fleet.js";
 import type { Target } from "./load.js";
@@ -70,44 +67,11 @@ function functionWithDatabases(name: string, databases: number): Record<string, 
 }
 
 export async function startBundled(scope: Scope, databases: number): Promise<Target> {
-  const folder = await scope.folder();
-  const port = await freePort();
-  await mkdir(join(folder, "databases"));
-  await writeFile(join(folder, "function.js"), FUNCTION);
-  await writeFile(join(folder, "config.capnp"), bundledConfig(namesOf(databases), port));
-  const child = scope.process(workerd.default, ["serve", "--experimental", "config.capnp"], { cwd: folder });
-  await untilAnswers(port, "databases.localhost");
-  return { port, host: "databases.localhost", pid: child.pid ?? 0 };
-}
-
-function bundledConfig(names: string[], port: number): string {
-  const bindings = names.map(
-    (name) => `(name = "${name}", wrapped = (moduleName = "cloudflare-internal:d1-api", innerBindings = [
-      (name = "fetcher", service = (name = "d1", props = (json = "{\\"database\\":\\"${name}\\"}")))]))`,
-  );
-  return `using Workerd = import "/workerd/workerd.capnp";
-const config :Workerd.Config = (
-  services = [
-    (name = "function", worker = .function),
-    (name = "d1", worker = .d1),
-    (name = "databases", disk = (path = "databases", writable = true)),
-  ],
-  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "function")],
-);
-const function :Workerd.Worker = (
-  modules = [(name = "function.js", esModule = embed "function.js")],
-  compatibilityDate = "${DATE}",
-  bindings = [${bindings.join(",\n    ")}],
-);
-const d1 :Workerd.Worker = (
-  modules = [(name = "d1.js", bundled = "/workerd/d1.js")],
-  compatibilityDate = "${DATE}",
-  compatibilityFlags = ["experimental"],
-  durableObjectNamespaces = [(className = "D1Database", uniqueKey = "d1", enableSql = true)],
-  durableObjectStorage = (localDisk = "databases"),
-  bindings = [(name = "DATABASE", durableObjectNamespace = "D1Database")],
-);
-`;
+  const names = Object.fromEntries(namesOf(databases).map((name) => [name, name]));
+  const server = await startBundledD1({ modules: { "function.js": FUNCTION }, databases: names, date: DATE });
+  scope.defer(() => server.stop());
+  await untilAnswers(server.functionPort, "databases.localhost");
+  return { port: server.functionPort, host: "databases.localhost", pid: server.pid };
 }
 
 /** Its databases lie on disk, as the others' do. */

@@ -15,7 +15,10 @@ const { outputFiles } = await build({
   ...{ entryPoints: ["d1/testdata/sides.ts"], bundle: true, format: "esm", target: "es2023", write: false },
   ...{ alias: { "wrkst-d1": library }, logLevel: "silent" },
 });
-const server = await startBundledD1(outputFiles[0]?.text ?? "");
+const server = await startBundledD1({
+  modules: { "function.js": outputFiles[0]?.text ?? "" },
+  databases: { NATIVE: "native" },
+});
 after(() => server.stop());
 const host = `127.0.0.1:${server.databasePort}`;
 

@@ -1,4 +1,4 @@
-// Plain workerd with its own D1 server: a function with a native binding, and a database of the same server behind a port
+// Plain workerd with its own D1 server: a function with native bindings, and a database of the same server behind a port
 // of its own, as the older form of a binding names it. Ends with its process; its databases lie in a temporary folder.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -9,20 +9,32 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import workerd from "workerd";
 
+export interface BundledFunction {
+  /** ES modules, name → code; the first one is the entry. */
+  modules: Record<string, string>;
+  /** Binding → name of the database. */
+  databases?: Record<string, string>;
+  /** Compatibility date. */
+  date?: string;
+}
+
 export interface BundledD1 {
-  /** Of the function, whose binding is `NATIVE`. It may reach loopback. */
+  /** Of the function. It may reach loopback. */
   functionPort: number;
   /** Of another database of the same server. */
   databasePort: number;
+  pid: number;
   stop(): Promise<void>;
 }
 
-/** @param code the function as one ES module */
-export async function startBundledD1(code: string): Promise<BundledD1> {
+const DATE = "2026-08-01";
+
+export async function startBundledD1(served: BundledFunction): Promise<BundledD1> {
+  const { modules, databases = {}, date = DATE } = served;
   const folder = await mkdtemp(join(tmpdir(), "wrkst-bundled-d1-"));
   await mkdir(join(folder, "databases"));
-  await writeFile(join(folder, "function.js"), code);
-  await writeFile(join(folder, "config.capnp"), CONFIG);
+  for (const [name, code] of Object.entries(modules)) await writeFile(join(folder, name), code);
+  await writeFile(join(folder, "config.capnp"), configOf({ modules: Object.keys(modules), databases, date }));
   const child = spawn(workerd.default, ["serve", "--experimental", "--control-fd=3", "config.capnp"], {
     cwd: folder,
     stdio: ["ignore", "inherit", "inherit", "pipe"],
@@ -32,7 +44,7 @@ export async function startBundledD1(code: string): Promise<BundledD1> {
     await rm(folder, { recursive: true, force: true });
   };
   const ports = await listeningPorts(child, 2).catch((error) => stop().then(() => Promise.reject(error)));
-  return { functionPort: ports.function ?? 0, databasePort: ports.database ?? 0, stop };
+  return { functionPort: ports.function ?? 0, databasePort: ports.database ?? 0, pid: child.pid ?? 0, stop };
 }
 
 async function listeningPorts(child: ChildProcess, count: number): Promise<Record<string, number>> {
@@ -52,7 +64,24 @@ async function end(child: ChildProcess): Promise<void> {
   await ended;
 }
 
-const CONFIG = `using Workerd = import "/workerd/workerd.capnp";
+interface Served {
+  /** Names; the first one is the function's entry. */
+  modules: string[];
+  databases: Record<string, string>;
+  date: string;
+}
+
+function configOf({ modules, databases, date }: Served): string {
+  const files = modules.map((name) => `(name = "${name}", esModule = embed "${name}")`);
+  const bindings = Object.entries(databases).map(
+    ([
+      binding,
+      database,
+    ]) => `(name = "${binding}", wrapped = (moduleName = "cloudflare-internal:d1-api", innerBindings = [
+      (name = "fetcher", service = ${serviceOf(database)}),
+    ]))`,
+  );
+  return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
     (name = "function", worker = .function),
@@ -62,25 +91,24 @@ const config :Workerd.Config = (
   ],
   sockets = [
     (name = "function", address = "127.0.0.1:0", http = (), service = "function"),
-    (name = "database", address = "127.0.0.1:0", http = (), service = (name = "d1", props = (json = "{\\"database\\":\\"host\\"}"))),
+    (name = "database", address = "127.0.0.1:0", http = (), service = ${serviceOf("host")}),
   ],
 );
 const function :Workerd.Worker = (
-  modules = [(name = "function.js", esModule = embed "function.js")],
-  compatibilityDate = "2026-08-01",
+  modules = [${files.join(", ")}],
+  compatibilityDate = "${date}",
   globalOutbound = "loopback",
-  bindings = [
-    (name = "NATIVE", wrapped = (moduleName = "cloudflare-internal:d1-api", innerBindings = [
-      (name = "fetcher", service = (name = "d1", props = (json = "{\\"database\\":\\"native\\"}"))),
-    ])),
-  ],
+  bindings = [${bindings.join(",\n    ")}],
 );
 const d1 :Workerd.Worker = (
   modules = [(name = "d1.js", bundled = "/workerd/d1.js")],
-  compatibilityDate = "2026-08-01",
+  compatibilityDate = "${date}",
   compatibilityFlags = ["experimental"],
   durableObjectNamespaces = [(className = "D1Database", uniqueKey = "bundled", enableSql = true)],
   durableObjectStorage = (localDisk = "databases"),
   bindings = [(name = "DATABASE", durableObjectNamespace = "D1Database")],
 );
 `;
+}
+
+const serviceOf = (database: string) => `(name = "d1", props = (json = "{\\"database\\":\\"${database}\\"}"))`;

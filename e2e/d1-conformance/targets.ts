@@ -1,13 +1,9 @@
 // Where the cases are run: one process for each target, and a database in it that is empty at first.
-import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
 import type { TestContext } from "node:test";
 import { Miniflare } from "miniflare";
 import { startBundledD1 } from "../../d1/testing/bundled-d1.js";
-import { ask, startServing, until } from "../../runtime/testing/workerd.js";
+import { ask, startServing } from "../../runtime/testing/workerd.js";
 
 export type Target = "wrkst" | "wrkst-d1" | "host" | "bundled" | "miniflare";
 
@@ -15,9 +11,6 @@ export type Target = "wrkst" | "wrkst-d1" | "host" | "bundled" | "miniflare";
 export type Run = (index: number) => Promise<{ gave?: unknown; threw?: string }>;
 
 import { cases, type Db } from "./cases.js";
-
-const workerd = (createRequire(import.meta.url)("workerd") as { default: string }).default;
-const DATE = "2026-08-01";
 
 /** `pick`: how the database is taken from `env`. */
 const worker = (pick: string, imports = "") => `import { cases } from "./cases.js";
@@ -61,50 +54,16 @@ async function startDynamic(t: TestContext, sources: Record<string, string>): Pr
 
 /** workerd's own D1 server behind a static binding. */
 async function startBundled(t: TestContext): Promise<Run> {
-  const folder = await mkdtemp(join(tmpdir(), "wrkst-bundled-"));
-  const text = JSON.stringify;
-  const config = `using Workerd = import "/workerd/workerd.capnp";
-const config :Workerd.Config = (
-  services = [(name = "main", worker = .main), (name = "d1", worker = .d1), (name = "disk", disk = (path = ${text(folder)}, writable = true))],
-  sockets = [(name = "public", address = "127.0.0.1:0", http = (), service = "main")],
-);
-const main :Workerd.Worker = (
-  modules = [(name = "index.js", esModule = ${text(worker("env.DB"))}), (name = "cases.js", esModule = embed "cases.js")],
-  compatibilityDate = "${DATE}",
-  bindings = [(name = "DB", wrapped = (moduleName = "cloudflare-internal:d1-api",
-    innerBindings = [(name = "fetcher", service = (name = "d1", props = (json = "{\\"database\\":\\"a\\"}")))]))],
-);
-const d1 :Workerd.Worker = (
-  modules = [(name = "d1.js", bundled = "/workerd/d1.js")],
-  compatibilityDate = "${DATE}",
-  compatibilityFlags = ["experimental"],
-  durableObjectNamespaces = [(className = "D1Database", uniqueKey = "d1", enableSql = true)],
-  durableObjectStorage = (localDisk = "disk"),
-  bindings = [(name = "DATABASE", durableObjectNamespace = "D1Database")],
-);
-`;
-  await writeFile(join(folder, "cases.js"), await casesSource());
-  await writeFile(join(folder, "config.capnp"), config);
-  const child = spawn(workerd, ["serve", "--experimental", "--control-fd=3", join(folder, "config.capnp")], {
-    stdio: ["ignore", "ignore", "ignore", "pipe"],
-  });
-  const ended = new Promise((resolve) => child.on("close", resolve));
-  t.after(async () => {
-    child.kill("SIGKILL");
-    await ended;
-    await rm(folder, { recursive: true, force: true });
-  });
-  let said = "";
-  child.stdio[3]!.on("data", (chunk) => {
-    said += chunk;
-  });
-  const port = await until(() => Number(/"port":(\d+)/.exec(said)?.[1]), "workerd listens");
+  const modules = { "index.js": worker("env.DB"), "cases.js": await casesSource() };
+  const server = await startBundledD1({ modules, databases: { DB: "a" } });
+  t.after(() => server.stop());
+  const port = server.functionPort;
   return async (index) => (await ask({ port }, `/?case=${index}`)).json() as Awaited<ReturnType<Run>>;
 }
 
 /** The older form of a binding, the name of a host: wrkst-d1 in Node, against workerd's own D1 server. */
 async function startHost(t: TestContext): Promise<Run> {
-  const server = await startBundledD1("export default {};");
+  const server = await startBundledD1({ modules: { "function.js": "export default {};" } });
   t.after(() => server.stop());
   const library = new URL("../../../d1/index.js", import.meta.url).href;
   const { getD1 } = (await import(library)) as typeof import("../../d1/index.js");
