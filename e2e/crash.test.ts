@@ -6,7 +6,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import type { Status } from "../agent/model.js";
+import type { PlatformEvent, Status } from "../agent/model.js";
+import { type Cli, createCli, type RunningCli } from "./cli.js";
 import {
   createRepository,
   freePort,
@@ -22,6 +23,9 @@ import { isAlive, processesOf, startToFail, treeOf } from "./processes.js";
 let agent: TestAgent;
 let repository: TestRepository;
 let dataDir: string;
+let cli: Cli;
+/** Hears what happens from the first start on. */
+let following: RunningCli;
 
 let port: number;
 
@@ -31,10 +35,13 @@ before(async () => {
   dataDir = await mkdtemp(join(tmpdir(), "wrkst-crash-"));
   port = await freePort();
   [agent, repository] = await Promise.all([start(), createRepository()]);
+  cli = await createCli({ WRKST_URL: `http://localhost:${port}`, WRKST_TOKEN: await agent.token() });
+  following = cli.start(["events", "--follow", "--json"]);
 });
 after(async () => {
+  following?.interrupt();
   await agent?.stop();
-  await Promise.all([repository?.remove(), rm(dataDir, { recursive: true, force: true })]);
+  await Promise.all([cli?.remove(), repository?.remove(), rm(dataDir, { recursive: true, force: true })]);
 });
 
 async function served(name: string): Promise<string> {
@@ -296,3 +303,27 @@ test("a deleted work folder is made anew by the next push, while running and aft
   await pushed(functionFiles("a", "again without work"));
   assert.equal(await served("a"), "again without work");
 });
+
+test("who follows the events hears of each once and in order, over all of these restarts and kills", async () => {
+  const heard = () =>
+    idsOf(
+      following
+        .out()
+        .split("\n")
+        .flatMap((line) => (line === "" ? [] : [JSON.parse(line)])),
+    );
+  const [newest = 0] = idsOf(await agent.events());
+  await until("the newest event was heard", () => (heard().at(-1) ?? 0) >= newest);
+  const told = heard();
+  const all = await eventsFrom(told[0]!);
+  assert.deepEqual(told, all.slice(0, told.length));
+  assert.match(following.err(), /lost the connection/);
+});
+
+const idsOf = (events: PlatformEvent[]) => events.map(({ id }) => id);
+
+async function eventsFrom(first: number): Promise<number[]> {
+  const path = `/api/v1/events?limit=200&after=${first - 1}`;
+  const page = idsOf((await agent.api<{ events: PlatformEvent[] }>(path)).events);
+  return page.length < 200 ? page : [...page, ...(await eventsFrom(page.at(-1)! + 1))];
+}
