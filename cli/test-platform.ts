@@ -177,11 +177,14 @@ function addSpeech(on: On): void {
       { outcome: "ok", eventTimestamp: 1000, event: null, logs: [], exceptions: [] },
     ],
   }));
-  on("GET /api/v1/functions/*/logs", () => ({
-    logs: [
-      { id: 2, at: 2000, kind: "exception", level: "error", ...failure, method: "GET", path: "/a" },
-      { id: 1, at: 1000, kind: "log", level: "warn", message: "one\ntwo" },
-    ],
+  on("GET /api/v1/functions/*/logs", (_, [name]) => ({
+    logs:
+      name === "quiet"
+        ? []
+        : [
+            { id: 2, at: 2000, kind: "exception", level: "error", ...failure, method: "GET", path: "/a" },
+            { id: 1, at: 1000, kind: "log", level: "warn", message: "one\ntwo" },
+          ],
     cursor: null,
   }));
   on("GET /api/v1/functions/*/why", (_, [name = ""]) => whyOf(name, position));
@@ -279,7 +282,11 @@ function addSources(on: On): void {
   on("POST /api/v1/sources", ({ body }) => {
     const { name, credentials, ...settings } = body as SourceSettings & { name: string; credentials: object };
     const named = Object.keys(credentials) as SourceDetail["credentials"];
-    return keep(sourceDetail(name, { settings, credentials: named }));
+    const detail = keep(sourceDetail(name, { settings, credentials: named }));
+    const isThere = !("branch" in settings.follow) || settings.follow.branch !== "nowhere";
+    return isThere
+      ? detail
+      : { ...detail, error: { code: "ERR_GIT_NO_BRANCH", message: 'branch "nowhere" does not exist' } };
   });
   on("PATCH /api/v1/sources/*", ({ body }, [name = ""]) =>
     expect(name, (found) => {

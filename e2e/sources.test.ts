@@ -282,6 +282,7 @@ test("sources that people add are followed beside the one of the environment, by
     assert.deepEqual([wrong.status, wrong.json.code], [400, "ERR_INVALID"]);
     const added = await ask(agent, "POST", "sources", { name: "released", repo: "embedded", follow, verify });
     assert.deepEqual([added.status, added.json.branch], [201, "^1"], added.text);
+    assert.match(added.text, /"ERR_GIT_NO_BRANCH"/, "told at once, not only by the first pass");
     assert.match(await release("v1.0.0", "-a"), /kept, not deployed: .*not signed/);
     assert.deepEqual(await shown(), ["v1.0.0", undefined, "failed", "ERR_GIT_UNVERIFIED"]);
     assert.match(await release("v1.1.0", "-s"), /signed by +ana@example\.com[\s\S]*created +released/);

@@ -93,7 +93,8 @@ export function hostOf({ kind, url }: Remote): string {
 }
 
 function parseLocal(raw: string, local: boolean): Remote {
-  if (!local) throw refused("repositories on this machine are not allowed here");
+  if (!local)
+    throw refused("a repository on this machine is only for the source of the environment (GIT_REPO)", ELSEWHERE);
   if (raw === "") throw refused("the file URL of the repository is malformed");
   return { kind: "local", url: resolve(raw) };
 }
@@ -194,6 +195,11 @@ function shellQuoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-function refused(message: string): WrkstError {
-  return new WrkstError("ERR_GIT_REFUSED", message, { hint: "check GIT_REPO, GIT_BRANCH and GIT_PATH" });
+const ELSEWHERE =
+  'give an address of https or ssh, or push it to a branch of the embedded repository and say "embedded"';
+
+const CHECK = "check address, branch and path; those of the environment are GIT_REPO, GIT_BRANCH and GIT_PATH";
+
+function refused(message: string, hint = CHECK): WrkstError {
+  return new WrkstError("ERR_GIT_REFUSED", message, { hint });
 }

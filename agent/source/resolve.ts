@@ -9,7 +9,7 @@ const PREFIX = /^[0-9a-f]{7,40}$/;
 
 /** Full references that the name may stand for, in the order in which git looks. @throws ERR_GIT_REFUSED */
 export function candidatesOf(ref: string): string[] {
-  const name = validateBranch(ref);
+  const name = validateRef(ref);
   if (name.startsWith("refs/tags/")) return [name];
   return [`refs/heads/${name}`, `refs/tags/${name}`];
 }
@@ -29,6 +29,18 @@ export async function resolveHere(
     if (COMMIT.test(commit)) return commit;
   }
   return undefined;
+}
+
+/** A name, never an expression: what `~` and `^` lead to may not have been fetched. */
+function validateRef(ref: string): string {
+  try {
+    return validateBranch(ref);
+  } catch (cause) {
+    throw new WrkstError("ERR_GIT_REFUSED", `"${printable(ref)}" is not the name of a branch or tag, nor a commit`, {
+      hint: "expressions such as main~1 are not read: name the commit, git rev-parse main~1",
+      cause,
+    });
+  }
 }
 
 export function noRevision(ref: string, repo: string): WrkstError {

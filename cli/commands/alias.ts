@@ -56,7 +56,7 @@ export function addPins(program: Command, io: Io): void {
       if (!version) throw new Failure(says.neverDeployed(name));
       const body = { version, ...(reason && { reason }), ...(until && { expires: until }) };
       const hold = await explainVersion(client.ask<Hold>("PUT", pinPath(name, alias), { body }), { ...meant, name });
-      print(hold, says.pinned(name, alias, hold.version ?? version));
+      print(hold, `${says.pinned(name, { ...hold, alias, version: hold.version ?? version })}\n`);
     });
   addOfFunction(program, "unpin")
     .argument("[function]", TEXT.function)

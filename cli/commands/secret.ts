@@ -22,9 +22,10 @@ export function addSecret(program: Command, io: Io): void {
       confirm({ function: name, set: [key], deleted: [] }, says.secretSet(name, [key]));
     });
   addOfFunction(program, "secret list").action(async (options: OfFunction) => {
-    const { name, script, print } = await openFunction(options, io);
+    const { name, script, print, say } = await openFunction(options, io);
     const secrets = await script<SecretName[]>("GET", name, "secrets");
     print(secrets, secrets.map((secret) => `${secret.name}\n`).join(""));
+    if (!secrets.length) say(says.noSecrets(name));
   });
   addOfFunction(program, "secret delete")
     .argument("<key>", TEXT.secret)

@@ -39,12 +39,13 @@ export function addSourceSettings(program: Command, io: Io): void {
   addOptions(
     addAsking(program, "source add").argument("<name>", TEXT.sourceName).argument("<address>", TEXT.repo),
   ).action(async (name: string, repo: string, options: SettingOptions) => {
-    const { client, confirm, print } = openSession(options, io);
+    const { client, confirm, print, warn } = openSession(options, io);
     const { account } = options;
     const body = { name, ...(account === undefined ? {} : { account }), ...(await bodyOf({ ...options, repo }, io)) };
     const source = await client.ask<SourceDetail>("POST", "/api/v1/sources", { body, timeout: LOOK });
     if (options.json) print(source, "");
     else confirm(source, says.sourceAdded(source.name));
+    if (source.error) warn(says.notFollowedYet(source.error));
   });
   addOptions(addAsking(program, "source edit").argument("<source>", TEXT.source))
     .option("--repo <address>", TEXT.repo)

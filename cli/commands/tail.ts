@@ -80,9 +80,10 @@ export function addLogs(program: Command, io: Io): void {
     .addOption(new Option("--level <level>", TEXT.level).choices(["debug", "info", "log", "warn", "error"]))
     .addOption(new Option("--kind <kind>", TEXT.kind).choices(["exception", "log"]))
     .action(async (wanted: string | undefined, { limit, level, kind, ...options }: LogOptions) => {
-      const { name, client, print } = await openFunction(options, io, wanted, says.nameFunction("logs"));
+      const { name, client, print, say } = await openFunction(options, io, wanted, says.nameFunction("logs"));
       const query = new URLSearchParams({ limit: String(limit), ...(level && { level }), ...(kind && { kind }) });
       const page = await client.ask<{ logs: KeptLog[] }>("GET", functionPath(name, `/logs?${query}`));
       print(page, viewLogs(page.logs, io.colour));
+      if (!page.logs.length) say(says.noLogs(name));
     });
 }

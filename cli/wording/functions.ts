@@ -1,6 +1,6 @@
 // What is said of functions, versions, holds and secrets. Pure.
 
-import type { Suspension } from "../../agent/model.js";
+import type { Hold, Suspension } from "../../agent/model.js";
 import { count, printable, size } from "./printing.js";
 
 export const saysOfFunctions = {
@@ -59,8 +59,11 @@ export const saysOfFunctions = {
   aliasSet: (name: string, alias: string, version: string, url: string | undefined) =>
     `${printable(name)}: ${alias} → ${version.slice(0, 8)}${url === undefined ? "" : `  ${printable(url)}`}\n`,
   aliasDeleted: (name: string, alias: string) => `deleted the alias "${alias}" of "${name}"`,
-  pinned: (name: string, alias: string, version: string) =>
-    `${printable(name)}: ${alias} is held at ${version.slice(0, 8)}\n`,
+  pinned: (name: string, { alias, version, expiresAt }: Pick<Hold, "alias" | "version" | "expiresAt">) => {
+    const until = expiresAt === undefined ? "" : ` until ${new Date(expiresAt).toISOString()}`;
+    const release = `wrkst unpin ${name}${alias === "latest" ? "" : ` --alias ${alias}`}`;
+    return printable(`${name}: ${alias} is held at ${version.slice(0, 8)}${until}; release it with: ${release}`);
+  },
   unpinned: (name: string, alias: string) => `released "${alias}" of "${name}"`,
   suspended: (name: string, { offline, expiresAt }: { offline?: boolean; expiresAt?: number }) => {
     const what = offline ? "is suspended and refuses requests" : "is suspended, what serves goes on serving";
@@ -77,6 +80,8 @@ export const saysOfFunctions = {
   heldBack: ({ kind, author, reason }: { kind: string; author: string; reason?: string }) =>
     `held by a ${kind} of ${author}${reason === undefined ? "" : `: ${reason}`}`,
   askSecret: (key: string, name: string) => `value of ${key} for "${name}" (not shown): `,
+  noSecrets: (name: string) => `"${name}" has no secrets; set one with: wrkst secret put KEY --name ${name}`,
+  noLogs: (name: string) => `nothing of "${name}" is kept; exceptions are, and console.* while it is observed`,
   secretSet: (name: string, keys: string[]) => `set ${keys.join(", ")} of "${name}"`,
   secretsChanged: (name: string, set: string[], deleted: string[]) => {
     const parts = [set.length ? `set ${set.join(", ")}` : "", deleted.length ? `deleted ${deleted.join(", ")}` : ""];

@@ -1,10 +1,15 @@
 // What is said of sources and what they declare. Pure.
 
-import { printable } from "./printing.js";
+import type { ErrorReport } from "../../agent/errors.js";
+import { describeError, printable } from "./printing.js";
 
 export const saysOfSources = {
   stale: (ago: string) => `last successful fetch ${ago}: what serves may be old`,
   sourceAdded: (name: string) => `following "${name}"`,
+  notFollowedYet: (error: ErrorReport) => {
+    const hint = error.hint === undefined ? "" : `; ${error.hint}`;
+    return printable(`${describeError(error)}: nothing serves until it is there${hint}`);
+  },
   sourceEdited: (name: string) => `changed "${name}"`,
   confirmRemoval: (name: string) => `remove the source "${name}"?`,
   sourceRemoved: (name: string, kept: boolean) =>
@@ -14,7 +19,8 @@ export const saysOfSources = {
   badPruneLimit: (raw: string) => `expected a share such as "50%", a number, or "never", received "${raw}".`,
   webhookMade: (rotated: boolean) =>
     rotated ? "made a new secret; the one before is good no more\n" : "made a secret for this webhook\n",
-  accepted: (source: string, job: string) => `source "${source}": sync asked for, job ${job}`,
+  accepted: (source: string, job: string) =>
+    `source "${source}": sync asked for, job ${job}; what came of it: wrkst why --source ${source}`,
   passed: (source: string, result: string, from: string, to: string, milliseconds: number) =>
     result === "switched" && from !== to
       ? `source "${source}": ${from} → ${to} in ${milliseconds} ms`

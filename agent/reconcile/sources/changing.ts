@@ -1,6 +1,6 @@
 // Adds, edits and removes sources while others go on. Nothing is kept before the repository was asked; what is kept is in one
 // transaction of the registry, and the loop follows it.
-import { WrkstError } from "../../errors.js";
+import { reportOf, WrkstError } from "../../errors.js";
 import type { Actor, SourceCredentials, SourceDetail, SourceSettings } from "../../model.js";
 import type { Sealing } from "../../secrets/sealing.js";
 import type { FunctionChange, FunctionRecord, Registry } from "../../store/index.js";
@@ -28,19 +28,23 @@ export interface ChangingDeps {
 export function createChanging(deps: ChangingDeps): Pick<Sources, "add" | "edit" | "remove"> {
   const { registry, sealing, roster, turns } = deps;
 
-  /** Asks the repository, so that what is wrong is told before anything is kept. */
-  async function openLooked(name: string, settings: SourceSettings, credentials: ClearCredentials): Promise<Following> {
+  /** Asks the repository, so that what is wrong is told before anything is kept. `missing`: what it follows is not there yet. */
+  async function openLooked(
+    name: string,
+    settings: SourceSettings,
+    credentials: ClearCredentials,
+  ): Promise<{ following: Following; missing?: WrkstError }> {
     const following = await deps.open(name, settings, credentials);
     try {
       await following.verifying?.requireTools(deps.signal);
       await following.source.look(deps.signal);
     } catch (error) {
       // A repository without the branch is there: it may come.
-      if (error instanceof WrkstError && error.code === "ERR_GIT_NO_BRANCH") return following;
+      if (error instanceof WrkstError && error.code === "ERR_GIT_NO_BRANCH") return { following, missing: error };
       await following.close();
       throw error;
     }
-    return following;
+    return { following };
   }
 
   function keep(following: Following, credentials: ClearCredentials): SourceDetail {
@@ -63,10 +67,10 @@ export function createChanging(deps: ChangingDeps): Pick<Sources, "add" | "edit"
     return turns.of(name, async () => {
       if (roster.all.has(name)) throw new WrkstError("ERR_CONFLICT", `there is a source "${name}" already`);
       const credentials = mergeCredentials({}, given);
-      const following = await openLooked(name, settings, credentials);
+      const { following, missing } = await openLooked(name, settings, credentials);
       const detail = keep(following, credentials);
       roster.note(name, { kind: "source.added", message: `the source "${name}" was added by ${by.name}`, actor: by });
-      return detail;
+      return withMissing(detail, missing);
     });
   }
 
@@ -79,7 +83,7 @@ export function createChanging(deps: ChangingDeps): Pick<Sources, "add" | "edit"
       if (settings.account !== before.settings.account) throw fixedAccount();
       const sealed = registry.source(name)?.credentials ?? {};
       const credentials = mergeCredentials(openCredentials(sealing, name, sealed), given);
-      const after = await openLooked(name, settings, credentials);
+      const { following: after, missing } = await openLooked(name, settings, credentials);
       await before.close();
       if (after.settings.repo !== before.settings.repo) await before.removeFiles();
       const detail = keep(after, credentials);
@@ -87,7 +91,7 @@ export function createChanging(deps: ChangingDeps): Pick<Sources, "add" | "edit"
       const changed = [...Object.keys(changes), ...(Object.keys(given).length ? ["credentials"] : [])].join(", ");
       const message = `the source "${name}" was edited by ${by.name}: ${changed || "nothing"}`;
       roster.note(name, { kind: "source.edited", message, actor: by });
-      return detail;
+      return withMissing(detail, missing);
     });
   }
 
@@ -115,6 +119,11 @@ export function createChanging(deps: ChangingDeps): Pick<Sources, "add" | "edit"
   }
 
   return { add, edit, remove };
+}
+
+/** Told at once, before the first pass finds it too. */
+function withMissing(detail: SourceDetail, missing: WrkstError | undefined): SourceDetail {
+  return missing ? { ...detail, error: reportOf(missing) } : detail;
 }
 
 /** Nobody's from now on: it serves what it serves. */
