@@ -81,6 +81,25 @@ for (const [name, scene] of Object.entries(scenes)) {
   });
 }
 
+test("a sync that came to nothing says why and ends with 1: nothing of the revision serves", async () => {
+  const served = await serveApi();
+  try {
+    const why = { code: "ERR_SUSPENDED" as const, message: 'the source "default" is suspended by ann', hint: "wait" };
+    served.platform.outcome = passReport({ result: "superseded", to: null, error: why });
+    const { code, out, err } = await wrkst(["sync", "--wait"], { WRKST_URL: served.url, WRKST_TOKEN: TOKEN });
+    assert.deepEqual(
+      [code, out.split("\n").slice(0, 3), err],
+      [
+        1,
+        ['source "default": superseded at -', '  error: the source "default" is suspended by ann', "  hint: wait"],
+        "wrkst: error: not ready: default\n",
+      ],
+    );
+  } finally {
+    await served.close();
+  }
+});
+
 test("finds the token of a server on this machine, in its data folder or the one that is named", async () => {
   const served = await serveApi();
   try {

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import type { PassReport, SourceDetail, SourceStatus } from "../agent/model.js";
 import { listen } from "../agent/notify/testing.js";
 import { createSshKey } from "../agent/source/signatures/testing.js";
+import { createCli } from "./cli.js";
 import { functionFiles, startAgent, type TestAgent, until } from "./harness.js";
 import { answers, remoteOf, sourceNamed, temporaryFolder, workingCopy } from "./remotes.js";
 
@@ -262,6 +263,51 @@ test("sources that people add are followed beside the one of the environment, by
       const { position, message = "", hint = "" } = short.outcome?.error ?? {};
       assert.deepEqual([position?.file, position?.line], ["dated/wrangler.toml", 5]);
       assert.match(`${message} ${hint}`, /40 digits/);
+    },
+  );
+
+  await t.test(
+    "who waits for a sync is told what became of each function, and by the exit code that not all is well",
+    async (t) => {
+      const cli = await createCli({ WRKST_URL: `http://localhost:${agent.port}`, WRKST_TOKEN: await agent.token() });
+      t.after(() => cli.remove());
+      const commit = async (files: Record<string, string>) => {
+        const id = await blog.repository.commit(files);
+        await blog.repository.git("push", "--quiet", blog.bare, "main");
+        return id;
+      };
+      const before = await blog.repository.git("rev-parse", "HEAD");
+      const broken = {
+        ...functionFiles("wrong", ""),
+        "wrong/index.ts": "export default {\n  fetch() { return 1 + ; },\n};\n",
+      };
+      const half = await commit({ ...functionFiles("dated", "mended"), ...functionFiles("fine", "fine"), ...broken });
+      const some = await cli.run(["source", "sync", "blog", "--wait"]);
+      assert.equal(some.code, 1, some.out);
+      const [head, ...lines] = some.out.split("\n");
+      assert.match(head!, new RegExp(`^source "blog": main@${before.slice(0, 7)} → main@${half.slice(0, 7)} in `));
+      for (const line of [
+        /^ {2}updated dated$/,
+        /^ {2}created fine$/,
+        /^ {2}failed wrong$/,
+        /wrong\/index\.ts:2:24: /,
+      ]) {
+        assert.ok(
+          lines.some((one) => line.test(one)),
+          `${line}: ${some.out}`,
+        );
+      }
+      assert.match(some.err, /not ready: hello, wrong$/m, "the name of the first one is another source's");
+      blog.state.fault = "cut";
+      const cut = await cli.run(["source", "sync", "blog", "--wait", "--json"]);
+      const { result, error, functions } = JSON.parse(cut.out) as PassReport;
+      assert.deepEqual([cut.code, result, error?.code, functions], [1, "failed", "ERR_GIT_UNREACHABLE", []]);
+      assert.match(cut.err, /not ready: blog$/m);
+      delete blog.state.fault;
+      await commit(functionFiles("wrong", "mended"));
+      const mended = await cli.run(["source", "sync", "blog", "--wait"]);
+      assert.match(mended.err, /not ready: hello$/m);
+      assert.equal((await agent.request("wrong")).text, "mended");
     },
   );
 

@@ -62,7 +62,8 @@ export async function sync(source: string, options: SyncOptions, io: Io): Promis
   if ("job" in answer) return print(answer, `${says.accepted(source, answer.job)}\n`);
   print(answer, viewReport(answer));
   const failed = answer.functions.filter((outcome) => outcome.result === "failed").map((outcome) => outcome.name);
-  if (answer.result === "failed" || failed.length) throw new Failure(says.notReady(failed.length ? failed : [source]));
+  const isDone = answer.result === "switched" || answer.result === "unchanged";
+  if (!isDone || failed.length) throw new Failure(says.notReady(failed.length ? failed : [source]));
 }
 
 export function addWhy(program: Command, io: Io): void {
