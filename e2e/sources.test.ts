@@ -6,6 +6,7 @@ import { test } from "node:test";
 import type { PassReport, SourceDetail, SourceStatus } from "../agent/model.js";
 import { listen } from "../agent/notify/testing.js";
 import { createSshKey } from "../agent/source/signatures/testing.js";
+import { openSqlite } from "../agent/sqlite.js";
 import { createCli } from "./cli.js";
 import { functionFiles, startAgent, type TestAgent, until } from "./harness.js";
 import { answers, remoteOf, sourceNamed, temporaryFolder, workingCopy } from "./remotes.js";
@@ -130,6 +131,24 @@ test("sources that people add are followed beside the one of the environment, by
       [detail.settings.follow, detail.functions, detail.isOfEnvironment],
       [{ branch: "live" }, 1, false],
     );
+  });
+
+  await t.test("credentials that do not open any more are the source's error, until they are set again", async () => {
+    await agent.stop();
+    const db = openSqlite(join(options.dataDir, "registry.sqlite"));
+    db.prepare(
+      "UPDATE sources SET credentials = json_set(credentials, '$.token', 'damaged') WHERE name = 'shop'",
+    ).run();
+    db.close();
+    agent = await startAgent(options);
+    await until("the source has failed", async () => (await sourceNamed(agent, "shop")).state === "failed");
+    const { error, settings } = await sourceNamed(agent, "shop");
+    assert.match(`${error?.message}; ${error?.hint}`, /"token" does not open.*; .*set it again/);
+    assert.deepEqual([settings.follow, (await agent.request("hello")).text], [{ branch: "live" }, "live"]);
+    assert.equal((await ask(agent, "PATCH", "sources/shop", { prune: "never" })).status, 500);
+    const mended = await ask(agent, "PATCH", "sources/shop", { credentials: { token: shop.token } });
+    assert.equal(mended.status, 200, mended.text);
+    await until("the source is well again", async () => (await sourceNamed(agent, "shop")).state === "ready");
   });
 
   await t.test("nothing of a suspended source moves until its time is over", async () => {

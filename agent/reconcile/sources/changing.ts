@@ -82,7 +82,9 @@ export function createChanging(deps: ChangingDeps): Pick<Sources, "add" | "edit"
       const settings = checkSettings({ ...before.settings, ...changes });
       if (settings.account !== before.settings.account) throw fixedAccount();
       const sealed = registry.source(name)?.credentials ?? {};
-      const credentials = mergeCredentials(openCredentials(sealing, name, sealed), given);
+      // What is set anew need not be readable: its key may be lost.
+      const kept = Object.fromEntries(Object.entries(sealed).filter(([key]) => !Object.hasOwn(given, key)));
+      const credentials = mergeCredentials(openCredentials(sealing, name, kept), given);
       const { following: after, missing } = await openLooked(name, settings, credentials);
       await before.close();
       if (after.settings.repo !== before.settings.repo) await before.removeFiles();

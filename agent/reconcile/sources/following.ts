@@ -107,18 +107,21 @@ export interface Following {
   removeFiles(): Promise<void>;
 }
 
-/** @throws WrkstError ERR_GIT_REFUSED where address, branch, path or credentials are not well formed */
-export async function openFollowing(deps: FollowingDeps, described: Described): Promise<Following> {
+/**
+ * @param opened in place of what is described, where that cannot be opened
+ * @throws WrkstError ERR_GIT_REFUSED where address, branch, path or credentials are not well formed
+ */
+export async function openFollowing(deps: FollowingDeps, described: Described, opened?: Source): Promise<Following> {
   const { name, isOfEnvironment } = described;
   const folders = foldersOf(deps, described);
-  const source = await openSource(sourceOptions(deps, described, folders.git));
+  const source = opened ?? (await openSource(sourceOptions(deps, described, folders.git)));
   const settings = { ...described.settings, repo: source.repo, path: source.path };
   const state = createSourceState(
     { registry: deps.registry, account: settings.account, interval: settings.interval, now: Date.now },
     { name, repo: source.repo, path: source.path },
     () => source.branch,
   );
-  const verifying = await deps.openVerify(source, described);
+  const verifying = opened ? undefined : await deps.openVerify(source, described);
   const passDeps = passDepsOf(deps, { described, source, verifying, work: folders.work });
   const loop: Loop = new Loop({
     source: name,

@@ -3,6 +3,8 @@
 import { rm } from "node:fs/promises";
 import { reportOf, WrkstError } from "../../errors.js";
 import type { SourceDetail, SourceSettings, SourceStatus, Suspension } from "../../model.js";
+import { unopenedSource } from "../../source/unopened.js";
+import type { SourceRecord } from "../../store/index.js";
 import type { PassRequest } from "../loop.js";
 import { type CommitPreviewsFront, createCommitPreviews } from "../previews/requests.js";
 import type { CommitPreviews } from "../previews.js";
@@ -95,11 +97,17 @@ export async function createSources(deps: SourcesDeps): Promise<FollowedSources>
   let hourly: NodeJS.Timeout | undefined;
 
   roster.all.set(first.name, await openFollowing(shared, first));
-  for (const { name, settings, credentials } of registry.sources()) {
+  for (const kept of registry.sources()) roster.all.set(kept.name, await openKept(kept));
+
+  /** What serves of it serves on, and it says what is wrong until somebody edits or removes it. */
+  async function openKept({ name, settings, credentials }: SourceRecord): Promise<Following> {
     try {
-      roster.all.set(name, await open(name, settings, openCredentials(deps.sealing, name, credentials)));
+      return await open(name, settings, openCredentials(deps.sealing, name, credentials));
     } catch (error) {
       log.warn({ source: name, err: reportOf(error) }, "a source cannot be followed");
+      const { code, message, ...details } = reportOf(error);
+      const unopened = unopenedSource(name, settings, new WrkstError(code, message, details));
+      return openFollowing(shared, { name, settings, credentials: {}, isOfEnvironment: false }, unopened);
     }
   }
 
@@ -207,7 +215,7 @@ function createDetailing(
     const commitStatus = registry.commitStatuses.detail(name);
     return {
       ...detailedStatus(roster, following),
-      settings: { ...settings, verify: following.verifying?.policy() ?? null },
+      settings: { ...settings, verify: following.verifying?.policy() ?? settings.verify },
       isOfEnvironment,
       credentials: isOfEnvironment
         ? namesOfEnvironment(first.credentials)
