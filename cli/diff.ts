@@ -18,12 +18,16 @@ function linesOf(one: FunctionDiff): string[] {
     ...(error ? [`error: ${describeError(error)}`] : []),
     ...(hold ? [says.heldBack(hold)] : []),
     ...(one.pins ?? []).map(says.pinnedIn),
-    ...(bytes && one.change !== "remove" ? [`size ${bytesOf(bytes.from)} → ${bytesOf(bytes.to)}`] : []),
+    ...(bytes && isTold(one) ? [`size ${bytesOf(bytes.from)} → ${bytesOf(bytes.to)}`] : []),
     ...one.configuration.map(({ key, from, to }) => `${key} ${JSON.stringify(from)} → ${JSON.stringify(to)}`),
     ...[...named("+", bindings.added), ...named("-", bindings.removed), ...named("~", bindings.changed)],
     ...one.migrations.map(({ database, pending }) => `migrates ${database}: ${pending.join(", ")}`),
   ];
 }
+
+/** Of what is made and was never built nothing is known, of what goes nobody asks. */
+const isTold = ({ change, size: bytes }: FunctionDiff) =>
+  change !== "remove" && (bytes?.from !== null || bytes?.to !== null);
 
 const indented = (line: string) => `  ${printable(line)}`;
 

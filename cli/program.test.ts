@@ -91,8 +91,8 @@ test("a sync that came to nothing says why and ends with 1: nothing of the revis
       [code, out.split("\n").slice(0, 3), err],
       [
         1,
-        ['source "default": superseded at -', '  error: the source "default" is suspended by ann', "  hint: wait"],
-        "wrkst: error: not ready: default\n",
+        ['source "default": superseded', '  error: the source "default" is suspended by ann', "  hint: wait"],
+        "wrkst: error: not ready: default\nwrkst: hint: see: wrkst why --source default\n",
       ],
     );
   } finally {

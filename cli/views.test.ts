@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { viewDiff } from "./diff.js";
 import { viewReport, viewStatus } from "./views.js";
 
 const signedBy = { what: "commit", kind: "ssh", name: "ana\u001b[2J@example.com", fingerprint: "SHA256:abc" } as const;
@@ -21,4 +22,16 @@ test("status and sync say who signed what serves, and let no name write to the t
     told.split("\n").some((each) => each.trim() === line),
     told,
   );
+});
+
+test("what is not known is left out: the size of what was never built, the revision of a pass that found none", () => {
+  const made = { name: "solo", folder: "solo", change: "create", size: { from: null, to: null } } as const;
+  const same = { configuration: [], bindings: { added: [], removed: [], changed: [] }, migrations: [] };
+  const diff = { source: "default", from: revision, to: revision, isChange: true };
+  assert.equal(
+    viewDiff({ ...diff, functions: [{ ...made, ...same }] }),
+    "aaaaaaa → aaaaaaa: 1 differs, 0 unchanged\ncreate solo\n",
+  );
+  const failed = { from: null, to: null, result: "failed", functions: [], phases: {}, milliseconds: 1 } as const;
+  assert.equal(viewReport({ source: "default", ...failed, functions: [] }), 'source "default": failed\n');
 });

@@ -6,9 +6,9 @@ import type { Io } from "../io.js";
 import { listPreviews } from "../preview-views.js";
 import { type Common, functionPath, openSession, type Session } from "../session.js";
 import { says, TEXT } from "../wording.js";
-import { addAsking, openFunction } from "./command.js";
+import { addAsking, addOfFunction, type OfFunction, openFunction } from "./command.js";
 
-interface OpenOptions extends Common {
+interface OpenOptions extends OfFunction {
   commit?: string;
   print?: boolean;
 }
@@ -17,7 +17,7 @@ interface OpenOptions extends Common {
 const LONGEST_BUILD = 10 * 60_000;
 
 export function addOpen(program: Command, io: Io): void {
-  addAsking(program, "open")
+  addOfFunction(program, "open")
     .argument("[function]", TEXT.function)
     .option("--commit <ref>", TEXT.commit)
     .option("--print", TEXT.print)

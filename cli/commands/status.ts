@@ -63,7 +63,8 @@ export async function sync(source: string, options: SyncOptions, io: Io): Promis
   print(answer, viewReport(answer));
   const failed = answer.functions.filter((outcome) => outcome.result === "failed").map((outcome) => outcome.name);
   const isDone = answer.result === "switched" || answer.result === "unchanged";
-  if (!isDone || failed.length) throw new Failure(says.notReady(failed.length ? failed : [source]));
+  if (isDone && !failed.length) return;
+  throw new Failure(says.notReady(failed.length ? failed : [source]), says.seeWhy(source, failed[0]));
 }
 
 export function addWhy(program: Command, io: Io): void {

@@ -4,13 +4,13 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { KeptLog, TailEvent } from "../../agent/model.js";
 import { readEvents } from "../event-stream.js";
 import type { Io } from "../io.js";
-import { type Common, functionPath } from "../session.js";
+import { functionPath } from "../session.js";
 import { viewLogs, viewTailEvent } from "../speech.js";
 import { formatJson, says, TEXT } from "../wording.js";
-import { addAsking, openFunction } from "./command.js";
+import { addOfFunction, type OfFunction, openFunction } from "./command.js";
 import { parseLimit } from "./status.js";
 
-interface TailOptions extends Common {
+interface TailOptions extends OfFunction {
   status?: string;
   method?: string;
   ip?: string;
@@ -20,7 +20,7 @@ interface TailOptions extends Common {
 }
 
 export function addTail(program: Command, io: Io): void {
-  addAsking(program, "tail")
+  addOfFunction(program, "tail")
     .argument("[function]", TEXT.function)
     .option("--status <list>", TEXT.tailStatus, parseOutcomes)
     .option("--method <list>", TEXT.tailMethod)
@@ -67,14 +67,14 @@ async function tail(wanted: string | undefined, options: TailOptions, io: Io): P
   }
 }
 
-interface LogOptions extends Common {
+interface LogOptions extends OfFunction {
   limit: number;
   level?: string;
   kind?: string;
 }
 
 export function addLogs(program: Command, io: Io): void {
-  addAsking(program, "logs")
+  addOfFunction(program, "logs")
     .argument("[function]", TEXT.function)
     .option("--limit <number>", TEXT.limit, parseLimit, 50)
     .addOption(new Option("--level <level>", TEXT.level).choices(["debug", "info", "log", "warn", "error"]))

@@ -24,11 +24,15 @@ export const saysOfSources = {
   passed: (source: string, result: string, from: string, to: string, milliseconds: number) =>
     result === "switched" && from !== to
       ? `source "${source}": ${from} → ${to} in ${milliseconds} ms`
-      : `source "${source}": ${result} at ${to}`,
+      : `source "${source}": ${result}${to === "-" ? "" : ` at ${to}`}`,
+  seeWhy: (source: string, failed: string | undefined) =>
+    failed === undefined ? `see: wrkst why --source ${source}` : `see: wrkst why ${failed}`,
   signedBy: (name: string, kind: "ssh" | "openpgp", fingerprint: string) =>
     `signed by ${name} (${kind === "ssh" ? "SSH" : "OpenPGP"} key ${fingerprint})`,
   wouldFail: (names: string[]) => `would fail: ${names.map(printable).join(", ")}`,
   wouldChange: (change: string, name: string) => `${change} ${printable(name)}`,
   compared: (from: string, to: string, changing: number, same: number) =>
-    changing === 0 ? `${from} → ${to}: nothing would change` : `${from} → ${to}: ${changing} differ, ${same} unchanged`,
+    changing === 0
+      ? `${from} → ${to}: nothing would change`
+      : `${from} → ${to}: ${changing} ${changing === 1 ? "differs" : "differ"}, ${same} unchanged`,
 };
