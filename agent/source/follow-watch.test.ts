@@ -1,22 +1,29 @@
 import assert from "node:assert/strict";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
+import type { Source } from "./follow.js";
 import { follow, localRepository } from "./test-follow.js";
 import { commit, git, temporaryFolder, until } from "./test-repository.js";
+
+/** Counts how often the source wakes who watches it. */
+async function listenTo(t: TestContext, source: Source): Promise<{ wakes: number }> {
+  const heard = { wakes: 0 };
+  const watch = await source.watch(() => {
+    heard.wakes += 1;
+  });
+  t.after(() => watch.close());
+  return heard;
+}
 
 test("a commit, a packed branch, a rewind and a repository that returns wake the loop", async (t) => {
   const { root, repo, source } = await localRepository(t);
   await commit(repo, { x: "1" });
-  let wakes = 0;
-  const watch = await source.watch(() => {
-    wakes += 1;
-  });
-  t.after(() => watch.close());
+  const heard = await listenTo(t, source);
   const wakesBy = async (name: string, change: () => Promise<unknown>) => {
-    wakes = 0;
+    heard.wakes = 0;
     await change();
-    await until(() => wakes > 0).catch(() => assert.fail(`not woken by ${name}`));
+    await until(() => heard.wakes > 0).catch(() => assert.fail(`not woken by ${name}`));
   };
   await wakesBy("a commit", () => commit(repo, { x: "2" }));
   await wakesBy("a commit after it", () => commit(repo, { x: "3" }));
@@ -32,21 +39,17 @@ test("a commit, a packed branch, a rewind and a repository that returns wake the
 test("a repository that was away for a moment is watched as before", async (t) => {
   const { root, repo, source } = await localRepository(t);
   await commit(repo, { x: "1" });
-  let wakes = 0;
-  const watch = await source.watch(() => {
-    wakes += 1;
-  });
-  t.after(() => watch.close());
+  const heard = await listenTo(t, source);
   for (const n of ["2", "3", "4"]) {
-    wakes = 0;
+    heard.wakes = 0;
     await rename(repo, join(root, "away"));
-    await until(() => wakes > 0);
-    wakes = 0;
+    await until(() => heard.wakes > 0);
+    heard.wakes = 0;
     await rename(join(root, "away"), repo);
-    await until(() => wakes > 0);
-    wakes = 0;
+    await until(() => heard.wakes > 0);
+    heard.wakes = 0;
     await commit(repo, { x: n });
-    await until(() => wakes > 0);
+    await until(() => heard.wakes > 0);
   }
 });
 
@@ -69,18 +72,14 @@ test("tags that are made, moved and packed wake the loop that follows them", asy
   const { repo, source } = await localRepository(t, { follow: { tags: "*" } });
   const first = await commit(repo, { x: "1" });
   const second = await commit(repo, { x: "2" });
-  let wakes = 0;
-  const watch = await source.watch(() => {
-    wakes += 1;
-  });
-  t.after(() => watch.close());
+  const heard = await listenTo(t, source);
   for (const args of [
     ["tag", "v1.0.0", first],
     ["tag", "-f", "v1.0.0", second],
     ["pack-refs", "--all"],
   ]) {
-    wakes = 0;
+    heard.wakes = 0;
     await git(repo, args);
-    await until(() => wakes > 0);
+    await until(() => heard.wakes > 0);
   }
 });
