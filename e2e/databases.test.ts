@@ -263,20 +263,22 @@ test("a pin in the repository brings the migrations of its own commit before tha
     const { applied } = await agent.api<MigrationState>("/api/v1/databases/dated/migrations");
     return [(await agent.request("dated", "/version")).text, applied.map(({ name }) => name[3]).join("")];
   };
-  const tagged = async (tag: string, version: string, ...more: Record<string, string>[]) => {
-    await repository.commit(Object.assign(files(version), ...more));
+  /** Both commits at once; the first one has the tag. */
+  const pushBehind = async (tag: string, tagged: Record<string, string>, newest: Record<string, string>) => {
+    await repository.commit(tagged);
     await repository.git("tag", tag);
-    return repository.push(agent, tag);
+    await repository.commit(newest);
+    return (await repository.push(agent, "HEAD:main", tag)).output;
   };
   await push({ ...files("1"), ...migration(1, FIRST) });
-  await tagged("dated-2", "2", migration(2, "CREATE TABLE second (x);"));
-  const pinned = await push({ ...files("3", "dated-2"), ...migration(3, "CREATE TABLE third (x);") });
+  const second = { ...files("2"), ...migration(2, "CREATE TABLE second (x);") };
+  const third = { ...files("3", "dated-2"), ...migration(3, "CREATE TABLE third (x);") };
+  const pinned = await pushBehind("dated-2", second, third);
   assert.deepEqual(await state(), ["2", "12"], pinned);
   assert.match(pinned, /migrated +dated +"dated": 0002\.sql/);
 
-  const broken = { "dated/migrations/0004.sql": "CREATE TABLE second (x);" };
-  await tagged("dated-4", "4", broken);
-  const failed = await push(files("5", "dated-4"));
+  const broken = { ...files("4"), ...migration(4, "CREATE TABLE second (x);") };
+  const failed = await pushBehind("dated-4", broken, files("5", "dated-4"));
   assert.match(failed, /failed +dated +dated\/wrangler\.toml:8:\d+: .*dated\/migrations\/0004\.sql:1/);
   assert.deepEqual(await state(), ["2", "12"]);
 
@@ -290,8 +292,8 @@ test("a pin in the repository brings the migrations of its own commit before tha
     });
   const token = await agent.token();
   assert.equal((await hold("PUT")).status, 200);
-  await tagged("dated-7", "7", migration(4, "CREATE TABLE fourth (x);"));
-  await push({ ...files("8", "dated-7"), ...migration(5, "CREATE TABLE fifth (x);") });
+  const seventh = { ...files("7"), ...migration(4, "CREATE TABLE fourth (x);") };
+  await pushBehind("dated-7", seventh, { ...files("8", "dated-7"), ...migration(5, "CREATE TABLE fifth (x);") });
   assert.deepEqual(await state(), ["6", "123"], "a person's hold keeps both back");
   assert.equal((await hold("DELETE")).status, 204);
   await until("what the repository pins serves", async () => (await state())[0] === "7");
