@@ -4,6 +4,8 @@ import { FIGURE_BUCKETS, type Figures, type RuntimeFigures } from "./wire.js";
 
 /** "Recent" are the last requests, at least so many and at most twice as many. */
 const SPAN = 1_000;
+/** Milliseconds after which, and at most twice as many, a request without an answer counts as a failure. */
+const LATE = 30_000;
 
 /** A version that is watched. */
 export interface Watched {
@@ -13,12 +15,21 @@ export interface Watched {
   older: Figures;
   /** Requests until the next such mark. */
   left: number;
+  /** Requests that have no answer yet: of this turn of the clock, of the turn before, and of all before these. */
+  open: [number, number, number];
+  /** When it was first asked for, milliseconds since 1970. */
+  readonly since: number;
+  /** The first turn since somebody reads: how long what is older waits is not known, and it is left out. */
+  first: number;
 }
 
 export interface FigureRows {
   /** The same for as long as it is watched, so that it may be kept. */
   of(function_: string, version: string): Watched;
   answered(watched: Watched, status: number, milliseconds: number): void;
+  /** Answers the turn of the clock, to be told when the request is over. */
+  began(watched: Watched): number;
+  ended(watched: Watched, turn: number): void;
   /** Forgets all versions of the function but these. */
   keep(function_: string, versions: readonly string[]): void;
   /** As `keep`, for all functions at once. */
@@ -26,8 +37,10 @@ export interface FigureRows {
   read(functions: readonly string[]): RuntimeFigures["functions"];
 }
 
-export function createFigures(span = SPAN): FigureRows {
+export function createFigures({ span = SPAN, now = Date.now } = {}): FigureRows {
   const functions = new Map<string, Map<string, Watched>>();
+  let turn = 0;
+  let turnedAt = 0;
 
   function keep(function_: string, versions: readonly string[]): void {
     const known = functions.get(function_);
@@ -35,11 +48,28 @@ export function createFigures(span = SPAN): FigureRows {
     if (known?.size === 0) functions.delete(function_);
   }
 
+  /** Only who reads turns the clock: without a reader nothing needs to be late. */
+  function turnClock(): void {
+    const passed = now() - turnedAt;
+    if (passed < LATE) return;
+    turn++;
+    turnedAt = now();
+    for (const versions of functions.values()) {
+      for (const watched of versions.values()) {
+        const isKnown = Math.min(passed, now() - watched.since) < 2 * LATE;
+        const [young, old, late] = watched.open;
+        watched.open = isKnown ? [0, young, late + old] : [0, 0, 0];
+        if (!isKnown) watched.first = turn;
+      }
+    }
+  }
+
   return {
     of(function_, version) {
       const versions = functions.get(function_) ?? new Map<string, Watched>();
       functions.set(function_, versions);
-      const watched = versions.get(version) ?? { total: nothing(), newer: nothing(), older: nothing(), left: span };
+      const marks = { total: nothing(), newer: nothing(), older: nothing(), left: span };
+      const watched = versions.get(version) ?? { ...marks, open: [0, 0, 0], since: now(), first: 0 };
       versions.set(version, watched);
       return watched;
     },
@@ -55,13 +85,33 @@ export function createFigures(span = SPAN): FigureRows {
       watched.newer = { ...total, buckets: [...total.buckets] };
       watched.left = span;
     },
+    began(watched) {
+      watched.open[0]++;
+      return turn;
+    },
+    ended(watched, begun) {
+      if (begun < watched.first) return;
+      watched.open[Math.min(turn - begun, 2) as 0 | 1 | 2]--;
+    },
     keep,
     keepAll(versionsOf) {
       for (const name of functions.keys()) keep(name, versionsOf(name));
     },
     read(names) {
+      turnClock();
       const read = (versions: Map<string, Watched> = new Map()) =>
-        [...versions].map(([id, { total, older }]) => [id, { total, recent: difference(total, older) }] as const);
+        [...versions].map(
+          ([
+            id,
+            {
+              total,
+              older,
+              open: [, , late],
+            },
+          ]) => {
+            return [id, { total: withLate(total, late), recent: withLate(difference(total, older), late) }] as const;
+          },
+        );
       return Object.fromEntries(names.map((name) => [name, Object.fromEntries(read(functions.get(name)))]));
     },
   };
@@ -69,6 +119,13 @@ export function createFigures(span = SPAN): FigureRows {
 
 function nothing(): Figures {
   return { requests: 0, failures: 0, buckets: new Array<number>(FIGURE_BUCKETS.length + 1).fill(0) };
+}
+
+/** What nobody has answered for so long failed, and took longer than any bound. */
+function withLate({ requests, failures, buckets }: Figures, late: number): Figures {
+  const last = buckets.length - 1;
+  const slow = buckets.map((count, index) => (index === last ? count + late : count));
+  return { requests: requests + late, failures: failures + late, buckets: slow };
 }
 
 function difference(after: Figures, before: Figures): Figures {

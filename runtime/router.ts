@@ -214,7 +214,8 @@ export function createRouter(bindings: RouterBindings, { trace, tailOf, database
     slot.inFlight++;
     if (trace.isOn) trace.enter(slot.function);
     // Of the isolate that takes the request: another one may have taken its place when it is answered.
-    const { isTailed } = slot;
+    const { isTailed, figures: watched } = slot;
+    const turn = watched === undefined ? 0 : figures.began(watched);
     const since = Date.now();
     const id = crypto.randomUUID();
     try {
@@ -226,6 +227,7 @@ export function createRouter(bindings: RouterBindings, { trace, tailOf, database
       report("function.threw", { slot, request, id, error, isTold: isTailed });
       return fail(request, "ERR_FUNCTION", id);
     } finally {
+      if (watched !== undefined) figures.ended(watched, turn);
       if (isTailed) tail.answered(id, Date.now() - since);
       slot.inFlight--;
       if (slot.inFlight === 0 && isolates.isOver) isolates.makeRoom(keepIn(context));

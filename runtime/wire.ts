@@ -175,7 +175,7 @@ export const ANSWER_BUCKETS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500,
 /** Of the requests to one version that were answered, by it or, where it could not, in its stead. */
 export interface Figures {
   requests: number;
-  /** Answers of 500 and above, exceptions, isolates that died or did not load. */
+  /** Answers of 500 and above, exceptions, isolates that died or did not load, and what has no answer after 30 to 60 seconds. */
   failures: number;
   /** How many took up to FIGURE_BUCKETS[i] milliseconds until their body began; the last one had no bound. */
   buckets: number[];

@@ -75,10 +75,11 @@ export function createTally(function_: string, begun: Trial): Tally {
   };
 }
 
+/** Never below zero: what was late before may have been answered since. */
 function without(after: Figures, before: Figures): Figures {
   return {
-    requests: after.requests - before.requests,
-    failures: after.failures - before.failures,
-    buckets: after.buckets.map((count, index) => count - (before.buckets[index] ?? 0)),
+    requests: Math.max(0, after.requests - before.requests),
+    failures: Math.max(0, after.failures - before.failures),
+    buckets: after.buckets.map((count, index) => Math.max(0, count - (before.buckets[index] ?? 0))),
   };
 }
